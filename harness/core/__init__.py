@@ -1,0 +1,1 @@
+"""The nouns of the bench, its errors and its ports. Standard library only."""

@@ -1,0 +1,72 @@
+"""One run of a plan, and everything that came of it: what views are made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.core.cell import Cell
+from harness.core.device import DeviceFacts, Exclusion
+from harness.core.judgement import Comparison, Grade, LatencySummary, LoadSummary
+from harness.core.model import Model
+from harness.core.outcome import Outcome
+from harness.core.variant import BuildFailed, Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """One run of a plan. started_at and ended_at are seconds since the epoch; ended_at None: not finished.
+
+    config is the text of the configuration as it was read; command repeats the run.
+    """
+
+    id: str
+    name: str
+    started_at: float
+    ended_at: float | None
+    config: str
+    command: str
+    seed: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFailed:
+    """A model that could not be read, with the error's own words."""
+
+    name: str
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult:
+    """A cell with what came of it. Summaries are computed on reading, from the raw samples in outcome.
+
+    variant None: it was never built. comparison None: this is the source, or one of the two has no latency.
+    size_ratio is size over the source's.
+    """
+
+    cell: Cell
+    outcome: Outcome
+    variant: Variant | None
+    latency: LatencySummary | None
+    load: LoadSummary | None
+    grade: Grade | None
+    comparison: Comparison | None
+    size_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignResult:
+    """All that a view may show of one campaign.
+
+    environment: facts of the host (weighbridge, python, packages). exclusions: what the plan left out.
+    """
+
+    campaign: Campaign
+    environment: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[DeviceFacts, ...] = ()
+    models: tuple[Model, ...] = ()
+    models_failed: tuple[ModelFailed, ...] = ()
+    builds_failed: tuple[BuildFailed, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    cells: tuple[CellResult, ...] = ()

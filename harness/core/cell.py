@@ -1,0 +1,37 @@
+"""The unit of the matrix: one variant on one compute unit of one device."""
+
+from dataclasses import dataclass
+
+from harness.core import digest
+from harness.core.compute_unit import ComputeUnit
+from harness.core.launch import MeasureSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Variant x device x compute unit x settings. is_source marks the model at its own precision."""
+
+    model: str
+    model_digest: str
+    format: str
+    variant: str
+    recipe: str
+    device: str
+    family: str
+    unit: ComputeUnit
+    settings: MeasureSettings
+    is_source: bool
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits of a digest of the content: the same cell has the same id in every campaign."""
+        content = {
+            "model": self.model,
+            "model_digest": self.model_digest,
+            "variant": self.variant,
+            "recipe": self.recipe,
+            "device": self.device,
+            "unit": str(self.unit),
+            "settings": repr(self.settings),
+        }
+        return digest.of_content(content)[:16]

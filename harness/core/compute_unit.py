@@ -1,0 +1,42 @@
+"""Where a variant is asked to run: `cpu`, `cpu:4`, `cpu/builtin`, `gpu`."""
+
+import re
+from dataclasses import dataclass
+
+KINDS = ("cpu", "gpu", "npu", "edgetpu", "all", "cpu+gpu", "cpu+npu")
+_TEXT = re.compile(r"(?P<kind>[a-z+]+)(?:/(?P<backend>[a-z0-9_-]+))?(?::(?P<threads>[0-9]{1,4}))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeUnit:
+    """A compute unit with the backend and thread count asked for.
+
+    backend None: the runtime's own default (XNNPACK for LiteRT's `cpu`); a backend by name is a demand.
+    threads None: not a thing of this unit (gpu); written out only where it is not 1.
+    """
+
+    kind: str
+    backend: str | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown compute unit {self.kind!r}; one of {', '.join(KINDS)}")
+        if self.kind == "cpu" and self.threads is None:
+            object.__setattr__(self, "threads", 1)
+        if self.threads is not None and (self.kind != "cpu" or self.threads < 1):
+            raise ValueError(f"{self.kind}:{self.threads}: a thread count of 1 or more goes with cpu alone")
+
+    @classmethod
+    def parse(cls, text: str) -> "ComputeUnit":
+        """Read `unit[/backend][:threads]`. Raises ValueError that says what is allowed."""
+        match = _TEXT.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is not unit[/backend][:threads], for example cpu, cpu:4 or cpu/builtin")
+        threads = match["threads"]
+        return cls(kind=match["kind"], backend=match["backend"], threads=int(threads) if threads else None)
+
+    def __str__(self) -> str:
+        backend = f"/{self.backend}" if self.backend else ""
+        threads = f":{self.threads}" if self.threads is not None and self.threads != 1 else ""
+        return f"{self.kind}{backend}{threads}"

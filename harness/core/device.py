@@ -1,0 +1,63 @@
+"""What a device is and the state it is in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.core.compute_unit import ComputeUnit
+from harness.core.units import Bytes, Celsius, Nanoseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """Something that was left out, with the reason: a unit this device does not have, a recipe that cannot work."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFacts:
+    """What a device says of itself. None is "it did not say", never a fact of the host.
+
+    simulated: its times are made up by a scenario and must never be shown as measured.
+    runtimes maps a runtime found on the device to its version. units are what it offers, exclusions what it lacks.
+    """
+
+    name: str
+    family: str
+    simulated: bool
+    os: str | None = None
+    arch: str | None = None
+    processor: str | None = None
+    cores: int | None = None
+    memory_bytes: Bytes | None = None
+    runtimes: Mapping[str, str] = field(default_factory=dict)
+    units: tuple[ComputeUnit, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """The state of a device at one moment.
+
+    taken_at is seconds since the epoch by the device's clock. None and missing keys are unknown.
+    temperatures by zone, clocks by core in MHz; power is `mains`, `battery` or None.
+    load is the 1-minute load average; throttled is what the device itself reports.
+    """
+
+    taken_at: float
+    temperatures: Mapping[str, Celsius] = field(default_factory=dict)
+    clocks_mhz: Mapping[str, float] = field(default_factory=dict)
+    governor: str | None = None
+    load: float | None = None
+    power: str | None = None
+    memory_available_bytes: Bytes | None = None
+    throttled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """Time of a small fixed workload in the agent: the median of its repetitions."""
+
+    median_ns: Nanoseconds
+    samples_ns: tuple[Nanoseconds, ...]

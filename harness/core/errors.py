@@ -1,0 +1,94 @@
+"""What can go wrong, as types.
+
+WeighbridgeError
+ +- ConfigError           the file or the command line is wrong (exit 2)
+ +- ModelUnreadable       a source model cannot be used
+ +- DataUnreadable        calibration or evaluation data cannot be used
+ +- RecipeError           a variant cannot be built
+ |   +- RecipeUnknown     no such technique
+ |   +- RecipeRefused     the technique cannot work on this model
+ |   +- ChangedNothing    it ran, and no weight changed
+ +- DeviceError           a device cannot be used
+ |   +- DeviceBusy        somebody else measures on it
+ |   +- DeviceLost        it stopped answering
+ |   +- DeviceUnfit       its state is outside the limits
+ +- StoreError            results cannot be read or written
+
+Each message says what, on what, and what to do.
+"""
+
+
+class WeighbridgeError(Exception):
+    """Root of every error the bench raises on purpose."""
+
+
+class ConfigError(WeighbridgeError):
+    """The configuration or the command line is wrong. `problems` has one line each."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class ModelUnreadable(WeighbridgeError):
+    """A source model that cannot be used."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = str(path)
+        self.reason = reason
+
+
+class DataUnreadable(WeighbridgeError):
+    """Calibration or evaluation data that cannot be used."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = str(path)
+        self.reason = reason
+
+
+class RecipeError(WeighbridgeError):
+    """A variant that cannot be built."""
+
+    def __init__(self, recipe: str, reason: str) -> None:
+        super().__init__(f"{recipe}: {reason}")
+        self.recipe = recipe
+        self.reason = reason
+
+
+class RecipeUnknown(RecipeError):
+    """No technique of that name."""
+
+
+class RecipeRefused(RecipeError):
+    """The technique cannot work on this model or after the earlier steps."""
+
+
+class ChangedNothing(RecipeError):
+    """The recipe ran and no weight changed: the artefact would be the source under another name."""
+
+
+class DeviceError(WeighbridgeError):
+    """A device that cannot be used."""
+
+    def __init__(self, device: str, reason: str) -> None:
+        super().__init__(f"{device}: {reason}")
+        self.device = device
+        self.reason = reason
+
+
+class DeviceBusy(DeviceError):
+    """Somebody else measures on the device."""
+
+
+class DeviceLost(DeviceError):
+    """The device stopped answering."""
+
+
+class DeviceUnfit(DeviceError):
+    """The state of the device is outside the limits, and stayed there."""
+
+
+class StoreError(WeighbridgeError):
+    """Results cannot be read or written."""

@@ -1,0 +1,82 @@
+"""What was concluded from measurements: summaries, comparisons, grades."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.core.units import Nanoseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySummary:
+    """median is of launch medians; p10 to p99 and min pool the samples; ci95 is of the median of launch medians.
+
+    ci95 is None where the launches are too few for one. cv is of the launch medians, None below two launches.
+    """
+
+    median: Nanoseconds
+    p10: Nanoseconds
+    p90: Nanoseconds
+    p99: Nanoseconds
+    min: Nanoseconds
+    ci95: tuple[Nanoseconds, Nanoseconds] | None
+    launches: int
+    samples: int
+    cv: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSummary:
+    """compile: median of compiling. cold: environment, compile and first inference of the cell's first launch.
+    warm: the same, median of the later launches, None with one launch. first: median of first inferences."""
+
+    compile: Nanoseconds
+    cold: Nanoseconds
+    warm: Nanoseconds | None
+    first: Nanoseconds
+
+
+class Verdict(StrEnum):
+    SLOWER = "slower"
+    FASTER = "faster"
+    SAME = "same"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bands:
+    """effect: the smallest relative shift called slower or faster. same: the half width that is called same."""
+
+    effect: float = 0.01
+    same: float = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Latency of a cell over that of its source, paired by block.
+
+    ratio is exp of the Hodges-Lehmann shift of log ratios; ci95 and ci99 by inversion of the signed-rank test, None
+    where the pairs are too few for that level. detectable is the smallest relative effect that these pairs would have
+    found in 80 % of repetitions, None where unknown.
+    """
+
+    ratio: float
+    ci95: tuple[float, float] | None
+    ci99: tuple[float, float] | None
+    detectable: float | None
+    pairs: int
+    verdict: Verdict
+
+
+class GradeLetter(StrEnum):
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """How far to trust a measurement, with every reason that kept it from an A."""
+
+    letter: GradeLetter
+    reasons: tuple[str, ...]

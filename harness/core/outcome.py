@@ -1,0 +1,74 @@
+"""How a cell ended."""
+
+from dataclasses import dataclass
+
+from harness.core.device import Canary
+from harness.core.launch import FailureKind, LaunchRecord, MemoryReading, OpTable
+from harness.core.compute_unit import ComputeUnit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockLaunch:
+    """A latency launch with its place: block pairs it with the source's launch of the same block.
+
+    canary_before and canary_after bracket the block; None where none was taken.
+    """
+
+    block: int
+    position: int
+    record: LaunchRecord
+    canary_before: Canary | None
+    canary_after: Canary | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Everything measured of a cell. launches are in block order and hold raw samples.
+
+    observed is the unit that the runtime shows to have run. ops_unavailable says why ops is None.
+    lost counts latency launches of this cell that failed.
+    """
+
+    launches: tuple[BlockLaunch, ...]
+    ops: OpTable | None
+    ops_unavailable: str | None
+    memory: MemoryReading | None
+    observed: ComputeUnit | None
+    backend: str | None
+    runtime: str
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Numbers that stand."""
+
+    measurement: Measurement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Not tried, by plan."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invalid:
+    """Measured, but not what was asked for."""
+
+    measurement: Measurement
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Tried, and no measurement came of it."""
+
+    error: str
+    kind: FailureKind | None = None
+    exit_code: int | None = None
+    stderr_tail: str = ""
+
+
+Outcome = Measured | Skipped | Invalid | Failed

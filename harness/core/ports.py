@@ -1,0 +1,27 @@
+"""Seams to the world. One Protocol each, with more than one shipped implementation and one contract suite."""
+
+from typing import Protocol
+
+from harness.core.device import Canary, Conditions, DeviceFacts
+from harness.core.launch import LaunchOrder, LaunchOutcome
+
+
+class Device(Protocol):
+    """Something that can run a variant. Implementations: this machine through the agent, the simulated device.
+
+    Every call has a deadline of its own. A bad launch is a LaunchFailure, returned; DeviceLost is raised where the
+    device itself is gone. Used as a context manager: entering starts the agent, leaving ends everything it started.
+    """
+
+    @property
+    def facts(self) -> DeviceFacts: ...
+
+    def __enter__(self) -> "Device": ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def conditions(self) -> Conditions: ...
+
+    def canary(self) -> Canary: ...
+
+    def launch(self, order: LaunchOrder) -> LaunchOutcome: ...

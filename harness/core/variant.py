@@ -1,0 +1,109 @@
+"""What a recipe made of a model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.model import TensorSpec
+from harness.core.units import Bytes, Decibels, Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantSpec:
+    """A variant that was asked for: a recipe of a model, or a file somebody else built (`prebuilt`).
+
+    name is unique within the model; it is the recipe's text where the user gave none.
+    """
+
+    model: str
+    name: str
+    recipe: str
+    prebuilt: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightTensor:
+    """One weight tensor of a built variant.
+
+    compressed: stored in another dtype than the source's, or with zeros or clusters the source did not have.
+    zeros and distinct count elements; distinct is over the whole tensor.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    size_bytes: Bytes
+    elements: int
+    zeros: int
+    distinct: int
+    compressed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """Distance of a variant's outputs from the source's, run on the host.
+
+    snr_db is None where the outputs are identical (max_abs_error 0) or not comparable.
+    top1_agreement is None where no output has classes. worst_output names the output with the lowest SNR.
+    meaningful is False for random weights. reference says what ran the two and on what inputs.
+    """
+
+    snr_db: Decibels | None
+    top1_agreement: float | None
+    max_abs_error: float
+    worst_output: str
+    samples: int
+    reference: str
+    meaningful: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """A task metric over n labelled samples, in [0, 1] for `top1`."""
+
+    metric: str
+    value: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The built artefact of a model and a recipe; path is a content-addressed file.
+
+    weights_compressed of weights_total tensors were changed by the recipe.
+    calibration says what activations were calibrated on, None where the recipe needs none.
+    notes are sentences the user must see ("calibrated on random inputs", a chain that lost sparsity).
+    """
+
+    model: str
+    name: str
+    recipe: str
+    format: str
+    digest: str
+    path: Path
+    size_bytes: Bytes
+    zip_bytes: Bytes
+    weights_compressed: int
+    weights_total: int
+    parameters: int
+    tensors: tuple[WeightTensor, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    build_s: Seconds
+    calibration: str | None = None
+    fidelity: Fidelity | None = None
+    accuracy: Accuracy | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildFailed:
+    """A variant that could not be built, with the error's own words. refused: it cannot work, by plan."""
+
+    model: str
+    name: str
+    recipe: str
+    error: str
+    refused: bool = False
+
+
+BuildOutcome = Variant | BuildFailed
