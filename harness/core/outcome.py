@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Canary
 from harness.core.launch import FailureKind, LaunchRecord, MemoryReading, OpTable
-from harness.core.compute_unit import ComputeUnit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
