@@ -26,13 +26,15 @@ class Measurement:
     """Everything measured of a cell. launches are in block order and hold raw samples.
 
     observed is the unit that the runtime shows to have run. ops_unavailable says why ops is None.
-    lost counts latency launches of this cell that failed.
+    memory_unavailable why memory is None.
+    lost counts launches of this cell that failed.
     """
 
     launches: tuple[BlockLaunch, ...]
     ops: OpTable | None
     ops_unavailable: str | None
     memory: MemoryReading | None
+    memory_unavailable: str | None = None
     observed: ComputeUnit | None
     backend: str | None
     runtime: str

@@ -1,0 +1,218 @@
+"""Carry out a plan: every block on its device, every launch saved as it ends."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.cell import Cell
+from harness.core.device import Canary
+from harness.core.errors import DeviceLost, StoreError
+from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, Pass
+from harness.core.model import Graph
+from harness.core.ports import Device
+from harness.core.units import Seconds
+from harness.core.variant import Variant
+from harness.journal import Journal, has_latency, is_hopeless
+from harness.plan import Block, launch_estimate
+
+# Loading the runtime and the model, on the slowest board, before the first inference.
+_LOAD_ALLOWANCE_S = 10.0
+# A canary this recent still tells the state that the next block starts in.
+_CANARY_FRESH_S = 1.0
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loadable:
+    """A variant with what its launches need: input files in signature order (empty: seeded inputs), its graph."""
+
+    variant: Variant
+    inputs: tuple[Path, ...]
+    graph: Graph | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Launches done of total, what has just ended, and a guess of the seconds left."""
+
+    done: int
+    total: int
+    text: str
+    left_s: Seconds
+
+
+Report = Callable[[Progress], None]
+
+
+class Clock:
+    """Remaining time, from the launches that have ended. Shared by the threads of all devices."""
+
+    def __init__(self, blocks: Sequence[Block], report: Report) -> None:
+        self._report = report
+        self._lock = threading.Lock()
+        self._left: dict[str, int] = {}
+        self._cells = {cell.id: cell for block in blocks for cell in block.cells}
+        for block in blocks:
+            for cell in block.cells:
+                self._left[cell.id] = self._left.get(cell.id, 0) + 1
+        self._total = sum(self._left.values())
+        self._spent: dict[str, list[float]] = {}
+
+    def ended(self, cell: Cell, text: str, spent_s: Seconds | None) -> None:
+        """A launch of the cell ended after spent_s, or was passed over (None)."""
+        with self._lock:
+            self._left[cell.id] -= 1
+            if spent_s is not None:
+                self._spent.setdefault(cell.id, []).append(spent_s)
+            done = self._total - sum(self._left.values())
+            self._report(Progress(done=done, total=self._total, text=text, left_s=self._remaining()))
+
+    def _remaining(self) -> Seconds:
+        known = [s for spent in self._spent.values() for s in spent]
+        guesses = [launch_estimate(self._cells[cell]) for cell in self._spent]
+        planned = sum(guesses)
+        # What launches took over what was guessed scales the cells that have not run yet.
+        scale = (sum(known) / len(known)) / (planned / len(guesses)) if known and planned else 1.0
+        return sum(left * self._expect(cell, scale) for cell, left in self._left.items() if left)
+
+    def _expect(self, cell: str, scale: float) -> Seconds:
+        spent = self._spent.get(cell)
+        return sum(spent) / len(spent) if spent else scale * launch_estimate(self._cells[cell])
+
+
+def run_campaign(
+    blocks: Sequence[Block],
+    loadables: Mapping[tuple[str, str], Loadable],
+    devices: Mapping[str, Device],
+    journal: Journal,
+    report: Report,
+) -> tuple[str, ...]:
+    """Run every block that the journal does not have yet, one thread a device.
+
+    Returns why devices were given up, one sentence each; empty when all was done. Raises StoreError where results
+    can no longer be saved: then nothing more is measured. On KeyboardInterrupt the launches under way are ended.
+    """
+    left = [block for block in blocks if not journal.is_done(block)]
+    clock = Clock(left, report)
+    stop = threading.Event()
+
+    def serve(name: str) -> str | None:
+        mine = [block for block in left if block.device == name]
+        return _run_device(devices[name], mine, loadables, journal, clock, stop)
+
+    names = sorted({block.device for block in left})
+    if not names:
+        return ()
+    with ThreadPoolExecutor(max_workers=len(names)) as pool:
+        futures = [pool.submit(serve, name) for name in names]
+        try:
+            while wait(futures, timeout=_POLL_S).not_done:
+                if any(f.done() and f.exception() for f in futures):
+                    stop.set()
+        except BaseException:
+            stop.set()
+            for name in names:
+                devices[name].__exit__(None, None, None)
+            raise
+        lost = [future.result() for future in futures]
+    return tuple(reason for reason in lost if reason)
+
+
+def _run_device(
+    device: Device,
+    blocks: Sequence[Block],
+    loadables: Mapping[tuple[str, str], Loadable],
+    journal: Journal,
+    clock: Clock,
+    stop: threading.Event,
+) -> str | None:
+    runner = _Runner(device, loadables, journal, clock)
+    for block in blocks:
+        if stop.is_set():
+            return f"{device.facts.name}: stopped; `run --resume` does the rest"
+        try:
+            runner.run(block)
+        except DeviceLost as lost:
+            return str(lost)
+    return None
+
+
+class _Runner:
+    """The blocks of one device, one after another."""
+
+    def __init__(
+        self, device: Device, loadables: Mapping[tuple[str, str], Loadable], journal: Journal, clock: Clock
+    ) -> None:
+        self._device = device
+        self._loadables = loadables
+        self._journal = journal
+        self._clock = clock
+        self._canary: tuple[float, Canary] | None = None
+
+    def run(self, block: Block) -> None:
+        due = [cell for cell in block.cells if self._is_due(cell, block)]
+        for cell in block.cells:
+            if cell not in due:
+                self._clock.ended(cell, f"{cell.model} {cell.variant} {cell.unit} passed over", None)
+        if not due:
+            return
+        latency = block.pass_ is Pass.LATENCY
+        identity = self._journal.begin(block, self._fresh_canary() if latency else None)
+        for position, cell in enumerate(due):
+            started = time.monotonic()
+            outcome = self._launch(cell, block, f"{identity}.{position}")
+            self._journal.save(identity, cell.id, position, outcome)
+            text = f"{cell.model} {cell.variant} {cell.unit} {block.pass_}"
+            self._clock.ended(cell, text, time.monotonic() - started)
+        self._journal.end(block, identity, self._take_canary() if latency else None)
+
+    def _is_due(self, cell: Cell, block: Block) -> bool:
+        if (cell.model, cell.variant) not in self._loadables or block.index >= cell.settings.launches:
+            return False
+        outcomes = self._journal.outcomes(cell.id)
+        if is_hopeless(outcomes):
+            return False
+        return block.pass_ is Pass.LATENCY or has_latency(outcomes)
+
+    def _launch(self, cell: Cell, block: Block, attempt: str) -> LaunchOutcome:
+        order = launch_order(cell, block.pass_, attempt, self._loadables[cell.model, cell.variant])
+        try:
+            return self._device.launch(order)
+        except (DeviceLost, StoreError):
+            raise
+        except Exception as error:  # one cell must not end the others, whatever its device made of it
+            return LaunchFailure(
+                attempt=attempt,
+                pass_=block.pass_,
+                kind=FailureKind.ERROR,
+                message=f"{cell.device} on {cell.model} {cell.variant}: {type(error).__name__}: {error}",
+            )
+
+    def _fresh_canary(self) -> Canary:
+        if self._canary and time.monotonic() - self._canary[0] < _CANARY_FRESH_S:
+            return self._canary[1]
+        return self._take_canary()
+
+    def _take_canary(self) -> Canary:
+        canary = self._device.canary()
+        self._canary = (time.monotonic(), canary)
+        return canary
+
+
+def launch_order(cell: Cell, pass_: Pass, attempt: str, loadable: Loadable) -> LaunchOrder:
+    """What one launch of a cell has to do. Its deadline is three times what a slow launch may take."""
+    settings = cell.settings
+    return LaunchOrder(
+        attempt=attempt,
+        variant=loadable.variant.path,
+        variant_digest=loadable.variant.digest,
+        pass_=pass_,
+        unit=cell.unit,
+        settings=settings,
+        deadline_s=3 * (settings.max_launch_s + settings.warmup_max_s) + _LOAD_ALLOWANCE_S,
+        inputs=loadable.inputs,
+        graph=loadable.graph if pass_ is Pass.OPS else None,
+    )

@@ -1,0 +1,85 @@
+"""What a campaign has already done, so that a resume does the rest and nothing twice."""
+
+import threading
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.core.device import Canary
+from harness.core.launch import LaunchOutcome, LaunchRecord, Pass
+from harness.plan import Block
+from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
+
+if TYPE_CHECKING:
+    from harness.store import Store
+
+# Two in a row: the cell does not recover, and each further launch would cost its whole deadline.
+_FAILURES_IN_A_ROW = 2
+
+
+def is_hopeless(outcomes: Sequence[LaunchOutcome]) -> bool:
+    """Whether a cell is given up: its very first launch failed, or its last two did.
+
+    outcomes are the cell's launches of all passes, in order.
+    """
+    failed = [not isinstance(outcome, LaunchRecord) for outcome in outcomes]
+    return failed[:1] == [True] or failed[-_FAILURES_IN_A_ROW:] == [True] * _FAILURES_IN_A_ROW
+
+
+class Journal:
+    """Writes each step of one campaign to the store as it happens, and answers what is left.
+
+    Safe to use from one thread per device. Errors: StoreError as the store raises it.
+    """
+
+    def __init__(self, store: "Store", stored: StoredCampaign) -> None:
+        self._store = store
+        self._campaign = stored.campaign.id
+        self._lock = threading.Lock()
+        complete = {block.id: block for block in stored.blocks if block.state is BlockState.COMPLETE}
+        self._done = {(b.device, b.group, b.pass_.value, b.index) for b in complete.values()}
+        self._outcomes: dict[str, list[LaunchOutcome]] = {}
+        for launch in stored.launches:
+            if launch.block in complete:
+                self._outcomes.setdefault(launch.cell, []).append(launch.outcome)
+
+    def is_done(self, block: Block) -> bool:
+        return block.key in self._done
+
+    def outcomes(self, cell: str) -> tuple[LaunchOutcome, ...]:
+        """The launches of a cell so far, in order, without those of torn blocks."""
+        return tuple(self._outcomes.get(cell, ()))
+
+    def begin(self, block: Block, canary: Canary | None) -> str:
+        """Note that a block starts; the answer is its id. Until `end`, a crash tears it."""
+        identity = uuid.uuid4().hex
+        record = BlockRecord(
+            id=identity,
+            campaign=self._campaign,
+            device=block.device,
+            group=block.group,
+            pass_=block.pass_,
+            index=block.index,
+            canary_before=canary,
+            canary_after=None,
+            state=BlockState.BEGUN,
+        )
+        with self._lock:
+            self._store.begin_block(record)
+        return identity
+
+    def save(self, block: str, cell: str, position: int, outcome: LaunchOutcome) -> None:
+        """Save a launch as it ends."""
+        with self._lock:
+            self._store.save_launch(StoredLaunch(block=block, cell=cell, position=position, outcome=outcome))
+            self._outcomes.setdefault(cell, []).append(outcome)
+
+    def end(self, block: Block, identity: str, canary: Canary | None) -> None:
+        with self._lock:
+            self._store.end_block(identity, canary)
+            self._done.add(block.key)
+
+
+def has_latency(outcomes: Sequence[LaunchOutcome]) -> bool:
+    """Whether a cell has at least one latency launch that measured something."""
+    return any(isinstance(o, LaunchRecord) and o.pass_ is Pass.LATENCY for o in outcomes)

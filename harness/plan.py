@@ -1,0 +1,211 @@
+"""From what was asked to what will be done: cells, what is left out, and the order of launches.
+
+Pure: takes the models that were read and the facts of the devices, touches nothing.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.core.cell import Cell
+from harness.core.compute_unit import ComputeUnit
+from harness.core.device import DeviceFacts, Exclusion
+from harness.core.launch import MeasureSettings, Pass
+from harness.core.model import Model
+from harness.core.units import Seconds
+from harness.core.variant import VariantSpec
+
+Refusal = Callable[[str, Model], str | None]
+CellKey = tuple[str, str]
+
+# Process start, runtime load and the lines back: measured 0.1 to 0.2 s on a laptop-class core.
+_LAUNCH_OVERHEAD_S = 0.15
+# What a phone-class core does of multiply-accumulates; only for the estimate before the first launch.
+_MACS_PER_SECOND = {"builtin": 2e9}
+_MACS_PER_SECOND_DEFAULT = 3e10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a campaign will do.
+
+    cells are all cells of the matrix; skipped maps the id of a cell that will not be tried to the reason.
+    specs are the variants to build, each once. exclusions say what never became a cell.
+    """
+
+    specs: tuple[VariantSpec, ...]
+    cells: tuple[Cell, ...]
+    skipped: Mapping[str, str]
+    exclusions: tuple[Exclusion, ...]
+
+    def runnable(self) -> tuple[Cell, ...]:
+        return tuple(cell for cell in self.cells if cell.id not in self.skipped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Launches that belong together: one of each cell, in this order. A torn block is rerun whole.
+
+    group pairs blocks of one device, model and unit; index counts blocks within the group and pass.
+    """
+
+    device: str
+    group: str
+    pass_: Pass
+    index: int
+    cells: tuple[Cell, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        return self.device, self.group, self.pass_.value, self.index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the configuration asks for, model by model. units None: all that the device offers."""
+
+    specs: Mapping[str, tuple[VariantSpec, ...]]
+    units: tuple[ComputeUnit, ...] | None
+    settings: MeasureSettings
+
+
+def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceFacts], refusal: Refusal) -> Plan:
+    """Cross models, variants, devices and units; say what cannot work before anything is built.
+
+    refusal(recipe, model) gives the reason why a recipe cannot work on a model, or None.
+    """
+    cells: list[Cell] = []
+    skipped: dict[str, str] = {}
+    specs: list[VariantSpec] = []
+    for model in models:
+        wanted = with_source(model, wishes.specs.get(model.name, ()))
+        refused = {spec.name: refusal(spec.recipe, model) for spec in wanted if spec.prebuilt is None}
+        specs.extend(spec for spec in wanted if not refused.get(spec.name))
+        for device in devices:
+            for unit in wishes.units or device.units:
+                missing = why_missing(unit, device)
+                for spec in wanted:
+                    cell = _cell(model, spec, device, unit, wishes.settings)
+                    cells.append(cell)
+                    if reason := refused.get(spec.name) or missing:
+                        skipped[cell.id] = reason
+    excluded = tuple(
+        Exclusion(what=f"{device.name}: {exclusion.what}", reason=exclusion.reason)
+        for device in devices
+        for exclusion in device.exclusions
+    )
+    return Plan(specs=tuple(specs), cells=tuple(cells), skipped=skipped, exclusions=excluded)
+
+
+def with_source(model: Model, specs: Sequence[VariantSpec]) -> tuple[VariantSpec, ...]:
+    """The model at its own precision first: every number stands as a ratio to it."""
+    source = VariantSpec(model=model.name, name=model.precision, recipe=model.precision)
+    rest = tuple(spec for spec in specs if not _is_source(spec, model))
+    return (source, *rest)
+
+
+def why_missing(unit: ComputeUnit, device: DeviceFacts) -> str | None:
+    """Why a device cannot run a unit, None if it can. Any thread count up to the device's cores can run."""
+    for offered in device.units:
+        same_place = (offered.kind, offered.backend) == (unit.kind, unit.backend)
+        explicit_default = unit.kind == offered.kind and unit.backend == "xnnpack" and offered.backend is None
+        if same_place or explicit_default:
+            if unit.threads and device.cores and unit.threads > device.cores:
+                return f"{unit} asks for {unit.threads} threads, {device.name} has {device.cores} cores"
+            return None
+    for exclusion in device.exclusions:
+        if exclusion.what == unit.kind:
+            return exclusion.reason
+    offers = ", ".join(str(offered) for offered in device.units) or "nothing"
+    return f"{device.name} has no unit {unit}; it offers {offers}"
+
+
+def select(plan: Plan, pattern: str) -> Plan:
+    """Keep the cells whose `model/variant/device/unit` matches a glob, and the sources that they are compared to."""
+    from fnmatch import fnmatchcase
+
+    def place(cell: Cell) -> tuple[str, str, str]:
+        return cell.model, cell.device, str(cell.unit)
+
+    def matches(cell: Cell) -> bool:
+        path = f"{cell.model}/{cell.variant}/{cell.device}/{cell.unit}"
+        return fnmatchcase(path, pattern) or pattern in path
+
+    chosen = [cell for cell in plan.cells if matches(cell)]
+    places = {place(cell) for cell in chosen}
+    kept = tuple(c for c in plan.cells if c in chosen or (c.is_source and place(c) in places))
+    names = {(cell.model, cell.variant) for cell in kept}
+    return Plan(
+        specs=tuple(spec for spec in plan.specs if (spec.model, spec.name) in names),
+        cells=kept,
+        skipped={cell.id: plan.skipped[cell.id] for cell in kept if cell.id in plan.skipped},
+        exclusions=plan.exclusions,
+    )
+
+
+def schedule(cells: Sequence[Cell], seed: int) -> tuple[Block, ...]:
+    """The order of launches: latency blocks of each group, then its per-op and memory launches.
+
+    Latency block 2k is a seeded permutation of the group's cells, block 2k+1 its mirror image (ABBA), so that a
+    linear drift within two blocks falls on every cell alike.
+    """
+    blocks: list[Block] = []
+    for (device, group), members in _groups(cells).items():
+        blocks.extend(_latency_blocks(device, group, members, seed))
+        for pass_ in (Pass.OPS, Pass.MEMORY):
+            blocks.extend(Block(device=device, group=c.id, pass_=pass_, index=0, cells=(c,)) for c in members)
+    return tuple(blocks)
+
+
+def estimate(cells: Sequence[Cell], macs: Mapping[str, int | None]) -> Seconds:
+    """A guess of the measuring time in seconds, before anything has run. macs by model name, per inference."""
+    return sum(_launch_s(cell, macs.get(cell.model)) * (cell.settings.launches + 2) for cell in cells)
+
+
+def launch_estimate(cell: Cell) -> Seconds:
+    """A guess of one launch's time where nothing is known of the model."""
+    return _launch_s(cell, None)
+
+
+def _launch_s(cell: Cell, macs: int | None) -> Seconds:
+    speed = _MACS_PER_SECOND.get(cell.unit.backend or "", _MACS_PER_SECOND_DEFAULT)
+    inference_s = (macs or 0) / speed
+    settings = cell.settings
+    warmup_s = min(settings.warmup_max_s, max(settings.warmup_s, settings.warmup_inferences * inference_s))
+    return _LAUNCH_OVERHEAD_S + warmup_s + min(settings.max_launch_s, settings.inferences * inference_s)
+
+
+def _cell(model: Model, spec: VariantSpec, device: DeviceFacts, unit: ComputeUnit, settings: MeasureSettings) -> Cell:
+    return Cell(
+        model=model.name,
+        model_digest=model.digest,
+        format=model.format,
+        variant=spec.name,
+        recipe=spec.recipe,
+        device=device.name,
+        family=device.family,
+        unit=unit,
+        settings=settings,
+        is_source=_is_source(spec, model),
+    )
+
+
+def _is_source(spec: VariantSpec, model: Model) -> bool:
+    return spec.prebuilt is None and spec.recipe == model.precision
+
+
+def _groups(cells: Sequence[Cell]) -> dict[tuple[str, str], list[Cell]]:
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.device, f"{cell.model} on {cell.unit}"), []).append(cell)
+    return groups
+
+
+def _latency_blocks(device: str, group: str, cells: Sequence[Cell], seed: int) -> list[Block]:
+    shuffler = random.Random(f"{seed}/{device}/{group}")
+    blocks = []
+    order: list[Cell] = []
+    for index in range(max(cell.settings.launches for cell in cells)):
+        order = list(reversed(order)) if index % 2 else shuffler.sample(list(cells), len(cells))
+        blocks.append(Block(device=device, group=group, pass_=Pass.LATENCY, index=index, cells=tuple(order)))
+    return blocks

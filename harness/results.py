@@ -1,0 +1,191 @@
+"""From what the store holds to what views show: outcomes, summaries, comparisons and grades. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from harness.core.campaign import CampaignResult, CellResult
+from harness.core.cell import Cell
+from harness.core.judgement import Bands, Comparison
+from harness.core.launch import LaunchFailure, LaunchRecord, Pass
+from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped
+from harness.core.units import Nanoseconds
+from harness.core.variant import BuildFailed, Variant
+from harness.journal import is_hopeless
+from harness.statistics.grades import grade
+from harness.statistics.paired import compare
+from harness.statistics.summaries import summarise_latency, summarise_load
+from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
+
+Builds = Mapping[tuple[str, str], Variant | BuildFailed]
+
+
+def assemble(stored: StoredCampaign, bands: Bands = Bands()) -> CampaignResult:
+    """Everything that a view may show of a campaign. Launches of torn blocks do not count."""
+    builds: Builds = {(build.model, build.name): build for build in stored.builds}
+    complete = {block.id: block for block in stored.blocks if block.state is BlockState.COMPLETE}
+    launches = _by_cell(stored.launches, complete)
+    references = _canary_references(complete.values())
+    outcomes = {
+        cell.id: _outcome(cell, stored.skipped, builds, launches.get(cell.id, ()), complete) for cell in stored.cells
+    }
+    sources = {_place(cell): cell for cell in stored.cells if cell.is_source}
+    results = []
+    for cell in stored.cells:
+        source = sources.get(_place(cell))
+        variant = builds.get((cell.model, cell.variant))
+        original = builds.get((cell.model, source.variant)) if source else None
+        outcome = outcomes[cell.id]
+        results.append(
+            _result(
+                cell,
+                outcome,
+                variant=variant if isinstance(variant, Variant) else None,
+                comparison=None if source is None or cell.is_source else _compare(outcomes[source.id], outcome, bands),
+                original=original if isinstance(original, Variant) else None,
+                canary_reference=references.get(cell.device),
+            )
+        )
+    return CampaignResult(
+        campaign=stored.campaign,
+        environment=stored.environment,
+        devices=stored.devices,
+        models=stored.models,
+        models_failed=stored.models_failed,
+        builds_failed=tuple(build for build in stored.builds if isinstance(build, BuildFailed)),
+        exclusions=stored.exclusions,
+        cells=tuple(results),
+    )
+
+
+def measurement_of(outcome: Outcome) -> Measurement | None:
+    """The numbers of a cell, whether they stand or not."""
+    return outcome.measurement if isinstance(outcome, Measured | Invalid) else None
+
+
+def _place(cell: Cell) -> tuple[str, str, str]:
+    return cell.model, cell.device, str(cell.unit)
+
+
+Placed = tuple[StoredLaunch, BlockRecord]
+
+
+def _by_cell(launches: Sequence[StoredLaunch], complete: Mapping[str, BlockRecord]) -> dict[str, list[Placed]]:
+    placed: dict[str, list[Placed]] = {}
+    for launch in launches:
+        block = complete.get(launch.block)
+        if block is not None:
+            placed.setdefault(launch.cell, []).append((launch, block))
+    return placed
+
+
+def _canary_references(blocks: Iterable[BlockRecord]) -> dict[str, Nanoseconds]:
+    """The median of all canaries of this campaign, by device."""
+    taken: dict[str, list[Nanoseconds]] = {}
+    for block in blocks:
+        for canary in (block.canary_before, block.canary_after):
+            if canary is not None:
+                taken.setdefault(block.device, []).append(canary.median_ns)
+    return {device: median(values) for device, values in taken.items()}
+
+
+def _outcome(
+    cell: Cell,
+    skipped: Mapping[str, str],
+    builds: Builds,
+    launches: Sequence[Placed],
+    complete: Mapping[str, BlockRecord],
+) -> Outcome:
+    if cell.id in skipped:
+        return Skipped(reason=skipped[cell.id])
+    build = builds.get((cell.model, cell.variant))
+    if isinstance(build, BuildFailed):
+        return Skipped(reason=build.error) if build.refused else Failed(error=f"not built: {build.error}")
+    failures = [launch.outcome for launch, _ in launches if isinstance(launch.outcome, LaunchFailure)]
+    measured = _measurement(launches)
+    if measured is None:
+        return _failed(failures)
+    if is_hopeless([launch.outcome for launch, _ in launches]):
+        reason = f"{len(failures)} of {len(launches)} launches failed, the last two in a row: {failures[-1].message}"
+        return Invalid(measurement=measured, reasons=(reason,))
+    return Measured(measurement=measured)
+
+
+def _failed(failures: Sequence[LaunchFailure]) -> Failed:
+    if not failures:
+        return Failed(error="not measured: the campaign stopped before this cell; `run --resume` measures it")
+    first = failures[0]
+    return Failed(error=first.message, kind=first.kind, exit_code=first.exit_code, stderr_tail=first.stderr_tail)
+
+
+def _measurement(launches: Sequence[Placed]) -> Measurement | None:
+    records = [(launch, block, launch.outcome) for launch, block in launches if isinstance(launch.outcome, LaunchRecord)]
+    timed = sorted(
+        (
+            BlockLaunch(
+                block=block.index,
+                position=launch.position,
+                record=record,
+                canary_before=block.canary_before,
+                canary_after=block.canary_after,
+            )
+            for launch, block, record in records
+            if record.pass_ is Pass.LATENCY
+        ),
+        key=lambda launch: launch.block,
+    )
+    if not timed:
+        return None
+    last = timed[-1].record
+    ops = next((record for _, _, record in records if record.pass_ is Pass.OPS), None)
+    memory = next((record for _, _, record in records if record.pass_ is Pass.MEMORY), None)
+    return Measurement(
+        launches=tuple(timed),
+        ops=ops.ops if ops else None,
+        ops_unavailable=ops.ops_unavailable if ops else _why_missing(launches, Pass.OPS),
+        memory=memory.memory if memory else None,
+        memory_unavailable=None if memory else _why_missing(launches, Pass.MEMORY),
+        observed=(ops and ops.observed) or last.observed,
+        backend=(ops and ops.backend) or last.backend,
+        runtime=last.runtime,
+        lost=sum(isinstance(launch.outcome, LaunchFailure) for launch, _ in launches),
+    )
+
+
+def _why_missing(launches: Sequence[Placed], pass_: Pass) -> str:
+    for launch, _ in launches:
+        if isinstance(launch.outcome, LaunchFailure) and launch.outcome.pass_ is pass_:
+            return launch.outcome.message
+    return "not measured: the campaign stopped before this pass"
+
+
+def _medians(outcome: Outcome) -> dict[int, Nanoseconds]:
+    measured = measurement_of(outcome)
+    launches = measured.launches if measured else ()
+    return {launch.block: median(launch.record.samples_ns) for launch in launches}
+
+
+def _compare(source: Outcome, other: Outcome, bands: Bands) -> Comparison | None:
+    before, after = _medians(source), _medians(other)
+    return compare(before, after, bands) if before.keys() & after.keys() else None
+
+
+def _result(
+    cell: Cell,
+    outcome: Outcome,
+    *,
+    variant: Variant | None,
+    comparison: Comparison | None,
+    original: Variant | None,
+    canary_reference: Nanoseconds | None,
+) -> CellResult:
+    measured = measurement_of(outcome)
+    return CellResult(
+        cell=cell,
+        outcome=outcome,
+        variant=variant,
+        latency=summarise_latency([launch.record.samples_ns for launch in measured.launches]) if measured else None,
+        load=summarise_load([launch.record.load for launch in measured.launches]) if measured else None,
+        grade=grade(measured, asked=cell.unit, canary_reference_ns=canary_reference) if measured else None,
+        comparison=comparison,
+        size_ratio=variant.size_bytes / original.size_bytes if variant and original else None,
+    )
