@@ -5,209 +5,54 @@ what comes after measuring.
 """
 
 import math
-import random
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from harness.core import digest
 from harness.core.campaign import Campaign, CampaignResult, CellResult, ModelFailed
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
-from harness.core.device import Canary, Conditions, DeviceFacts, Exclusion
+from harness.core.device import DeviceFacts, Exclusion
 from harness.core.judgement import Comparison, Grade, GradeLetter, LatencySummary, LoadSummary, Verdict
-from harness.core.launch import (
-    FailureKind,
-    LaunchRecord,
-    LoadTimes,
-    MeasureSettings,
-    MemoryReading,
-    OpRecord,
-    OpTable,
-    Pass,
+from harness.core.launch import FailureKind, OpTable
+from harness.core.model import Model
+from harness.core.outcome import Failed, Invalid, Measured, Measurement, Outcome, Skipped
+from harness.core.variant import BuildFailed, Variant
+from tests.support.measurements import (
+    EPOCH,
+    MS,
+    a_cell,
+    a_launch,
+    a_measurement,
+    some_conditions,
+    some_memory,
+    some_ops,
 )
-from harness.core.model import Model, TensorSpec
-from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped
-from harness.core.variant import Accuracy, BuildFailed, Fidelity, Variant, WeightTensor
+from tests.support.variants import TRAITS, a_model, a_variant
 
-EPOCH = 1_760_000_000.0
-MS = 1_000_000.0
-
-# recipe: latency and size over the source's, SNR in dB, accuracy: what compression of a small CNN typically gives
-TRAITS: Mapping[str, tuple[float, float, float | None, float]] = {
-    "float32": (1.0, 1.0, None, 0.975),
-    "float16": (1.003, 0.51, 62.0, 0.975),
-    "dynamic-int8": (0.62, 0.28, 34.0, 0.973),
-    "weight-int8": (1.04, 0.27, 41.0, 0.975),
-    "int8": (0.41, 0.28, 27.0, 0.969),
-    "int8-float-io": (0.42, 0.29, 27.0, 0.969),
-    "uint8": (0.415, 0.28, 26.0, 0.967),
-    "int16x8": (3.2, 0.30, 48.0, 0.975),
-    "sparse-50": (0.998, 1.0, 14.0, 0.961),
-    "palette-4": (1.001, 1.0, 19.0, 0.964),
-    "sparse-50+palette-4": (1.002, 1.0, 12.0, 0.953),
-    "sparse-75+int8": (0.412, 0.28, 4.0, 0.41),
-}
-OP_TYPES = ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "CONV_2D", "RELU6", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX")
-
-
-def a_cell(
-    variant: str = "int8",
-    *,
-    model: str = "digits",
-    recipe: str | None = None,
-    device: str = "local",
-    family: str = "linux",
-    unit: str = "cpu",
-    source: str = "float32",
-    settings: MeasureSettings | None = None,
-) -> Cell:
-    """A cell; it is the source where variant is `source`."""
-    return Cell(
-        model=model,
-        model_digest=digest.of_content({"model": model}),
-        format="tflite",
-        variant=variant,
-        recipe=recipe if recipe is not None else variant,
-        device=device,
-        family=family,
-        unit=ComputeUnit.parse(unit),
-        settings=settings or MeasureSettings(),
-        is_source=variant == source,
-    )
-
-
-def some_conditions(at: float = EPOCH, *, load: float | None = 0.4, throttled: bool | None = None) -> Conditions:
-    return Conditions(
-        taken_at=at,
-        temperatures={"x86_pkg_temp": 51.0},
-        clocks_mhz={"cpu0": 2900.0, "cpu1": 2900.0},
-        governor="performance",
-        load=load,
-        memory_available_bytes=6_000_000_000,
-        throttled=throttled,
-    )
-
-
-def some_ops(count: int = 8, *, total_ns: float = 0.4 * MS, placed_on: str = "cpu/xnnpack", seed: int = 0) -> OpTable:
-    """count operators in file order that share total_ns; every seventh was folded into its neighbour."""
-    rng = random.Random(seed)
-    weights = [0.0 if i % 7 == 4 else rng.lognormvariate(0, 1) for i in range(count)]
-    scale = 1 / (math.fsum(weights) or 1.0)
-    return OpTable(
-        ops=tuple(_an_op(i, weight * scale, total_ns, placed_on) for i, weight in enumerate(weights)),
-        coverage=0.96,
-        mapping_cost=0.0,
-        approximate=False,
-        partitions=1,
-        runs=50,
-    )
-
-
-def _an_op(index: int, share: float, total_ns: float, placed_on: str) -> OpRecord:
-    kind = OP_TYPES[index % len(OP_TYPES)]
-    folded = share == 0.0
-    return OpRecord(
-        index=index,
-        name=f"model/block_{index // 4}/{kind.lower()}_{index}",
-        type=kind,
-        shape=(1, 14, 14, 8 * (1 + index % 4)),
-        kernels=() if folded else (f"{kind.title()} (NHWC, F32) IGEMM",),
-        placed_on=None if folded else placed_on,
-        latency_ns=None if folded else share * total_ns,
-        label="measured",
-        share=None if folded else share,
-        macs=None if folded else 10_000 * (index + 1),
-        bytes=4_096 * (index + 1),
-    )
-
-
-def a_launch(
-    *,
-    attempt: str = "attempt-0",
-    median_ns: float = MS,
-    inferences: int = 50,
-    started_at: float = EPOCH,
-    unit: ComputeUnit | None = None,
-    noise: float = 0.01,
-    preemption: float = 1.005,
-    seed: int = 0,
-) -> LaunchRecord:
-    """A latency launch whose samples scatter around median_ns by `noise`; preemption is wall over CPU time."""
-    rng = random.Random(seed)
-    samples = tuple(round(median_ns * rng.lognormvariate(0, noise)) for _ in range(inferences))
-    return LaunchRecord(
-        attempt=attempt,
-        pass_=Pass.LATENCY,
-        started_at=started_at,
-        wall_s=0.9 + sum(samples) / 1e9,
-        runtime="ai-edge-litert 2.3.0",
-        backend="xnnpack",
-        observed=unit or ComputeUnit(kind="cpu"),
-        load=LoadTimes(environment_ns=2 * MS, compile_ns=5 * MS, first_ns=2.4 * median_ns),
-        samples_ns=samples,
-        cpu_ns=tuple(round(sample / preemption) for sample in samples),
-        starts_ns=tuple(range(0, inferences * round(1.02 * median_ns), round(1.02 * median_ns)))[:inferences],
-        warmup_ns=samples[:3],
-        before=some_conditions(started_at),
-        after=some_conditions(started_at + 1, load=0.6),
-    )
-
-
-def a_measurement(
-    *,
-    median_ns: float = MS,
-    launches: int = 10,
-    inferences: int = 50,
-    spread: float = 0.008,
-    ops: OpTable | None = None,
-    unit: ComputeUnit | None = None,
-    observed: ComputeUnit | None = None,
-    memory_bytes: int = 9_000_000,
-    seed: int = 0,
-) -> Measurement:
-    """launches whose medians scatter around median_ns by `spread`, one a block."""
-    rng = random.Random(seed)
-    ran_on = observed or unit or ComputeUnit(kind="cpu")
-    canary = Canary(median_ns=2 * MS, samples_ns=(2 * MS, 2.01 * MS, 1.99 * MS))
-    blocks = tuple(
-        BlockLaunch(
-            block=block,
-            position=seed % 3,
-            record=a_launch(
-                attempt=f"attempt-{seed}-{block}",
-                median_ns=median_ns * rng.lognormvariate(0, spread),
-                inferences=inferences,
-                started_at=EPOCH + 20 * block + 1.5 * (seed % 8),
-                unit=ran_on,
-                seed=1000 * seed + block,
-            ),
-            canary_before=canary,
-            canary_after=replace(canary, median_ns=2.01 * MS),
-        )
-        for block in range(launches)
-    )
-    return Measurement(
-        launches=blocks,
-        ops=ops,
-        ops_unavailable=None if ops else "this LiteRT is not known to the profiler",
-        memory=some_memory(memory_bytes),
-        observed=ran_on,
-        backend=ran_on.backend or "xnnpack",
-        runtime="ai-edge-litert 2.3.0",
-    )
-
-
-def some_memory(total: int = 9_000_000) -> MemoryReading:
-    return MemoryReading(
-        after_load=round(0.7 * total),
-        after_run=total,
-        peak=round(1.2 * total),
-        anonymous=round(0.6 * total),
-        file_backed=round(0.4 * total),
-        method="/proc/self/smaps_rollup and VmHWM after clear_refs",
-    )
+__all__ = [
+    "EPOCH",
+    "MS",
+    "TRAITS",
+    "a_bare_result",
+    "a_campaign",
+    "a_campaign_result",
+    "a_cell",
+    "a_cell_result",
+    "a_comparison",
+    "a_device",
+    "a_huge_campaign_result",
+    "a_latency_summary",
+    "a_launch",
+    "a_measurement",
+    "a_model",
+    "a_rich_campaign_result",
+    "a_variant",
+    "some_cells",
+    "some_conditions",
+    "some_memory",
+    "some_ops",
+]
 
 
 def a_latency_summary(measurement: Measurement) -> LatencySummary:
@@ -242,88 +87,6 @@ def a_comparison(ratio: float = 0.41, *, half: float = 0.008, verdict: Verdict |
         detectable=0.014,
         pairs=10,
         verdict=verdict,
-    )
-
-
-def a_variant(
-    name: str = "int8",
-    *,
-    model: str = "digits",
-    recipe: str | None = None,
-    source_bytes: int = 250_000,
-    random_weights: bool = False,
-    accuracy: float | None = None,
-    snr_db: float | None = None,
-    notes: tuple[str, ...] = (),
-) -> Variant:
-    """A built variant with the traits its recipe usually has. accuracy and snr_db override them."""
-    recipe = recipe if recipe is not None else name
-    _, size, usual_snr, usual_accuracy = TRAITS.get(recipe, (1.0, 1.0, 30.0, 0.97))
-    snr = snr_db if snr_db is not None else usual_snr
-    changed = recipe != "float32"
-    return Variant(
-        model=model,
-        name=name,
-        recipe=recipe,
-        format="tflite",
-        digest=digest.of_content({"variant": name, "model": model}),
-        path=Path(f"/cache/{model}/{digest.of_content({'name': name})[:12]}.tflite"),
-        size_bytes=round(size * source_bytes),
-        zip_bytes=round(0.93 * size * source_bytes * (0.5 if "sparse" in recipe or "palette" in recipe else 1)),
-        weights_compressed=4 if changed else 0,
-        weights_total=4,
-        parameters=source_bytes // 4,
-        tensors=tuple(_a_weight(i, recipe) for i in range(4)),
-        inputs=(TensorSpec(name="image", shape=(1, 8, 8, 1), dtype="float32"),),
-        outputs=(TensorSpec(name="probabilities", shape=(1, 10), dtype="float32"),),
-        build_s=0.8,
-        calibration="100 samples of the model's own data" if "int8" in recipe or recipe == "uint8" else None,
-        fidelity=Fidelity(
-            snr_db=snr,
-            top1_agreement=None if random_weights else accuracy if accuracy is not None else usual_accuracy,
-            max_abs_error=0.0 if snr is None else 0.013,
-            worst_output="probabilities",
-            samples=360,
-            reference="LiteRT on the host, 360 samples",
-            meaningful=not random_weights,
-        ),
-        accuracy=None
-        if random_weights
-        else Accuracy(metric="top1", value=accuracy if accuracy is not None else usual_accuracy, n=360),
-        notes=notes,
-    )
-
-
-def _a_weight(index: int, recipe: str) -> WeightTensor:
-    elements = 1152 * (index + 1)
-    sparse = next((int(step[7:]) for step in recipe.split("+") if step.startswith("sparse-")), 0)
-    palette = next((int(step[8:]) for step in recipe.split("+") if step.startswith("palette-")), None)
-    narrow = recipe.endswith("int8")
-    return WeightTensor(
-        name=f"model/conv_{index}/kernel",
-        shape=(3, 3, 8, 16 * (index + 1)),
-        dtype="int8" if narrow else "float32",
-        size_bytes=elements * (1 if narrow else 4),
-        elements=elements,
-        zeros=elements * sparse // 100,
-        distinct=2**palette if palette else 255 if narrow else elements,
-        compressed=recipe != "float32",
-    )
-
-
-def a_model(name: str = "digits", *, size_bytes: int = 250_000, random_weights: bool = False) -> Model:
-    return Model(
-        name=name,
-        format="tflite",
-        path=Path(f"/models/{name}.tflite"),
-        digest=digest.of_content({"model": name}),
-        size_bytes=size_bytes,
-        inputs=(TensorSpec(name="image", shape=(1, 8, 8, 1), dtype="float32"),),
-        outputs=(TensorSpec(name="probabilities", shape=(1, 10), dtype="float32"),),
-        precision="float32",
-        parameters=size_bytes // 4,
-        metric=None if random_weights else "top1",
-        random_weights=random_weights,
     )
 
 
