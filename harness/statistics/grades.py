@@ -1,0 +1,216 @@
+"""How far to trust a measurement. The two tables here are the ones in docs/how-it-measures.md; a test holds them equal.
+
+Each figure is a median over the launches, as the headline latency is: what differs from launch to launch shows in
+the launch CV, what slowed all of them shows in the canary and the preemption.
+"""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from harness.core.compute_unit import ComputeUnit
+from harness.core.device import Conditions
+from harness.core.judgement import Grade, GradeLetter
+from harness.core.launch import LaunchRecord
+from harness.core.outcome import BlockLaunch, Measurement
+from harness.statistics.summaries import coefficient_of_variation
+
+A, B, C, D = GradeLetter.A, GradeLetter.B, GradeLetter.C, GradeLetter.D
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The largest relative figures that still earn a letter."""
+
+    canary: float
+    preemption: float
+    launch_cv: float
+
+
+LIMITS: MappingProxyType[GradeLetter, Limits] = MappingProxyType(
+    {
+        A: Limits(canary=0.02, preemption=0.02, launch_cv=0.02),
+        B: Limits(canary=0.05, preemption=0.05, launch_cv=0.05),
+        C: Limits(canary=0.10, preemption=0.10, launch_cv=0.10),
+    }
+)
+
+# The best letter left once a thing is so. What is unknown never earns an A, and earns a D where nothing else vouches.
+CAPS: MappingProxyType[str, GradeLetter] = MappingProxyType(
+    {
+        "ran on another unit": D,
+        "unit unknown, not cpu": D,
+        "unit unknown, cpu": B,
+        "ran in another backend": D,
+        "backend unknown, one was demanded": D,
+        "throttled": D,
+        "power source came and went": D,
+        "on battery": C,
+        "fewer than two launches": D,
+        "launches lost": B,
+        "canary unknown": B,
+        "preemption unknown": B,
+        "canary and preemption unknown": D,
+        "heat unknown": B,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """Something that keeps a measurement from an A."""
+
+    best: GradeLetter
+    reason: str
+
+
+def grade(measurement: Measurement, *, asked: ComputeUnit, canary_reference_ns: float | None = None) -> Grade:
+    """The letter of a measurement with every reason that kept it from an A, the gravest first.
+
+    asked is the cell's unit. canary_reference_ns is the device's own recent median: the median of all its canaries of
+    the campaign; None where it took none.
+    """
+    findings = [
+        *_unit(measurement, asked),
+        *_conditions(measurement.launches),
+        *_launches(measurement),
+        *_device_state(measurement.launches, asked, canary_reference_ns),
+    ]
+    findings.sort(key=lambda finding: finding.best, reverse=True)
+    letter = findings[0].best if findings else A
+    return Grade(letter=letter, reasons=tuple(finding.reason for finding in findings))
+
+
+def _capped(cap: str, reason: str) -> _Finding:
+    return _Finding(CAPS[cap], reason)
+
+
+def _limited(figure: float, limit: Callable[[Limits], float], reason: str) -> Iterator[_Finding]:
+    """A finding with the first letter whose limit the figure keeps, none where that is an A."""
+    letter = next((letter for letter, limits in LIMITS.items() if figure <= limit(limits)), D)
+    if letter is not A:
+        yield _Finding(letter, f"{reason} (A: at most {limit(LIMITS[A]):.0%})")
+
+
+def _unit(measurement: Measurement, asked: ComputeUnit) -> Iterator[_Finding]:
+    observed = measurement.observed
+    if observed is None:
+        cap = "unit unknown, cpu" if asked.kind == "cpu" else "unit unknown, not cpu"
+        yield _capped(cap, f"asked for {asked}, and the runtime does not show which unit ran")
+    elif observed.kind != asked.kind:
+        yield _capped("ran on another unit", f"asked for {asked}, ran on {observed}")
+    if asked.backend is None:
+        return
+    backend = measurement.backend or (observed.backend if observed else None)
+    if backend is None:
+        yield _capped(
+            "backend unknown, one was demanded", f"asked for {asked}, and the runtime does not name its backend"
+        )
+    elif backend != asked.backend:
+        yield _capped("ran in another backend", f"asked for {asked}, ran in the backend {backend}")
+
+
+def _conditions(launches: Sequence[BlockLaunch]) -> Iterator[_Finding]:
+    moments = [moment for launch in launches for moment in (launch.record.before, launch.record.after)]
+    throttled = sum(1 for moment in moments if moment.throttled)
+    if throttled:
+        yield _capped("throttled", f"the device reported throttling at {throttled} of {len(moments)} moments")
+    elif moments and not any(_heat_known(moment) for moment in moments):
+        yield _capped("heat unknown", "temperature and throttling are unknown: the device has no sensor that says")
+    yield from _power(moments)
+
+
+def _heat_known(moment: Conditions) -> bool:
+    return bool(moment.temperatures) or moment.throttled is not None
+
+
+def _power(moments: Sequence[Conditions]) -> Iterator[_Finding]:
+    """Only a device that was on battery at some moment is known to have one; elsewhere an unknown source is mains."""
+    on_battery = sum(1 for moment in moments if moment.power == "battery")
+    if on_battery == 0:
+        return
+    if on_battery == len(moments):
+        yield _capped("on battery", "on battery throughout: clocks can be lower than on mains")
+    else:
+        reason = f"on battery at {on_battery} of {len(moments)} moments, on mains or unknown at the others"
+        yield _capped("power source came and went", reason)
+
+
+def _launches(measurement: Measurement) -> Iterator[_Finding]:
+    medians = [
+        statistics.median(launch.record.samples_ns) for launch in measurement.launches if launch.record.samples_ns
+    ]
+    spread = coefficient_of_variation(medians)
+    if spread is None:
+        yield _capped("fewer than two launches", f"{len(medians)} launch: the spread between launches is unknown")
+    else:
+        yield from _limited(spread, lambda limits: limits.launch_cv, f"launch medians vary by {spread:.1%}")
+    if measurement.lost:
+        tried = measurement.lost + len(measurement.launches)
+        yield _capped("launches lost", f"{measurement.lost} of {tried} launches failed")
+
+
+def _device_state(
+    launches: Sequence[BlockLaunch], asked: ComputeUnit, reference_ns: float | None
+) -> Iterator[_Finding]:
+    canary = _canary_deviation(launches, reference_ns)
+    preempted = _preemption(launches, asked)
+    if canary is not None:
+        reason = f"the canary was {canary:.1%} off the device's own median"
+        yield from _limited(canary, lambda limits: limits.canary, reason)
+    if preempted is not None:
+        yield from _limited(preempted.least, lambda limits: limits.preemption, preempted.reason)
+    if canary is None and preempted is None:
+        yield _capped(
+            "canary and preemption unknown", "neither canary nor preemption is known: nothing vouches for the device"
+        )
+    elif canary is None:
+        yield _capped("canary unknown", "no canary was taken: the speed of the device is not vouched for")
+    elif preempted is None:
+        yield _capped("preemption unknown", f"preemption is unknown: no CPU time that can be read for {asked}")
+    if preempted is not None and preempted.least <= LIMITS[A].preemption < preempted.most:
+        reason = (
+            f"preemption is unknown between {preempted.least:.1%} and {preempted.most:.1%}: {asked} sums its threads"
+        )
+        yield _capped("preemption unknown", reason)
+
+
+def _canary_deviation(launches: Sequence[BlockLaunch], reference_ns: float | None) -> float | None:
+    """Median over the launches of how far their block's canaries, the farther of the two, are off the reference."""
+    if not reference_ns:
+        return None
+    pairs = [[c.median_ns for c in (launch.canary_before, launch.canary_after) if c is not None] for launch in launches]
+    farthest = [max(abs(median / reference_ns - 1) for median in pair) for pair in pairs if pair]
+    return statistics.median(farthest) if farthest else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Preemption:
+    """Wall time over CPU time, less 1: bounds, equal with one thread."""
+
+    least: float
+    most: float
+
+    @property
+    def reason(self) -> str:
+        at_least = "at least " if self.most > self.least else ""
+        return f"wall time is {at_least}{self.least:.1%} over CPU time: other work held the processor"
+
+
+def _preemption(launches: Sequence[BlockLaunch], asked: ComputeUnit) -> _Preemption | None:
+    """Median over the launches; None where it cannot be known: another unit than cpu, or no CPU times.
+
+    CPU time sums all threads, and a thread that waits for the others uses none. So with t threads, wall over CPU
+    time is a lower bound, t times that an upper one, and the truth lies between.
+    """
+    ratios = [ratio for launch in launches if (ratio := _wall_over_cpu(launch.record)) is not None]
+    if asked.kind != "cpu" or not ratios:
+        return None
+    ratio = statistics.median(ratios)
+    return _Preemption(least=max(0.0, ratio - 1), most=max(0.0, ratio * (asked.threads or 1) - 1))
+
+
+def _wall_over_cpu(record: LaunchRecord) -> float | None:
+    wall, cpu = sum(record.samples_ns), sum(record.cpu_ns)
+    return wall / cpu if wall and cpu and len(record.cpu_ns) == len(record.samples_ns) else None

@@ -1,0 +1,89 @@
+"""From raw samples to the figures that a view shows. Nothing here is stored: it is computed on reading.
+
+Sources: percentiles are definition 7 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The
+American Statistician 50 (1996) 361-365 (numpy's default). That the launch and not the sample is what repeats:
+T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013. The interval of a median by order
+statistics: Hollander and Wolfe, "Nonparametric Statistical Methods", 2nd ed. (1999), section 3.6.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from harness.core.judgement import LatencySummary, LoadSummary
+from harness.core.launch import LoadTimes
+from harness.core.units import Nanoseconds
+
+
+def summarise_latency(launches: Sequence[Sequence[int]]) -> LatencySummary:
+    """Summary of the samples of each launch, in ns.
+
+    A launch without samples does not count. Raises ValueError where no launch has any.
+    """
+    medians = [statistics.median(samples) for samples in launches if samples]
+    if not medians:
+        raise ValueError("no launch has samples: there is nothing to summarise")
+    pooled = sorted(sample for samples in launches for sample in samples)
+    return LatencySummary(
+        median=statistics.median(medians),
+        p10=quantile(pooled, 0.10),
+        p90=quantile(pooled, 0.90),
+        p99=quantile(pooled, 0.99),
+        min=pooled[0],
+        ci95=median_interval(medians, 0.05),
+        launches=len(medians),
+        samples=len(pooled),
+        cv=coefficient_of_variation(medians),
+    )
+
+
+def summarise_load(loads: Sequence[LoadTimes]) -> LoadSummary:
+    """Summary of load times in the order of the launches. Raises ValueError where there are none."""
+    if not loads:
+        raise ValueError("no launch has load times: there is nothing to summarise")
+    whole = [load.environment_ns + load.compile_ns + load.first_ns for load in loads]
+    return LoadSummary(
+        compile=statistics.median(load.compile_ns for load in loads),
+        cold=whole[0],
+        warm=statistics.median(whole[1:]) if len(whole) > 1 else None,
+        first=statistics.median(load.first_ns for load in loads),
+    )
+
+
+def quantile(rising: Sequence[float], share: float) -> float:
+    """The value that `share` of a sorted, non-empty sample lies below; linear between neighbours (definition 7)."""
+    place = share * (len(rising) - 1)
+    low = math.floor(place)
+    high = min(low + 1, len(rising) - 1)
+    return rising[low] + (rising[high] - rising[low]) * (place - low)
+
+
+def median_interval(values: Sequence[Nanoseconds], alpha: float) -> tuple[Nanoseconds, Nanoseconds] | None:
+    """Interval of the median that covers at least 1 - alpha, by the sign test turned round.
+
+    It asks nothing of the distribution. None where even the whole range covers less: 95 % needs 6 values.
+    """
+    trim = _order_to_trim(len(values), alpha)
+    if trim is None:
+        return None
+    rising = sorted(values)
+    return rising[trim], rising[-1 - trim]
+
+
+def _order_to_trim(n: int, alpha: float) -> int | None:
+    """The largest k with P(Binomial(n, 1/2) <= k) <= alpha / 2: so many values are cut off at either end."""
+    allowed = alpha / 2 * 2**n
+    below = 0
+    for k in range(n + 1):
+        below += math.comb(n, k)
+        if below > allowed:
+            return k - 1 if k else None
+    return None
+
+
+def coefficient_of_variation(values: Sequence[float]) -> float | None:
+    """Sample standard deviation over mean; None below two values or where the mean is not positive."""
+    if len(values) < 2:
+        return None
+    mean = statistics.fmean(values)
+    return statistics.stdev(values, mean) / mean if mean > 0 else None
