@@ -19,8 +19,9 @@ from harness.store.records import BlockRecord, BlockState, StoredCampaign, Store
 Builds = Mapping[tuple[str, str], Variant | BuildFailed]
 
 
-def assemble(stored: StoredCampaign, bands: Bands = Bands()) -> CampaignResult:
+def assemble(stored: StoredCampaign) -> CampaignResult:
     """Everything that a view may show of a campaign. Launches of torn blocks do not count."""
+    bands = stored.campaign.bands
     builds: Builds = {(build.model, build.name): build for build in stored.builds}
     complete = {block.id: block for block in stored.blocks if block.state is BlockState.COMPLETE}
     launches = _by_cell(stored.launches, complete)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.core.cell import Cell
 from harness.core.device import DeviceFacts, Exclusion
-from harness.core.judgement import Comparison, Grade, LatencySummary, LoadSummary
+from harness.core.judgement import Bands, Comparison, Grade, LatencySummary, LoadSummary
 from harness.core.model import Model
 from harness.core.outcome import Outcome
 from harness.core.variant import BuildFailed, Variant
@@ -15,7 +15,7 @@ from harness.core.variant import BuildFailed, Variant
 class Campaign:
     """One run of a plan. started_at and ended_at are seconds since the epoch; ended_at None: not finished.
 
-    config is the text of the configuration as it was read; command repeats the run.
+    config is the text of the configuration as it was read; command repeats the run. bands decide its verdicts.
     """
 
     id: str
@@ -26,6 +26,7 @@ class Campaign:
     command: str
     seed: int
     version: str
+    bands: Bands = Bands()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
