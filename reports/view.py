@@ -1,0 +1,186 @@
+"""A campaign as one document of plain values: what `report --format json` prints and every other view is made from."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import PurePath
+
+from harness.core.campaign import Campaign, CampaignResult, CellResult
+from harness.core.device import DeviceFacts
+from harness.core.model import Model
+from harness.core.variant import Variant, WeightTensor
+from reports.cell_view import Fields, cell_fields
+from reports.choice import Candidate, Choice, caveats, choose, sentence
+from reports.quality import Judged, judge_quality
+
+SCHEMA_VERSION = 1
+Group = tuple[str, str, str]
+
+
+def document(result: CampaignResult) -> dict[str, object]:
+    """The whole campaign. Every value is a JSON value; unknown is None; no NaN, no infinity, no lone surrogate."""
+    judged = judge_cells(result)
+    groups = group_cells(result.cells)
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "campaign": _campaign(result.campaign),
+        "environment": dict(result.environment),
+        "headlines": [_headline(result, group, cells, judged) for group, cells in groups.items()],
+        "cells": [cell_fields(c, judged[id(c)], _source(groups[_group(c)])) for c in result.cells],
+        "variants": [_variant(variant) for variant in _variants(result)],
+        "models": [_model(model) for model in result.models],
+        "devices": [_device(device) for device in result.devices],
+        "exclusions": [asdict(exclusion) for exclusion in result.exclusions],
+        "models_failed": [asdict(failed) for failed in result.models_failed],
+        "builds_failed": [asdict(failed) for failed in result.builds_failed],
+    }
+    return {key: as_json(value) for key, value in content.items()}
+
+
+def as_json(value: object) -> object:
+    """value in JSON's own types: a number that is not finite becomes None, a lone surrogate the replacement mark."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int():
+            return value
+        case Mapping():
+            return {str(key): as_json(item) for key, item in value.items()}
+        case PurePath():
+            return as_json(str(value))
+        case list() | tuple():
+            return [as_json(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no place in the document: {value!r}")
+
+
+def judge_cells(result: CampaignResult) -> Mapping[int, Judged]:
+    """What each cell's variant kept of its source's outputs, by the cell's identity in memory."""
+    random_weights = {model.name for model in result.models if model.random_weights}
+    sources = {c.cell.model: c.variant for c in result.cells if c.cell.is_source and c.variant is not None}
+    return {
+        id(c): judge_quality(c.variant, sources.get(c.cell.model), random_weights=c.cell.model in random_weights)
+        for c in result.cells
+    }
+
+
+def group_cells(cells: Iterable[CellResult]) -> dict[Group, list[CellResult]]:
+    """Cells that compare with one another: one model on one unit of one device, in the plan's order."""
+    groups: dict[Group, list[CellResult]] = {}
+    for result in cells:
+        groups.setdefault(_group(result), []).append(result)
+    return groups
+
+
+def _group(result: CellResult) -> Group:
+    return result.cell.model, result.cell.device, str(result.cell.unit)
+
+
+def _source(cells: Iterable[CellResult]) -> CellResult | None:
+    return next((result for result in cells if result.cell.is_source), None)
+
+
+def _headline(
+    result: CampaignResult, group: Group, cells: Iterable[CellResult], judged: Mapping[int, Judged]
+) -> Fields:
+    model, device, unit = group
+    simulated = any(facts.simulated for facts in result.devices if facts.name == device)
+    choice = choose([Candidate(result=c, judged=judged[id(c)]) for c in cells])
+    return {
+        "model": model,
+        "device": device,
+        "compute_unit": unit,
+        "simulated": simulated,
+        **_choice(choice),
+        "caveats": list(caveats(choice, simulated=simulated)),
+    }
+
+
+def _choice(choice: Choice) -> Fields:
+    chosen = choice.chosen
+    comparison = chosen.comparison if chosen else None
+    return {
+        "state": str(choice.state),
+        "sentence": sentence(choice),
+        "variant": chosen.name if chosen else None,
+        "cell": chosen.result.cell.id if chosen else None,
+        "source": choice.source.name if choice.source else None,
+        "source_cell": choice.source.result.cell.id if choice.source else None,
+        "latency_ratio": comparison.ratio if comparison else None,
+        "ci95": list(comparison.ci95) if comparison and comparison.ci95 else None,
+        "grade": str(chosen.grade.letter) if chosen and chosen.grade else None,
+        "size_ratio": chosen.result.size_ratio if chosen else None,
+        "quality": str(chosen.judged.quality) if chosen else None,
+        "quality_why": chosen.judged.why if chosen else None,
+        "ties": [tie.name for tie in choice.ties],
+        "smallest": _smallest(choice.smallest) if choice.smallest else None,
+        "passed_over": [asdict(passed) for passed in choice.passed_over],
+    }
+
+
+def _smallest(candidate: Candidate) -> Fields:
+    return {
+        "variant": candidate.name,
+        "size_ratio": candidate.result.size_ratio,
+        "latency_ratio": candidate.ratio,
+        "ci95": list(candidate.comparison.ci95) if candidate.comparison and candidate.comparison.ci95 else None,
+        "quality": str(candidate.judged.quality),
+    }
+
+
+def _campaign(campaign: Campaign) -> Fields:
+    ended = campaign.ended_at
+    return {**asdict(campaign), "duration_s": None if ended is None else ended - campaign.started_at}
+
+
+def _variants(result: CampaignResult) -> Iterable[Variant]:
+    built = [c.variant for c in result.cells if c.variant is not None]
+    return {(variant.model, variant.name): variant for variant in built}.values()
+
+
+def _variant(variant: Variant) -> Fields:
+    elements = sum(tensor.elements for tensor in variant.tensors)
+    zeros = sum(tensor.zeros for tensor in variant.tensors)
+    return {
+        "model": variant.model,
+        "variant": variant.name,
+        "technique": variant.recipe,
+        "format": variant.format,
+        "digest": variant.digest,
+        "size_bytes": variant.size_bytes,
+        "zip_bytes": variant.zip_bytes,
+        "weights_compressed": variant.weights_compressed,
+        "weights_total": variant.weights_total,
+        "parameters": variant.parameters,
+        "sparsity": zeros / elements if elements else None,
+        "build_s": variant.build_s,
+        "calibration": variant.calibration,
+        "notes": list(variant.notes),
+        "tensors": [_tensor(tensor) for tensor in variant.tensors],
+    }
+
+
+def _tensor(tensor: WeightTensor) -> Fields:
+    return {**asdict(tensor), "sparsity": tensor.zeros / tensor.elements if tensor.elements else None}
+
+
+def _model(model: Model) -> Fields:
+    return {
+        "model": model.name,
+        "format": model.format,
+        "path": model.path,
+        "digest": model.digest,
+        "size_bytes": model.size_bytes,
+        "precision": model.precision,
+        "parameters": model.parameters,
+        "metric": model.metric,
+        "data": model.data,
+        "random_weights": model.random_weights,
+        "inputs": [asdict(spec) for spec in model.inputs],
+        "outputs": [asdict(spec) for spec in model.outputs],
+    }
+
+
+def _device(device: DeviceFacts) -> Fields:
+    return {**asdict(device), "units": [str(unit) for unit in device.units]}
