@@ -1,0 +1,295 @@
+"""The configuration file: what it may hold, and every problem in it by line and column.
+
+The forms below are the file's schema (docs/config.md; docs/config.schema.json for editors). Paths are relative to the
+file. Nothing here reads a model or looks for a device.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Strict,
+    Tag,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
+
+from harness.config_errors import explain
+from harness.config_fields import (
+    File,
+    Problem,
+    RecipeText,
+    Scenario,
+    Text,
+    Unit,
+    as_mapping,
+    auto_or_list,
+    refuse,
+    unique,
+)
+from harness.core.errors import ConfigError
+from harness.core.judgement import Bands
+from harness.core.launch import MeasureSettings
+from harness.core.variant import VariantSpec
+from harness.yaml_source import MAX_BYTES, Key, Place, Tree, decode, parse
+
+LOCAL = "local"
+PREBUILT = "prebuilt"
+_MEASURE = MeasureSettings()
+_BANDS = Bands()
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class VariantForm(_Form):
+    """A recipe to build, under a name of its own; without one it is called by the recipe."""
+
+    recipe: RecipeText
+    name: Text = Field(default_factory=lambda given: str(given["recipe"]))
+
+
+Variants = Annotated[
+    tuple[
+        Annotated[VariantForm, BeforeValidator(as_mapping("recipe"), json_schema_input_type=str | VariantForm)],
+        ...,
+    ],
+    Strict(False),
+    Field(min_length=1),
+    unique("variant", lambda variant: str(variant.name), "name"),
+]
+
+
+class SampleModel(_Form):
+    """A model that ships with the bench."""
+
+    sample: Literal["digits", "mobilenet_v2"]
+    variants: Variants | None = None
+
+    @property
+    def name(self) -> str:
+        return self.sample
+
+
+class FileModel(_Form):
+    """A model of the user's, called by its file's name without the ending where no name is given."""
+
+    path: File
+    name: Text = Field(default_factory=lambda given: given["path"].stem)
+    data: File | None = None
+    metric: Literal["top1"] | None = None
+    variants: Variants | None = None
+
+
+class PrebuiltVariant(_Form):
+    """A variant of model `of` that somebody else built."""
+
+    path: File
+    of: Text
+    name: Text = Field(default_factory=lambda given: given["path"].stem)
+
+
+def _kind_of_model(value: object) -> str:
+    keys = value if isinstance(value, dict) else {}
+    return "<sample>" if "sample" in keys else "<prebuilt>" if "of" in keys else "<file>"
+
+
+Model = SampleModel | FileModel
+ModelEntry = Annotated[
+    Annotated[SampleModel, Tag("<sample>")]
+    | Annotated[FileModel, Tag("<file>")]
+    | Annotated[PrebuiltVariant, Tag("<prebuilt>")],
+    Discriminator(_kind_of_model),
+    BeforeValidator(as_mapping("sample")),
+]
+
+
+def _check_models(entries: tuple[Model | PrebuiltVariant, ...]) -> tuple[Model | PrebuiltVariant, ...]:
+    """Every model has its own name; every prebuilt variant names a model, and is not called as another variant."""
+    models: dict[str, set[str]] = {}
+    problems: list[Problem] = []
+    for index, entry in enumerate(entries):
+        if isinstance(entry, PrebuiltVariant):
+            continue
+        if entry.name in models:
+            problems.append(((index, "name"), f"model {entry.name[:80]!r} is there twice, allowed: once"))
+        models.setdefault(entry.name, {variant.name for variant in entry.variants or ()})
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, PrebuiltVariant):
+            continue
+        if entry.of not in models:
+            problems.append(
+                ((index, "of"), f"no model {entry.of[:80]!r}, allowed: {', '.join(models) or 'none is given'}")
+            )
+        elif entry.name in models[entry.of]:
+            problems.append(((index, "name"), f"{entry.of} has a variant {entry.name[:80]!r} already, allowed: once"))
+        else:
+            models[entry.of].add(entry.name)
+    refuse(problems)
+    return entries
+
+
+def _not_local(name: str) -> str:
+    if name == LOCAL:
+        raise PydanticCustomError("reserved", "a name other than local, which is this machine")
+    return name
+
+
+class LocalDevice(_Form):
+    """This machine, through the agent."""
+
+    kind: Literal["local"]
+
+    @property
+    def name(self) -> str:
+        return LOCAL
+
+
+class SimulatedDevice(_Form):
+    """A device whose times are made up by a scenario (its keys: docs/simulated-device.md), inline or in a file."""
+
+    kind: Literal["simulated"]
+    name: Annotated[Text, AfterValidator(_not_local)]
+    scenario: Scenario = Field(default_factory=dict)
+
+
+DeviceEntry = Annotated[
+    Annotated[LocalDevice, Tag("<local>")] | Annotated[SimulatedDevice, Tag("<simulated>")],
+    Discriminator(lambda value: "<local>" if isinstance(value, dict) and set(value) == {"kind"} else "<simulated>"),
+    BeforeValidator(as_mapping("kind")),
+]
+
+
+class MeasureForm(_Form):
+    """How each cell is measured; see MeasureSettings."""
+
+    launches: int = Field(default=_MEASURE.launches, ge=1, le=1000)
+    inferences: int = Field(default=_MEASURE.inferences, ge=1, le=1_000_000)
+    max_launch_s: float = Field(default=_MEASURE.max_launch_s, gt=0, le=3600)
+    warmup_inferences: int = Field(default=_MEASURE.warmup_inferences, ge=0, le=100_000)
+    warmup_s: float = Field(default=_MEASURE.warmup_s, ge=0, le=600)
+    warmup_max_s: float = Field(default=_MEASURE.warmup_max_s, ge=0, le=600)
+
+
+class BandsForm(_Form):
+    """Shifts of latency: from `effect` on slower or faster, within `same` the same. 0.01 is 1 %."""
+
+    effect: float = Field(default=_BANDS.effect, ge=0, lt=1)
+    same: float = Field(default=_BANDS.same, gt=0, lt=1)
+
+
+class Config(_Form):
+    """A whole configuration. variants None: the default set of each model's format. units None: all on offer."""
+
+    name: Text = "bench"
+    models: Annotated[tuple[ModelEntry, ...], Strict(False), Field(min_length=1), AfterValidator(_check_models)]
+    variants: Variants | None = None
+    devices: Annotated[
+        tuple[DeviceEntry, ...],
+        Strict(False),
+        Field(min_length=1),
+        unique("device", lambda device: str(device.name), "name"),
+    ] = (LocalDevice(kind="local"),)
+    units: Annotated[
+        Annotated[tuple[Unit, ...], Strict(False), Field(min_length=1)] | None,
+        BeforeValidator(auto_or_list, json_schema_input_type=Literal["auto"] | list[str]),
+        unique("unit", str),
+    ] = None
+    measure: MeasureForm = MeasureForm()
+    compare: BandsForm = BandsForm()
+    seed: int = Field(default=0, ge=0, lt=1 << 32)
+
+    _tree: Tree | None = PrivateAttr(None)
+
+    def model_post_init(self, context: dict[str, object] | None) -> None:
+        tree = (context or {}).get("tree")
+        self._tree = tree if isinstance(tree, Tree) else None
+
+    @property
+    def text(self) -> str:
+        """The configuration as it was read."""
+        return self._tree.text if self._tree else ""
+
+    @property
+    def sources(self) -> tuple[Model, ...]:
+        """The models to read, without the variants that somebody else built."""
+        return tuple(entry for entry in self.models if not isinstance(entry, PrebuiltVariant))
+
+    @property
+    def settings(self) -> MeasureSettings:
+        return MeasureSettings(**self.measure.model_dump())
+
+    @property
+    def bands(self) -> Bands:
+        return Bands(**self.compare.model_dump())
+
+    def specs(self, model: str, default: Sequence[str]) -> tuple[VariantSpec, ...]:
+        """The variants asked for of a model: its own list, else the common one, else `default` (recipes' texts)."""
+        own = next(entry.variants for entry in self.sources if entry.name == model)
+        asked = [(form.name, form.recipe) for form in own or self.variants or ()] or [(text, text) for text in default]
+        built = tuple(VariantSpec(model=model, name=name, recipe=recipe) for name, recipe in asked)
+        found = (entry for entry in self.models if isinstance(entry, PrebuiltVariant) and entry.of == model)
+        return built + tuple(
+            VariantSpec(model=model, name=entry.name, recipe=PREBUILT, prebuilt=entry.path) for entry in found
+        )
+
+    def place(self, *keys: Key) -> Place:
+        """Where the value at `keys` stands in the file, for problems that only its reader can find."""
+        assert self._tree is not None, "a Config comes from load_config or parse_config"
+        return self._tree.place(keys)
+
+
+_FORMS: Mapping[Key, type[_Form]] = {
+    "": Config,
+    "<sample>": SampleModel,
+    "<file>": FileModel,
+    "<prebuilt>": PrebuiltVariant,
+    "<local>": SimulatedDevice,
+    "<simulated>": SimulatedDevice,
+    "variants": VariantForm,
+    "measure": MeasureForm,
+    "compare": BandsForm,
+}
+_KEYS = {part: tuple(form.model_fields) for part, form in _FORMS.items()}
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration file. Raises ConfigError with one line for each problem."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{path}: cannot be read: {reason}; give the path of a configuration file") from error
+    return parse_config(decode(content, source=str(path)), source=str(path))
+
+
+def parse_config(text: str, *, source: str) -> Config:
+    """Read a configuration's text. Paths in it are relative to the folder of `source`. Raises ConfigError."""
+    tree = parse(text, source=source)
+    content = tree.plain()
+    if not isinstance(content, dict):
+        given = "nothing" if content is None else "no mapping"
+        raise ConfigError(f"{source}:1:1: {given} given, allowed: keys with values; the least is `models: [digits]`")
+    try:
+        return Config.model_validate(content, context={"base": Path(source).parent, "tree": tree})
+    except ValidationError as error:
+        raise ConfigError(*explain(error, tree, _KEYS)) from None
+
+
+def schema_text() -> str:
+    """The JSON Schema for editors, as docs/config.schema.json holds it."""
+    schema = Config.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "Weighbridge configuration"
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"

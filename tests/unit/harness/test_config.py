@@ -1,0 +1,332 @@
+"""The configuration file: what it gives, and how it says what is wrong."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.config import (
+    Config,
+    FileModel,
+    PrebuiltVariant,
+    SampleModel,
+    SimulatedDevice,
+    load_config,
+    parse_config,
+    schema_text,
+)
+from harness.core.compute_unit import ComputeUnit
+from harness.core.errors import ConfigError
+from harness.core.judgement import Bands
+from harness.core.launch import MeasureSettings
+
+ROOT = Path(__file__).parents[3]
+LINE = re.compile(r"bench\.yaml:\d+:\d+: .")
+
+
+def a_config(text: str) -> Config:
+    return parse_config(text, source="/folder/bench.yaml")
+
+
+def problems(text: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, source="bench.yaml")
+    return caught.value.problems
+
+
+def test_the_least_is_a_model() -> None:
+    config = a_config("models: [digits]\n")
+    assert config.sources == (SampleModel(sample="digits"),)
+    assert config.variants is None
+    assert [device.name for device in config.devices] == ["local"]
+    assert config.units is None
+    assert config.settings == MeasureSettings()
+    assert config.bands == Bands()
+
+
+def test_everything_that_a_file_may_hold() -> None:
+    config = a_config(
+        """
+name: mine
+models:
+  - {sample: digits, variants: [int8]}
+  - {path: nets/my.tflite, data: my.npz, metric: top1}
+  - {path: /elsewhere/ours.tflite, of: my, name: ours-int8}
+variants: [float32, {recipe: sparse-50+palette-4, name: small}]
+devices:
+  - local
+  - {name: sim, kind: simulated, scenario: {latency_ms: 3}}
+  - {name: slow, kind: simulated, scenario: slow.yaml}
+units: [cpu, cpu:4, cpu/builtin]
+measure: {launches: 6, inferences: 5, max_launch_s: 2, warmup_inferences: 1, warmup_s: 0, warmup_max_s: 1}
+compare: {effect: 0.02, same: 0.03}
+seed: 7
+"""
+    )
+    mine, prebuilt = config.models[1], config.models[2]
+    assert isinstance(mine, FileModel)
+    assert isinstance(prebuilt, PrebuiltVariant)
+    assert (mine.name, mine.path, mine.data) == ("my", Path("/folder/nets/my.tflite"), Path("/folder/my.npz"))
+    assert (prebuilt.of, prebuilt.path) == ("my", Path("/elsewhere/ours.tflite"))
+    assert config.units == (ComputeUnit.parse("cpu"), ComputeUnit.parse("cpu:4"), ComputeUnit.parse("cpu/builtin"))
+    assert config.settings == MeasureSettings(
+        launches=6, inferences=5, max_launch_s=2.0, warmup_inferences=1, warmup_s=0.0, warmup_max_s=1.0
+    )
+    assert config.bands == Bands(effect=0.02, same=0.03)
+    inline, in_file = config.devices[1], config.devices[2]
+    assert isinstance(inline, SimulatedDevice)
+    assert isinstance(in_file, SimulatedDevice)
+    assert inline.scenario == {"latency_ms": 3}
+    assert in_file.scenario == Path("/folder/slow.yaml")
+    assert (config.name, config.seed) == ("mine", 7)
+
+
+def test_a_models_own_variants_go_before_the_common_ones() -> None:
+    config = a_config("models: [{sample: digits, variants: [int8]}, mobilenet_v2]\nvariants: [float16]\n")
+    assert [spec.recipe for spec in config.specs("digits", ("uint8",))] == ["int8"]
+    assert [spec.recipe for spec in config.specs("mobilenet_v2", ("uint8",))] == ["float16"]
+
+
+def test_without_variants_the_default_set_is_taken_and_a_prebuilt_one_added() -> None:
+    config = a_config("models: [digits, {path: x.tflite, of: digits}]\n")
+    specs = config.specs("digits", ("uint8", "int8"))
+    assert [spec.name for spec in specs] == ["uint8", "int8", "x"]
+    assert [spec.prebuilt for spec in specs] == [None, None, Path("/folder/x.tflite")]
+
+
+def test_whole_numbers_of_seconds_are_the_same_settings_as_floats() -> None:
+    one = a_config("models: [digits]\nmeasure: {max_launch_s: 2}\n")
+    two = a_config("models: [digits]\nmeasure: {max_launch_s: 2.0}\n")
+    assert repr(one.settings) == repr(two.settings)
+
+
+def test_the_text_is_kept_as_it_was_read() -> None:
+    text = "# mine\nmodels: [digits]   # one\n"
+    assert a_config(text).text == text
+
+
+def test_anchors_and_merges_work() -> None:
+    config = a_config(
+        "models:\n  - {sample: digits, variants: &set [int8, float16]}\n  - {sample: mobilenet_v2, variants: *set}\n"
+        "devices:\n  - &sim {name: a, kind: simulated}\n  - {<<: *sim, name: b}\n"
+    )
+    assert [spec.name for spec in config.specs("mobilenet_v2", ())] == ["int8", "float16"]
+    assert [device.name for device in config.devices] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "name", ["</script><img>", 'a "quoted" \\ name', "two\nlines", "../../etc/passwd", "$(reboot); `x`", "n" * 10_000]
+)
+def test_a_hostile_name_is_a_name(name: str) -> None:
+    config = a_config(f"models: [{{path: a.tflite, name: {json.dumps(name)}}}]\n")
+    assert config.sources[0].name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("models: [digits]\nunts: auto\n", "bench.yaml:2:1: unts: unknown key, did you mean units? allowed: name, "),
+        ("models: [digits]\nssh: 1\n", "bench.yaml:2:1: ssh: unknown key, allowed: name, models, variants"),
+        ("models:\n - {path: a, ops: 1}\n", "bench.yaml:2:14: models.0.ops: unknown key, allowed: path, name, data"),
+        ("models:\n - {name: a}\n", "bench.yaml:2:4: models.0.path: missing, allowed keys: path, name"),
+        ("name: a\n", "bench.yaml:1:1: models: missing, allowed keys: name, models"),
+        ("models: [digits]\nname: 5\n", "bench.yaml:2:7: name: given 5, allowed: text (put it in quotes)"),
+        ("models: [digits]\nname: ' '\n", "bench.yaml:2:7: name: given ' ', allowed: text that shows something"),
+        ("models: [digits]\nseed: 1.5\n", "bench.yaml:2:7: seed: given 1.5, allowed: a whole number"),
+        ("models: [digits]\nseed: yes\n", "bench.yaml:2:7: seed: given 'yes', allowed: a whole number"),
+        ("models: [digits]\nseed: true\n", "bench.yaml:2:7: seed: given True, allowed: a whole number"),
+        ("models: [digits]\nseed: -1\n", "bench.yaml:2:7: seed: given -1, allowed: 0 or more"),
+        ("models: digits\n", "bench.yaml:1:9: models: given 'digits', allowed: a list"),
+        ("models: []\n", "bench.yaml:1:9: models: given an empty list, allowed: 1 item or more"),
+        ("models:\n", "bench.yaml:1:8: models: given nothing, allowed: a list"),
+        (
+            "models: [digit]\n",
+            "bench.yaml:1:10: models.0: given 'digit', allowed: 'digits' or 'mobilenet_v2', or {path",
+        ),
+        ("models: [{path: ''}]\n", "bench.yaml:1:17: models.0.path: given '', allowed: text that shows something"),
+        ("models: [{path: 3}]\n", "bench.yaml:1:17: models.0.path: given 3, allowed: the path of a file, as text"),
+        ('models: [{path: "a\\0b"}]\n', "bench.yaml:1:17: models.0.path: given 'a\\x00b', allowed: text that shows"),
+        (
+            "models: [{path: ~nobody-here/a}]\n",
+            "bench.yaml:1:17: models.0.path: given '~nobody-here/a', allowed: a path; there is no such home",
+        ),
+        ("models: [digits]\nvariants: []\n", "bench.yaml:2:11: variants: given an empty list, allowed: 1 item"),
+        (
+            "models: [digits]\nvariants:\n- flaot16\n",
+            "bench.yaml:3:3: variants.0: 'flaot16' is no technique; did you mean float16",
+        ),
+        (
+            "models: [digits]\nvariants:\n- int8\n- {recipe: sparse-75, name: int8}\n",
+            "bench.yaml:4:29: variants.1.name: variant 'int8' is there twice (also item 1), allowed: once",
+        ),
+        ("models: [digits, digits]\n", "bench.yaml:1:18: models.1: model 'digits' is there twice, allowed: once"),
+        (
+            "models: [{path: a.tflite}, {path: b/a.tflite}]\n",
+            "bench.yaml:1:28: models.1: model 'a' is there twice, allowed: once",
+        ),
+        ("models: [{path: a, of: b}]\n", "bench.yaml:1:24: models.0.of: no model 'b', allowed: none is given"),
+        (
+            "models: [{sample: digits, variants: [int8]}, {path: a, of: digits, name: int8}]\n",
+            "bench.yaml:1:74: models.1.name: digits has a variant 'int8' already, allowed: once",
+        ),
+        (
+            "models: [digits]\ndevices: [local, local]\n",
+            "bench.yaml:2:18: devices.1: device 'local' is there twice (also item 1), allowed: once",
+        ),
+        ("models: [digits]\ndevices: [loca]\n", "bench.yaml:2:11: devices.0: given 'loca', allowed: 'local'"),
+        (
+            "models: [digits]\ndevices: [{name: a, kind: ssh}]\n",
+            "bench.yaml:2:27: devices.0.kind: given 'ssh', allowed: 'simulated'",
+        ),
+        (
+            "models: [digits]\ndevices: [{name: local, kind: simulated}]\n",
+            "bench.yaml:2:18: devices.0.name: given 'local', allowed: a name other than local, which is this machine",
+        ),
+        ("models: [digits]\nunits: cpu\n", "bench.yaml:2:8: units: given 'cpu', allowed: auto, or a list of units"),
+        ("models: [digits]\nunits: []\n", "bench.yaml:2:8: units: given an empty list, allowed: 1 item or more"),
+        ("models: [digits]\nunits: [cpu, qpu]\n", "bench.yaml:2:14: units.1: unknown compute unit 'qpu'; one of cpu,"),
+        ("models: [digits]\nunits: [gpu:2]\n", "bench.yaml:2:9: units.0: gpu:2: a thread count of 1 or more goes"),
+        (
+            "models: [digits]\nunits: [cpu, cpu:1]\n",
+            "bench.yaml:2:14: units.1: unit 'cpu' is there twice (also item 1), allowed: once",
+        ),
+        (
+            "models: [digits]\nmeasure: {launches: 0}\n",
+            "bench.yaml:2:21: measure.launches: given 0, allowed: 1 or more",
+        ),
+        (
+            "models: [digits]\nmeasure: {max_launch_s: .inf}\n",
+            "bench.yaml:2:25: measure.max_launch_s: given inf, allowed: a finite number",
+        ),
+        ("models: [digits]\nmeasure: 5\n", "bench.yaml:2:10: measure: given 5, allowed: a mapping (key: value)"),
+        (
+            "models: [digits]\ncompare: {effect: 2}\n",
+            "bench.yaml:2:19: compare.effect: given 2, allowed: less than 1",
+        ),
+        ("a: 1\na: 2\n", 'bench.yaml:2:1: "a": given twice in one mapping, allowed: once'),
+        ("models: [a\n", "bench.yaml:2:1: not YAML while parsing a flow sequence: "),
+        ("models:\n\t- a\n", "bench.yaml:2:1: not YAML: indented with a tab; use spaces"),
+        ("a: 1\n---\nb: 2\n", "bench.yaml:2:1: not YAML expected a single document"),
+        ("a: \x07\n", "bench.yaml:1:4: not YAML: the character U+0007 is not allowed; remove it"),
+        ("", "bench.yaml:1:1: nothing given, allowed: keys with values; the least is `models: [digits]`"),
+        ("- a\n", "bench.yaml:1:1: no mapping given, allowed: keys with values"),
+        ("a: *b\n", "bench.yaml:1:4: not YAML: found undefined alias 'b'"),
+        ("a: &a [*a]\n", "bench.yaml:1:1: more than 50000 values; an alias that holds itself"),
+        ("a: " + "[" * 5000, "bench.yaml:1:1: nested too deeply to be a configuration; flatten it"),
+        ("models: [digits]\nseed: " + "9" * 5000, "bench.yaml:1:1: not YAML that can be read: "),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_place(text: str, line: str) -> None:
+    found = problems(text)
+    assert len(found) == 1, found
+    assert found[0].startswith(line)
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
+    found = problems("nam: 1\nmodels: [digit]\nunits: [qpu]\nmeasure: {launches: 0, inferenses: 3}\nseed: x\n")
+    assert [line.split(": ")[1] for line in found] == [
+        "nam",
+        "models.0",
+        "units.0",
+        "measure.launches",
+        "measure.inferenses",
+        "seed",
+    ]
+
+
+def test_aliases_that_multiply_are_refused_quickly() -> None:
+    levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))
+    started = time.monotonic()
+    assert problems("a0: &a0 [x]\n" + levels)[0].startswith("bench.yaml:1:1: more than 50000 values")
+    assert time.monotonic() - started < 5
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no\.yaml: cannot be read: No such file"):
+        load_config(tmp_path / "no.yaml")
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"models: [digits]\n\xff\xfe", r":2:1: byte 0xff is not UTF-8 text"),
+        ("models: [digits]".encode("utf-16"), r":1:1: byte 0xff is not UTF-8 text"),
+        (b"#" * (1 << 21), r":1:1: larger than allowed, 1048576 bytes"),
+        (b"TFL3\0\0", r":1:5: not YAML: the character U\+0000"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "bench.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"bench\.yaml" + reason):
+        load_config(path)
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "bench.yaml"
+    path.write_text("models: [digits]\n", encoding="utf-8-sig")
+    assert load_config(path).sources[0].name == "digits"
+
+
+@given(st.text() | st.text(alphabet="{}[]:,-&*!|>'\"%@`#?~<= \n\tab01.", max_size=40))
+def test_any_text_is_a_configuration_or_problems_with_places(text: str) -> None:
+    try:
+        parse_config(text, source="bench.yaml")
+    except ConfigError as error:
+        assert error.problems
+        assert all(LINE.match(problem) and "\n" not in problem for problem in error.problems)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(["name", "models", "path", "of", "variants", "recipe", "devices", "kind"]), inner
+            )
+        ),
+    )
+)
+def test_any_values_are_a_configuration_or_problems_with_places(value: object) -> None:
+    try:
+        parse_config(json.dumps({"models": value, "variants": value, "devices": value}), source="bench.yaml")
+    except ConfigError as error:
+        assert error.problems
+        assert all(LINE.match(problem) and "\n" not in problem for problem in error.problems)
+
+
+def test_the_place_of_a_value_can_be_asked_for_later() -> None:
+    config = a_config("models: [digits]\ndevices:\n  - {name: a, kind: simulated, scenario: {x: 1}}\n")
+    assert str(config.place("devices", 0, "scenario", "x")) == "/folder/bench.yaml:3:46"
+
+
+def test_the_shipped_configuration_holds_eight_variants_and_more() -> None:
+    config = load_config(ROOT / "examples" / "first.yaml")
+    assert config.name == "first"
+    assert [model.name for model in config.sources] == ["digits", "mobilenet_v2"]
+    recipes = {spec.recipe for model in config.sources for spec in config.specs(model.name, ())}
+    assert len(recipes) >= 8
+    assert "int16x8" not in {spec.recipe for spec in config.specs("mobilenet_v2", ())}
+
+
+def test_the_exported_schema_is_the_codes_own() -> None:
+    stored = (ROOT / "docs" / "config.schema.json").read_text(encoding="utf-8")
+    how = "python -c \"from harness.config import schema_text; print(schema_text(), end='')\" > docs/config.schema.json"
+    assert stored == schema_text(), f"run: {how}"
+
+
+def test_the_schema_takes_the_short_forms() -> None:
+    schema = json.loads(schema_text())
+    models = schema["properties"]["models"]["items"]
+    assert {"type": "string"} in models["anyOf"]
+    assert schema["additionalProperties"] is False
