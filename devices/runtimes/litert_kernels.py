@@ -100,7 +100,7 @@ _MOVES = _names(
 _RESHAPES = _names("Copy", "Static Reshape", "Static Expand Dims", "Fuse Dims", "Split Dims")
 _PACKS = _names("Convert", "Pack LH")
 _CLAMP = _names("Clamp")
-_LOOKUP = _names("Unary Elementwise")  # a chain of quantised operators made into one table
+_LOOKUP = _names("Unary Elementwise", "Invalid Unary Op")  # a chain of quantised operators made into one table
 _PRODUCT = _names("Fully Connected", "Dynamic Fully Connected", "Batch Matrix Multiply")
 
 
@@ -161,8 +161,8 @@ _RULES: dict[str, Rule] = {
     "RELU": _ACTIVATION,
     "RELU6": _ACTIVATION,
     "RELU_N1_TO_1": _ACTIVATION,
-    "AVERAGE_POOL_2D": Rule(_names("Average Pooling", "Global Average Pooling", "Clamp"), after=_CLAMP),
-    "MAX_POOL_2D": Rule(_names("Max Pooling", "Clamp"), after=_CLAMP),
+    "AVERAGE_POOL_2D": Rule(_names("Average Pooling", "Global Average Pooling", "Clamp", "Copy"), after=_CLAMP),
+    "MAX_POOL_2D": Rule(_names("Max Pooling", "Clamp", "Copy"), after=_CLAMP),
     "MEAN": Rule(_names("Mean", "Mean Squared", "Global Average Pooling"), _PACKS, _RESHAPES),
     "SUM": Rule(_names("Sum", "Normalize", "Global Sum Pooling"), _PACKS, _RESHAPES),
     "REDUCE_MAX": Rule(_names("Reduce Max"), after=_RESHAPES),

@@ -99,11 +99,16 @@ def _align_all(
         if not candidates:
             approximate |= bool(partition.events)
             continue
-        aligned = align([n.type for n in candidates], [kernels[k].tag for k in partition.events])
+        aligned = align([_kind(node) for node in candidates], [kernels[k].tag for k in partition.events])
         nodes.update((k, candidates[o].index) for k, o in zip(partition.events, aligned.owners, strict=True))
         cost += aligned.cost
         approximate |= aligned.unexplained > 0
     return _Mapping(nodes=nodes, cost=cost, approximate=approximate, partitions=count)
+
+
+def _kind(node: OpNode) -> str:
+    """The type that decides on kernels: XNNPACK rewrites a tensor times itself as its square."""
+    return "SQUARE" if node.type == "MUL" and len(node.inputs) == 2 and len(set(node.inputs)) == 1 else node.type
 
 
 def _is_folded_constant(node: OpNode) -> bool:
