@@ -70,10 +70,13 @@ Variants = Annotated[
 ]
 
 
+Sample = Literal["digits", "mobilenet_v2"]
+
+
 class SampleModel(_Form):
     """A model that ships with the bench."""
 
-    sample: Literal["digits", "mobilenet_v2"]
+    sample: Sample
     variants: Variants | None = None
 
     @property
@@ -110,7 +113,7 @@ ModelEntry = Annotated[
     | Annotated[FileModel, Tag("<file>")]
     | Annotated[PrebuiltVariant, Tag("<prebuilt>")],
     Discriminator(_kind_of_model),
-    BeforeValidator(as_mapping("sample")),
+    BeforeValidator(as_mapping("sample"), json_schema_input_type=Sample | SampleModel | FileModel | PrebuiltVariant),
 ]
 
 
@@ -166,7 +169,7 @@ class SimulatedDevice(_Form):
 DeviceEntry = Annotated[
     Annotated[LocalDevice, Tag("<local>")] | Annotated[SimulatedDevice, Tag("<simulated>")],
     Discriminator(lambda value: "<local>" if isinstance(value, dict) and set(value) == {"kind"} else "<simulated>"),
-    BeforeValidator(as_mapping("kind")),
+    BeforeValidator(as_mapping("kind"), json_schema_input_type=Literal["local"] | SimulatedDevice),
 ]
 
 

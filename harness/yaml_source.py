@@ -113,7 +113,7 @@ def _marked(error: MarkedYAMLError, source: str) -> str:
     problem = " ".join(str(error.problem or error.context or "unreadable").split())
     if problem.startswith("found duplicate key"):
         key = problem.removeprefix("found duplicate key ").split(" with value")[0]
-        return f"{place}: {key}: given twice in one mapping; allowed: once, remove one of them"
+        return f"{place}: {key}: given twice in one mapping, allowed: once; remove one of them"
     if "found character '\\t'" in problem:
         return f"{place}: not YAML: indented with a tab; use spaces"
     context = f" {' '.join(str(error.context).split())}" if error.context and error.problem else ""
@@ -122,7 +122,7 @@ def _marked(error: MarkedYAMLError, source: str) -> str:
 
 def _code(error: ReaderError) -> str:
     character = error.character
-    return f"U+{ord(character):04X}" if isinstance(character, str) and len(character) == 1 else repr(character)
+    return f"U+{character if isinstance(character, int) else ord(character):04X}"
 
 
 def _plain(node: object, left: list[int]) -> object:
@@ -157,5 +157,5 @@ def _mark(node: CommentedMap | CommentedSeq, key: Key, *, of_key: bool) -> tuple
     if isinstance(node, CommentedSeq):
         mark = node.lc.item(key)
     elif node.lc.data and key in node.lc.data:
-        mark = node.lc.key(key) if of_key else node.lc.value(key)
+        mark = node.lc.key(key) if of_key or node[key] is None else node.lc.value(key)
     return mark

@@ -38,6 +38,16 @@ def problems(text: str) -> tuple[str, ...]:
     return caught.value.problems
 
 
+def is_judged(text: str) -> bool:
+    """Whether the text is a configuration, or at least one problem, each one line that begins with its place."""
+    try:
+        parse_config(text, source="bench.yaml")
+    except ConfigError as error:
+        lines = error.problems
+        return bool(lines) and all(LINE.match(line) and len(line.splitlines()) == 1 for line in lines)
+    return True
+
+
 def test_the_least_is_a_model() -> None:
     config = a_config("models: [digits]\n")
     assert config.sources == (SampleModel(sample="digits"),)
@@ -142,7 +152,7 @@ def test_a_hostile_name_is_a_name(name: str) -> None:
         ("models: [digits]\nseed: -1\n", "bench.yaml:2:7: seed: given -1, allowed: 0 or more"),
         ("models: digits\n", "bench.yaml:1:9: models: given 'digits', allowed: a list"),
         ("models: []\n", "bench.yaml:1:9: models: given an empty list, allowed: 1 item or more"),
-        ("models:\n", "bench.yaml:1:8: models: given nothing, allowed: a list"),
+        ("models:\n", "bench.yaml:1:1: models: given nothing, allowed: a list"),
         (
             "models: [digit]\n",
             "bench.yaml:1:10: models.0: given 'digit', allowed: 'digits' or 'mobilenet_v2', or {path",
@@ -215,7 +225,7 @@ def test_a_hostile_name_is_a_name(name: str) -> None:
         ("", "bench.yaml:1:1: nothing given, allowed: keys with values; the least is `models: [digits]`"),
         ("- a\n", "bench.yaml:1:1: no mapping given, allowed: keys with values"),
         ("a: *b\n", "bench.yaml:1:4: not YAML: found undefined alias 'b'"),
-        ("a: &a [*a]\n", "bench.yaml:1:1: more than 50000 values; an alias that holds itself"),
+        ("&a [*a]\n", "bench.yaml:1:1: more than 50000 values; an alias that holds itself"),
         ("a: " + "[" * 5000, "bench.yaml:1:1: nested too deeply to be a configuration; flatten it"),
         ("models: [digits]\nseed: " + "9" * 5000, "bench.yaml:1:1: not YAML that can be read: "),
     ],
@@ -279,11 +289,7 @@ def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
 
 @given(st.text() | st.text(alphabet="{}[]:,-&*!|>'\"%@`#?~<= \n\tab01.", max_size=40))
 def test_any_text_is_a_configuration_or_problems_with_places(text: str) -> None:
-    try:
-        parse_config(text, source="bench.yaml")
-    except ConfigError as error:
-        assert error.problems
-        assert all(LINE.match(problem) and "\n" not in problem for problem in error.problems)
+    assert is_judged(text)
 
 
 @given(
@@ -298,11 +304,7 @@ def test_any_text_is_a_configuration_or_problems_with_places(text: str) -> None:
     )
 )
 def test_any_values_are_a_configuration_or_problems_with_places(value: object) -> None:
-    try:
-        parse_config(json.dumps({"models": value, "variants": value, "devices": value}), source="bench.yaml")
-    except ConfigError as error:
-        assert error.problems
-        assert all(LINE.match(problem) and "\n" not in problem for problem in error.problems)
+    assert is_judged(json.dumps({"models": value, "variants": value, "devices": value}))
 
 
 def test_the_place_of_a_value_can_be_asked_for_later() -> None:
@@ -328,5 +330,5 @@ def test_the_exported_schema_is_the_codes_own() -> None:
 def test_the_schema_takes_the_short_forms() -> None:
     schema = json.loads(schema_text())
     models = schema["properties"]["models"]["items"]
-    assert {"type": "string"} in models["anyOf"]
+    assert {"enum": ["digits", "mobilenet_v2"], "type": "string"} in models["anyOf"]
     assert schema["additionalProperties"] is False
