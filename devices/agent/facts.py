@@ -1,0 +1,116 @@
+"""What the device is, by its own files: system, processor, memory, runtimes, signs of accelerators."""
+
+from __future__ import annotations
+
+import glob
+import os
+import platform
+import re
+import sys
+
+from .conditions import kilobytes, run, text_of
+from .runtimes import find_litert
+
+# Where an accelerator would show itself. Patterns below root; `usb` entries are vendor:product.
+_SIGNS = {
+    "gpu": (
+        "dev/dri/renderD*",
+        "dev/nvidia[0-9]*",
+        "dev/mali[0-9]*",
+        "dev/kgsl-3d0",
+        "usr/share/vulkan/icd.d/*.json",
+        "etc/vulkan/icd.d/*.json",
+    ),
+    "npu": ("dev/accel/accel[0-9]*", "dev/rknpu*", "dev/apusys*", "dev/ethosu[0-9]*", "dev/hailo[0-9]*"),
+    "edgetpu": (
+        "dev/apex_[0-9]*",
+        "usr/lib/*/libedgetpu.so.1",
+        "usr/lib/libedgetpu.so.1",
+        "usb 1a6e:089a",
+        "usb 18d1:9302",
+    ),
+}
+_MAC_SIGNS = {"gpu": "Metal", "npu": "Neural Engine"}
+
+
+def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict[str, object]:
+    """The `facts` of docs/agent-protocol.md."""
+    found = find_litert(search)
+    mac = system == "darwin"
+    return {
+        "system": system,
+        "os": _mac_os() if mac else _linux_os(root),
+        "arch": platform.machine() or None,
+        "processor": _line(run(("sysctl", "-n", "machdep.cpu.brand_string"))) if mac else _linux_processor(root),
+        "cores": _cores(),
+        "memory_bytes": _mac_memory() if mac else kilobytes(text_of(os.path.join(root, "proc/meminfo")), "MemTotal"),
+        "runtimes": [] if found is None else [found],
+        "accelerators": _mac_accelerators() if mac else _linux_accelerators(root),
+    }
+
+
+def _linux_os(root: str) -> str | None:
+    match = re.search(r'^PRETTY_NAME="?([^"\n]+)', text_of(os.path.join(root, "etc/os-release")) or "", re.MULTILINE)
+    kernel = text_of(os.path.join(root, "proc/sys/kernel/osrelease"))
+    parts = [match.group(1) if match else None, "Linux " + kernel if kernel else None]
+    return ", ".join(part for part in parts if part) or None
+
+
+def _linux_processor(root: str) -> str | None:
+    text = text_of(os.path.join(root, "proc/cpuinfo")) or ""
+    for key in ("model name", "Model", "Hardware"):
+        match = re.search(r"^{}\s*:\s*(.+)$".format(key), text, re.MULTILINE)
+        if match:
+            return match.group(1).strip()
+    return (text_of(os.path.join(root, "proc/device-tree/model")) or "").strip("\0 ") or None
+
+
+def _cores() -> int | None:
+    """Cores that a process may use here, which may be fewer than the machine has."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count()
+
+
+def _linux_accelerators(root: str) -> list[dict[str, object]]:
+    return [
+        {"unit": unit, "found": [hit for sign in signs for hit in _hits(root, sign)], "looked_for": _shown(signs)}
+        for unit, signs in _SIGNS.items()
+    ]
+
+
+def _hits(root: str, sign: str) -> list[str]:
+    if not sign.startswith("usb "):
+        return ["/" + os.path.relpath(path, root) for path in sorted(glob.glob(os.path.join(root, sign)))]
+    wanted = sign[len("usb ") :]
+    devices = glob.glob(os.path.join(root, "sys/bus/usb/devices/*"))
+    names = (":".join(text_of(os.path.join(d, part)) or "" for part in ("idVendor", "idProduct")) for d in devices)
+    return [sign] if wanted in names else []
+
+
+def _shown(signs: tuple[str, ...]) -> list[str]:
+    return [sign if sign.startswith("usb ") else "/" + sign for sign in signs]
+
+
+def _mac_accelerators() -> list[dict[str, object]]:
+    """Every Mac with Apple silicon has both. Never run on a Mac yet."""
+    here = platform.machine() == "arm64"
+    units: list[dict[str, object]] = [
+        {"unit": unit, "found": [sign] if here else [], "looked_for": [sign]} for unit, sign in _MAC_SIGNS.items()
+    ]
+    return [*units, {"unit": "edgetpu", "found": [], "looked_for": []}]
+
+
+def _mac_os() -> str | None:
+    version = platform.mac_ver()[0]
+    return "macOS " + version if version else None
+
+
+def _mac_memory() -> int | None:
+    text = _line(run(("sysctl", "-n", "hw.memsize")))
+    return int(text) if text and text.isdigit() else None
+
+
+def _line(text: str | None) -> str | None:
+    return (text or "").strip() or None

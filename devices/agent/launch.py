@@ -1,0 +1,159 @@
+"""One launch: one pass of one cell in a process of its own, and its end."""
+
+from __future__ import annotations
+
+import _thread
+import gc
+import os
+import signal
+import sys
+import time
+
+from . import memory, profile, protocol
+from .litert import Library, LiteRtError, abi_mismatch
+from .session import Session
+from .timing import Samples, Settings, Stopwatch, time_inferences, warm_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Say = Callable[..., None]
+
+
+def main() -> int:
+    """Read the order from stdin, do it, say what came of it on stdout. Never returns: the process ends at once."""
+    watch = Stopwatch()
+    writer = protocol.claim_stdout()
+    request = protocol.parse(_read_line())
+    _thread.start_new_thread(_die_when_alone, ())
+    identity = request["id"]
+
+    def say(kind: str, **fields: object) -> None:
+        writer.say(kind, id=identity, **fields)
+
+    status = _run(request, watch, say)
+    sys.stderr.flush()
+    # Without unloading: a runtime that crashes while it is taken down must not cost a finished measurement.
+    os._exit(status)
+
+
+def _run(request: dict[str, object], watch: Stopwatch, say: Say) -> int:
+    gc.disable()
+    try:
+        order = protocol.check_order(request["order"])
+        runtime = protocol.check("runtime", request["runtime"], protocol.RUNTIME)
+        say("begun", started_at=time.time(), runtime=_name(runtime))
+        _measure(order, runtime, watch, say)
+    except (LiteRtError, protocol.ProtocolError, OSError, MemoryError) as problem:
+        say("error", error=str(problem) or type(problem).__name__)
+        return 1
+    say("done")
+    return 0
+
+
+def _measure(order: dict[str, object], runtime: dict[str, object], watch: Stopwatch, say: Say) -> None:
+    wrong = abi_mismatch()
+    if wrong is not None:
+        raise LiteRtError("LiteRT cannot be called from this machine: " + wrong)
+    version = runtime["version"]
+    library = Library(str(runtime["library"]), None if version is None else str(version))
+    PASSES[str(order["pass"])](library, order, watch, say)
+
+
+def _measure_latency(library: Library, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
+    session = _open(library, order, profiling=False)
+    infer, settings = session.inference(), Settings(order["settings"])  # type: ignore[arg-type]
+    warm = warm_up(watch, infer, settings)
+    _say_loaded(say, session, warm)
+    _say_samples(say, time_inferences(watch, infer, settings), warm)
+
+
+def _measure_ops(library: Library, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
+    if library.ops_refused is not None:
+        _measure_latency(library, order, watch, say)
+        say("profile", **profile.unavailable(library.ops_refused))
+        return
+    session = _open(library, order, profiling=True)
+    infer, settings = session.inference(), Settings(order["settings"])  # type: ignore[arg-type]
+    warm = warm_up(watch, infer, settings)
+    _say_loaded(say, session, warm)
+    samples, seen = Samples(), profile.Profile()
+    for _ in range(settings.inferences):
+        session.start_profiler()
+        end = watch.time(infer, samples)
+        seen.add(session.stop_profiler())
+        if end >= settings.limit_ns:
+            break
+    _say_samples(say, samples, warm)
+    say("profile", **seen.message())
+
+
+def _measure_memory(library: Library, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
+    meter = memory.Meter()
+    session = _open(library, order, profiling=False, fed=False)
+    loaded = meter.levels()
+    _feed(session, order)
+    settings, samples = Settings(order["settings"]), Samples()  # type: ignore[arg-type]
+    infer = session.inference()
+    for _ in range(settings.inferences):
+        if watch.time(infer, samples) >= settings.limit_ns:
+            break
+    report = meter.report(loaded, meter.levels())
+    _say_loaded(say, session, samples)
+    _say_samples(say, samples, Samples())
+    say("memory", **report)
+
+
+PASSES: dict[str, Callable[[Library, dict[str, object], Stopwatch, Say], None]] = {
+    "latency": _measure_latency,
+    "ops": _measure_ops,
+    "memory": _measure_memory,
+}
+
+
+def _open(library: Library, order: dict[str, object], profiling: bool, fed: bool = True) -> Session:
+    session = Session(library, str(order["variant"]), order["unit"], profiling)  # type: ignore[arg-type]
+    if fed:
+        _feed(session, order)
+    return session
+
+
+def _feed(session: Session, order: dict[str, object]) -> None:
+    session.feed(order["inputs"], int(order["seed"]))  # type: ignore[arg-type,call-overload]
+
+
+def _say_loaded(say: Say, session: Session, first: Samples) -> None:
+    say(
+        "loaded",
+        environment_ns=session.environment_ns,
+        compile_ns=session.compile_ns,
+        first_ns=first.wall_ns[0],
+        accelerated=session.accelerated,
+    )
+
+
+def _say_samples(say: Say, timed: Samples, warm: Samples) -> None:
+    say("samples", wall_ns=timed.wall_ns, cpu_ns=timed.cpu_ns, starts_ns=timed.starts_ns, warmup_ns=warm.wall_ns)
+
+
+def _name(runtime: dict[str, object]) -> str:
+    version = runtime["version"]
+    return "{} {}".format(runtime["name"], "of unknown version" if version is None else version)
+
+
+def _read_line() -> bytes:
+    line = b""
+    while not line.endswith(b"\n") and len(line) < protocol.MAX_REQUEST:
+        piece = os.read(0, protocol.MAX_REQUEST)
+        if not piece:
+            break
+        line += piece
+    return line
+
+
+def _die_when_alone() -> None:
+    """Stdin ends with the supervisor. A launch that nobody listens to must not go on."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)

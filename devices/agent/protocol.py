@@ -1,0 +1,201 @@
+"""The agent's language: JSON lines with a version number; unknown keys are refused. See docs/agent-protocol.md.
+
+The host reads the tables here too, so that both ends refuse the same things.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+VERSION = 1
+MAX_REQUEST = 1 << 15  # bytes; fits a pipe's buffer, so that handing an order to a launch never blocks
+MAX_LINE = 1 << 24  # bytes; the profile of 4000 operators over 200 runs is below it
+MAX_LINES = 64  # a launch has at most a handful of things to say
+
+_NUMBER = (int, float)
+_MAYBE_NUMBER = (int, float, type(None))
+_MAYBE_INT = (int, type(None))
+_MAYBE_TEXT = (str, type(None))
+
+REQUESTS: dict[str, dict[str, object]] = {
+    "facts": {},
+    "conditions": {},
+    "canary": {},
+    "launch": {"order": dict},
+    "cancel": {"launch": str},
+    "stop": {},
+}
+
+ORDER: dict[str, object] = {
+    "attempt": str,
+    "variant": str,
+    "variant_digest": str,
+    "pass": str,
+    "unit": dict,
+    "settings": dict,
+    "deadline_s": _NUMBER,
+    "inputs": list,
+    "seed": int,
+}
+
+UNIT: dict[str, object] = {"kind": str, "backend": _MAYBE_TEXT, "threads": _MAYBE_INT}
+
+SETTINGS: dict[str, object] = {
+    "launches": int,
+    "inferences": int,
+    "max_launch_s": _NUMBER,
+    "warmup_inferences": int,
+    "warmup_s": _NUMBER,
+    "warmup_max_s": _NUMBER,
+}
+
+PASSES = ("latency", "ops", "memory")
+
+CONDITIONS: dict[str, object] = {
+    "taken_at": _NUMBER,
+    "temperatures": dict,
+    "clocks_mhz": dict,
+    "governor": _MAYBE_TEXT,
+    "load": _MAYBE_NUMBER,
+    "power": _MAYBE_TEXT,
+    "memory_available_bytes": _MAYBE_INT,
+    "throttled": (bool, type(None)),
+}
+
+FACTS: dict[str, object] = {
+    "system": str,
+    "os": _MAYBE_TEXT,
+    "arch": _MAYBE_TEXT,
+    "processor": _MAYBE_TEXT,
+    "cores": _MAYBE_INT,
+    "memory_bytes": _MAYBE_INT,
+    "runtimes": list,
+    "accelerators": list,
+}
+
+RUNTIME: dict[str, object] = {"name": str, "version": _MAYBE_TEXT, "library": str}
+ACCELERATOR: dict[str, object] = {"unit": str, "found": list, "looked_for": list}
+
+EVENT: dict[str, object] = {"tag": str, "type": int, "first": int, "second": int, "elapsed_us": list}
+
+# What a launch says, in this order; `profile` in an ops pass and `memory` in a memory pass.
+LAUNCH_SAYS: dict[str, dict[str, object]] = {
+    "begun": {"started_at": _NUMBER, "runtime": str},
+    "loaded": {"environment_ns": int, "compile_ns": int, "first_ns": int, "accelerated": (bool, type(None))},
+    "samples": {"wall_ns": list, "cpu_ns": list, "starts_ns": list, "warmup_ns": list},
+    "profile": {"events": list, "runs": int, "dropped": int, "unavailable": _MAYBE_TEXT},
+    "memory": {
+        "after_load": _MAYBE_INT,
+        "after_run": _MAYBE_INT,
+        "peak": _MAYBE_INT,
+        "anonymous": _MAYBE_INT,
+        "file_backed": _MAYBE_INT,
+        "method": str,
+    },
+    "done": {},
+    "error": {"error": str},
+}
+
+# What the supervisor says on its own account.
+SUPERVISOR_SAYS: dict[str, dict[str, object]] = {
+    "hello": {"pid": int, "python": str},
+    "heartbeat": {},
+    "facts": {"facts": dict},
+    "conditions": {"conditions": dict},
+    "canary": {"samples_ns": list},
+    "refused": {"error": str},
+    "started": {"pid": int, "before": dict},
+    "ended": {
+        "exit_code": int,
+        "reason": str,
+        "message": str,
+        "wall_s": _NUMBER,
+        "stderr_tail": str,
+        "after": (dict, type(None)),
+    },
+}
+
+REASONS = ("exit", "deadline", "cancelled", "protocol")
+
+
+class ProtocolError(Exception):
+    """A line that is not the agent's language."""
+
+
+def parse(line: bytes) -> dict[str, object]:
+    """One line as a message of this version. Raises ProtocolError in words."""
+    try:
+        message = json.loads(line.decode("utf-8"))
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        raise ProtocolError("not a JSON line: " + repr(line[:80])) from None
+    if not isinstance(message, dict):
+        raise ProtocolError("not a JSON object: " + repr(line[:80]))
+    if message.get("v") != VERSION:
+        raise ProtocolError("protocol version {!r}, this end speaks {}".format(message.get("v"), VERSION))
+    return message
+
+
+def check(what: str, given: object, fields: dict[str, object]) -> dict[str, object]:
+    """given, if it has exactly these fields with these types. Raises ProtocolError naming the key."""
+    if not isinstance(given, dict):
+        raise ProtocolError("{}: an object is wanted, not {!r}".format(what, given))
+    unknown = sorted(set(given) - set(fields))
+    missing = sorted(set(fields) - set(given))
+    if unknown or missing:
+        raise ProtocolError("{}: unknown keys {}, missing keys {}".format(what, unknown, missing))
+    for key, kinds in fields.items():
+        if not _is_a(given[key], kinds):
+            raise ProtocolError("{}: {} is {!r}".format(what, key, given[key])[:400])
+    return given
+
+
+def check_said(message: dict[str, object], sayings: dict[str, dict[str, object]]) -> dict[str, object]:
+    """The fields of a message that says one of `sayings`, without v, id and say."""
+    kind = message.get("say")
+    if not isinstance(kind, str) or kind not in sayings:
+        raise ProtocolError("says {!r}, which is not one of {}".format(kind, ", ".join(sorted(sayings))))
+    body = {key: value for key, value in message.items() if key not in ("v", "id", "say")}
+    return check(kind, body, sayings[kind])
+
+
+def check_order(order: object) -> dict[str, object]:
+    """An order, if every part of it is what the tables say."""
+    checked = check("order", order, ORDER)
+    check("order.unit", checked["unit"], UNIT)
+    check("order.settings", checked["settings"], SETTINGS)
+    if checked["pass"] not in PASSES:
+        raise ProtocolError("order: pass is {!r}, one of {}".format(checked["pass"], ", ".join(PASSES)))
+    return checked
+
+
+def _is_a(value: object, kinds: object) -> bool:
+    allowed = kinds if isinstance(kinds, tuple) else (kinds,)
+    if isinstance(value, bool):
+        return bool in allowed
+    return isinstance(value, allowed)
+
+
+class Writer:
+    """Writes messages to a file descriptor that nothing else writes to."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def say(self, kind: str, **fields: object) -> None:
+        """One message. Raises BrokenPipeError where nobody listens any more."""
+        message = dict(fields, v=VERSION, say=kind)
+        self.forward(json.dumps(message, separators=(",", ":"), allow_nan=False).encode("utf-8"))
+
+    def forward(self, line: bytes) -> None:
+        """A line as it is, without its newline."""
+        rest = memoryview(line + b"\n")
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+
+def claim_stdout() -> Writer:
+    """Keep stdout for the protocol: whatever else prints to it, native code too, goes to stderr from here on."""
+    writer = Writer(os.dup(1))
+    os.dup2(2, 1)
+    return writer
