@@ -15,21 +15,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import __version__
-from harness.campaign import Loadable, Report, run_campaign
-from harness.core.campaign import Campaign, ModelFailed
+from harness.campaign import Loadable, Progress, run_campaign
+from harness.core.campaign import Campaign, CampaignResult, ModelFailed
 from harness.core.device import DeviceFacts
 from harness.core.errors import ConfigError, DataUnreadable, ModelUnreadable
-from harness.core.launch import MeasureSettings
 from harness.core.model import Model
+from harness.core.outcome import Failed
 from harness.core.ports import Device
+from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome, Variant, VariantSpec
 from harness.journal import Journal
-from harness.plan import Plan, Wishes, schedule
+from harness.plan import Plan, Wishes, estimate, schedule, with_source
 
 if TYPE_CHECKING:
     from harness.config import Config, FileModel, SampleModel
     from harness.store import Store
     from harness.store.records import StoredCampaign
+
+Step = Callable[[int, int, str, Seconds | None], None]
 
 # A build that has not ended by then hangs: ResNet-sized models take seconds.
 _BUILD_TIMEOUT_S = 600.0
@@ -73,21 +76,19 @@ class Intake:
 
 def take_in(config: "Config", places: Places) -> Intake:
     """Read every model of a configuration; one that cannot be read does not stop the others."""
-    from harness.config import PrebuiltVariant
+    from harness.variants.recipes import default_variants
 
     models: list[Model] = []
     failed: list[ModelFailed] = []
     specs: dict[str, tuple[VariantSpec, ...]] = {}
-    for entry in config.models:
-        if isinstance(entry, PrebuiltVariant):
-            continue
+    for entry in config.sources:
         try:
             model = _open(entry, places)
         except (ModelUnreadable, DataUnreadable) as error:
             failed.append(ModelFailed(name=entry.name, path=error.path, error=str(error)))
             continue
         models.append(model)
-        specs[model.name] = _specs(config, entry, model)
+        specs[model.name] = config.specs(model.name, default_variants(model))
     return Intake(models=tuple(models), failed=tuple(failed), specs=specs)
 
 
@@ -107,27 +108,13 @@ def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
     return model
 
 
-def _specs(config: "Config", entry: "FileModel | SampleModel", model: Model) -> tuple[VariantSpec, ...]:
-    from harness.config import PrebuiltVariant
-    from harness.variants.recipes import default_variants
-
-    forms = entry.variants if entry.variants is not None else config.variants
-    wanted = [(f.name, f.recipe) for f in forms] if forms else [(r, r) for r in default_variants(model)]
-    built = [VariantSpec(model=model.name, name=name, recipe=recipe) for name, recipe in wanted]
-    given = [
-        VariantSpec(model=model.name, name=other.name, recipe="prebuilt", prebuilt=other.path)
-        for other in config.models
-        if isinstance(other, PrebuiltVariant) and other.of == model.name
-    ]
-    return (*built, *given)
-
-
 def wishes(config: "Config", intake: Intake) -> Wishes:
-    settings = MeasureSettings(**config.measure.model_dump())
-    return Wishes(specs=intake.specs, units=config.units, settings=settings)
+    return Wishes(specs=intake.specs, units=config.units, settings=config.settings)
 
 
-def begin(store: "Store", config: "Config", intake: Intake, plan: Plan, devices: Sequence[DeviceFacts]) -> str:
+def begin(
+    store: "Store", config: "Config", path: Path, intake: Intake, plan: Plan, devices: Sequence[DeviceFacts]
+) -> str:
     """Write a new campaign with all its cells to the store; the answer is its id."""
     started = time.time()
     campaign = Campaign(
@@ -140,6 +127,7 @@ def begin(store: "Store", config: "Config", intake: Intake, plan: Plan, devices:
         seed=config.seed,
         version=__version__,
         bands=config.bands,
+        config_path=str(path.absolute()),
     )
     store.begin_campaign(
         campaign,
@@ -165,9 +153,7 @@ def environment() -> Mapping[str, str]:
     return {**host, **versions, "processors": str(os.cpu_count())}
 
 
-def build(
-    store: "Store", stored: "StoredCampaign", places: Places, progress: Callable[[BuildOutcome], None]
-) -> tuple[BuildOutcome, ...]:
+def build(store: "Store", stored: "StoredCampaign", places: Places, step: Step) -> tuple[BuildOutcome, ...]:
     """Build what a campaign needs and save each result once. What was built before comes from the cache."""
     from harness.variants.build import build_variants
 
@@ -178,8 +164,9 @@ def build(
     def save(outcome: BuildOutcome) -> None:
         if (outcome.model, outcome.name) not in known:
             store.save_build(stored.campaign.id, outcome)
-        progress(outcome)
+        count(outcome)
 
+    count = Counter(len(due), step)
     orders = [(models[spec.model], spec) for spec in due]
     built = build_variants(orders, cache=places.variants, timeout_s=_BUILD_TIMEOUT_S, progress=save)
     kept = [outcome for outcome in known.values() if _is_there(outcome)]
@@ -212,10 +199,10 @@ def loadables(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watchers:
-    """Who is told of each build and each launch."""
+    """Who is told of each build and each launch: (done, total, what, seconds left or None)."""
 
-    built: Callable[[BuildOutcome], None]
-    launched: Report
+    built: Step
+    launched: Step
 
 
 def carry_out(
@@ -232,10 +219,86 @@ def carry_out(
     builds = build(store, stored, places, watchers.built)
     ready = loadables(stored.models, builds, places.inputs)
     blocks = schedule([cell for cell in stored.cells if cell.id not in stored.skipped], stored.campaign.seed)
-    given_up = run_campaign(blocks, ready, devices, Journal(store, stored), watchers.launched)
+
+    def tell(step: Progress) -> None:
+        watchers.launched(step.done, step.total, step.text, step.left_s)
+
+    given_up = run_campaign(blocks, ready, devices, Journal(store, stored), tell)
     if not given_up:
         store.end_campaign(campaign, time.time())
     return given_up
+
+
+def build_only(intake: Intake, places: Places, step: Step) -> tuple[BuildOutcome, ...]:
+    """The variants of every model, source first, without a campaign. Refused recipes are BuildFailed too."""
+    from harness.variants.build import build_variants
+    from harness.variants.recipes import refusal
+
+    orders: list[tuple[Model, VariantSpec]] = []
+    refused: list[BuildOutcome] = []
+    for model in intake.models:
+        for spec in with_source(model, intake.specs[model.name]):
+            if reason := None if spec.prebuilt else refusal(spec.recipe, model):
+                refused.append(
+                    BuildFailed(model=model.name, name=spec.name, recipe=spec.recipe, error=reason, refused=True)
+                )
+            else:
+                orders.append((model, spec))
+    count = Counter(len(orders), step)
+    return (*build_variants(orders, cache=places.variants, timeout_s=_BUILD_TIMEOUT_S, progress=count), *refused)
+
+
+class Counter:
+    """Turns finished builds into steps of progress."""
+
+    def __init__(self, total: int, step: Step) -> None:
+        self._done, self._total, self._step = 0, total, step
+
+    def __call__(self, outcome: BuildOutcome) -> None:
+        self._done += 1
+        self._step(self._done, self._total, f"{outcome.model} {outcome.name}", None)
+
+
+def estimate_s(plan: Plan, models: Sequence[Model]) -> Seconds:
+    """About how long measuring a plan takes, from the multiply-accumulates of its models."""
+    from harness.sources.tflite import read_graph
+
+    macs = {model.name: sum(node.macs or 0 for node in read_graph(model.path).nodes) for model in models}
+    return estimate(plan.runnable(), macs)
+
+
+def read(places: Places, campaign: str | None) -> CampaignResult:
+    """A campaign by its id or the start of it, the latest without. Raises ConfigError where there is none."""
+    from harness.results import assemble
+    from harness.store import Store
+
+    if not places.store.exists():
+        raise ConfigError(f"{places.store}: no campaign yet; measure one with `run_bench.py run`")
+    with Store.open(places.store) as store:
+        if campaign is None:
+            latest = store.latest()
+            if latest is None:
+                raise ConfigError(f"{places.store}: no campaign yet; measure one with `run_bench.py run`")
+            campaign = latest.id
+        return assemble(store.load(campaign))
+
+
+def is_complete(result: CampaignResult) -> bool:
+    """Whether everything that was asked for came about. Skipped and invalid cells are fine."""
+    failed = any(isinstance(cell.outcome, Failed) for cell in result.cells)
+    unbuilt = any(not build.refused for build in result.builds_failed)
+    return not (failed or unbuilt or result.models_failed or result.campaign.ended_at is None)
+
+
+def unfinished(store: "Store", text: str | None, identity: str | None) -> Campaign | None:
+    """The campaign to resume: the one named, else the latest unfinished one, of this configuration's text if given.
+
+    Where all are finished it is the latest of them, so that a resume says again what came of it.
+    """
+    candidates = [c for c in store.campaigns() if text is None or c.config == text]
+    if identity is not None:
+        candidates = [c for c in candidates if c.id.startswith(identity)]
+    return next((c for c in candidates if c.ended_at is None), next(iter(candidates), None))
 
 
 def check_unchanged(models: Sequence[Model]) -> None:

@@ -119,7 +119,9 @@ def _failed(failures: Sequence[LaunchFailure]) -> Failed:
 
 
 def _measurement(launches: Sequence[Placed]) -> Measurement | None:
-    records = [(launch, block, launch.outcome) for launch, block in launches if isinstance(launch.outcome, LaunchRecord)]
+    records = [
+        (launch, block, launch.outcome) for launch, block in launches if isinstance(launch.outcome, LaunchRecord)
+    ]
     timed = sorted(
         (
             BlockLaunch(

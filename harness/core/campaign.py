@@ -15,7 +15,8 @@ from harness.core.variant import BuildFailed, Variant
 class Campaign:
     """One run of a plan. started_at and ended_at are seconds since the epoch; ended_at None: not finished.
 
-    config is the text of the configuration as it was read; command repeats the run. bands decide its verdicts.
+    config is the text of the configuration as it was read; command repeats the run. config_path is where that
+    stood, None where it was not a file. bands decide its verdicts.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Campaign:
     seed: int
     version: str
     bands: Bands = Bands()
+    config_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

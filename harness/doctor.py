@@ -1,0 +1,81 @@
+"""What a machine can measure, and what would make its numbers better. Pure, but for a look at the disk."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.core.device import Conditions, DeviceFacts
+
+_FREE_BYTES = 2_000_000_000
+_QUIET_LOAD_PER_CORE = 0.3
+_RUNTIME = "ai_edge_litert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at. ok False: it stops measuring. advice: what to do, where there is something."""
+
+    what: str
+    ok: bool
+    seen: str
+    advice: str = ""
+
+    def fields(self) -> dict[str, object]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        mark = "no" if not self.ok else "--" if self.advice else "ok"
+        return f"{mark}  {self.what}: {self.seen}" + (f"\n      {self.advice}" if self.advice else "")
+
+
+def examine(facts: DeviceFacts, now: Conditions, bench: Path) -> tuple[Finding, ...]:
+    """Look at the interpreter, the runtime, the folder for results and how quiet the machine is."""
+    return (_python(), _runtime(facts), _units(facts), *_left_out(facts), _folder(bench), *_quietness(facts, now))
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    known = (3, 11) <= sys.version_info < (3, 14)
+    return Finding(what="Python", ok=known, seen=version, advice="" if known else "use Python 3.11, 3.12 or 3.13")
+
+
+def _runtime(facts: DeviceFacts) -> Finding:
+    version = facts.runtimes.get(_RUNTIME)
+    if version is None:
+        return Finding(what="LiteRT", ok=False, seen="not found", advice="pip install ai-edge-litert==2.3.0")
+    return Finding(what="LiteRT", ok=True, seen=version)
+
+
+def _units(facts: DeviceFacts) -> Finding:
+    units = ", ".join(str(unit) for unit in facts.units)
+    return Finding(what="compute units", ok=bool(units), seen=units or "none")
+
+
+def _left_out(facts: DeviceFacts) -> Iterator[Finding]:
+    for exclusion in facts.exclusions:
+        yield Finding(what=exclusion.what, ok=True, seen="not measured here", advice=exclusion.reason)
+
+
+def _folder(bench: Path) -> Finding:
+    there = next(path for path in (bench.absolute(), *bench.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        advice = "choose another folder with --bench, or make it writable"
+        return Finding(what="results", ok=False, seen=f"{there} cannot be written", advice=advice)
+    free = shutil.disk_usage(there).free
+    advice = "" if free >= _FREE_BYTES else "variants of one model can take several times its size"
+    return Finding(what="results", ok=True, seen=f"{bench}, {free / 1e9:.0f} GB free", advice=advice)
+
+
+def _quietness(facts: DeviceFacts, now: Conditions) -> Iterator[Finding]:
+    if now.load is not None and facts.cores:
+        busy = now.load > _QUIET_LOAD_PER_CORE * facts.cores
+        advice = "other programs use the processor: end them, or expect wide intervals and low grades" if busy else ""
+        yield Finding(what="load", ok=True, seen=f"{now.load:.1f} on {facts.cores} cores", advice=advice)
+    if now.governor not in (None, "performance"):
+        advice = "clocks change with load: set the governor to performance for steadier numbers"
+        yield Finding(what="clock governor", ok=True, seen=str(now.governor), advice=advice)
+    if now.power == "battery":
+        yield Finding(what="power", ok=True, seen="battery", advice="plug it in: on battery processors slow down")

@@ -1,0 +1,149 @@
+"""Short lists for the terminal and for scripts: devices, variants, plans."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+
+from harness.core.cell import Cell
+from harness.core.device import DeviceFacts, Exclusion
+from harness.core.units import Seconds
+from harness.core.variant import BuildFailed, BuildOutcome, Fidelity, Variant
+from reports.numbers import percent, size
+
+Fields = dict[str, object]
+
+
+def table_text(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as their widest entry, two spaces apart, no more."""
+    lines = [tuple(head), *(tuple(_one_line(entry) for entry in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(entry.ljust(width) for entry, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def _one_line(text: str, limit: int = 60) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def device_fields(facts: DeviceFacts) -> Fields:
+    return {
+        **asdict(facts),
+        "units": [str(unit) for unit in facts.units],
+        "exclusions": [asdict(exclusion) for exclusion in facts.exclusions],
+    }
+
+
+def devices_text(found: Iterable[DeviceFacts]) -> str:
+    return "\n\n".join(_device_text(facts) for facts in found)
+
+
+def _device_text(facts: DeviceFacts) -> str:
+    memory = size(facts.memory_bytes) if facts.memory_bytes else "unknown memory"
+    cores = f"{facts.cores} cores" if facts.cores else "unknown cores"
+    runtimes = ", ".join(f"{name} {version}" for name, version in facts.runtimes.items()) or "none"
+    lines = [
+        f"{facts.name}: {facts.processor or 'unknown processor'}, {cores}, {memory}, {facts.os or 'unknown system'}",
+        f"  runtimes  {runtimes}",
+        f"  units     {', '.join(str(unit) for unit in facts.units) or 'none'}",
+        *(f"  not       {exclusion.what}: {exclusion.reason}" for exclusion in facts.exclusions),
+    ]
+    return "\n".join(lines)
+
+
+def variant_fields(variant: Variant) -> Fields:
+    """The keys that `variants --json` promises; size_bytes counts all files of the artefact."""
+    return {
+        "model": variant.model,
+        "format": variant.format,
+        "variant": variant.name,
+        "technique": variant.recipe,
+        "size_bytes": variant.size_bytes,
+        "zip_bytes": variant.zip_bytes,
+        "weights_compressed": variant.weights_compressed,
+        "weights_total": variant.weights_total,
+        "parameters": variant.parameters,
+        "fidelity": asdict(variant.fidelity) if variant.fidelity else None,
+        "accuracy": asdict(variant.accuracy) if variant.accuracy else None,
+        "build_s": variant.build_s,
+        "digest": variant.digest,
+        "path": str(variant.path),
+        "calibration": variant.calibration,
+        "notes": list(variant.notes),
+    }
+
+
+def variants_text(built: Iterable[BuildOutcome]) -> str:
+    head = ("model", "variant", "size", "zip", "weights", "SNR", "top-1 same", "accuracy", "notes")
+    return table_text(head, [_variant_row(outcome) for outcome in built])
+
+
+def _variant_row(outcome: BuildOutcome) -> tuple[str, ...]:
+    if isinstance(outcome, BuildFailed):
+        word = "refused" if outcome.refused else "failed"
+        return (outcome.model, outcome.name, word, "", "", "", "", "", outcome.error)
+    fidelity, accuracy = outcome.fidelity, outcome.accuracy
+    return (
+        outcome.model,
+        outcome.name,
+        size(outcome.size_bytes),
+        size(outcome.zip_bytes),
+        f"{outcome.weights_compressed} of {outcome.weights_total}",
+        _snr(fidelity),
+        percent(fidelity.top1_agreement, 1) if fidelity and fidelity.top1_agreement is not None else "",
+        f"{percent(accuracy.value, 1)} {accuracy.metric}" if accuracy else "",
+        "; ".join(outcome.notes),
+    )
+
+
+def _snr(fidelity: Fidelity | None) -> str:
+    if fidelity is None:
+        return "unknown"
+    if not fidelity.meaningful:
+        return "not meaningful"
+    if fidelity.max_abs_error == 0:
+        return "identical"
+    return "unknown" if fidelity.snr_db is None else f"{fidelity.snr_db:.1f} dB"
+
+
+def plan_fields(
+    cells: Iterable[Cell], skipped: Mapping[str, str], exclusions: Iterable[Exclusion], estimate_s: Seconds
+) -> Fields:
+    return {
+        "cells": [{**_cell_fields(cell), "skipped": skipped.get(cell.id)} for cell in cells],
+        "exclusions": [asdict(exclusion) for exclusion in exclusions],
+        "estimate_s": round(estimate_s, 1),
+    }
+
+
+def _cell_fields(cell: Cell) -> Fields:
+    return {
+        "id": cell.id,
+        "model": cell.model,
+        "format": cell.format,
+        "variant": cell.variant,
+        "technique": cell.recipe,
+        "device": cell.device,
+        "family": cell.family,
+        "compute_unit": str(cell.unit),
+        "launches": cell.settings.launches,
+        "inferences": cell.settings.inferences,
+    }
+
+
+def plan_text(
+    cells: Sequence[Cell], skipped: Mapping[str, str], exclusions: Iterable[Exclusion], estimate_s: Seconds
+) -> str:
+    head = ("model", "variant", "device", "unit", "launches", "")
+    rows = [(c.model, c.variant, c.device, str(c.unit), str(c.settings.launches), skipped.get(c.id, "")) for c in cells]
+    runs = len(cells) - len(skipped)
+    left_out = [f"left out: {exclusion.what}: {exclusion.reason}" for exclusion in exclusions]
+    total = f"{runs} cells to measure, {len(skipped)} skipped; about {duration(estimate_s)} of measuring"
+    return "\n".join([table_text(head, rows), "", *left_out, total])
+
+
+def duration(seconds: Seconds) -> str:
+    """A time to wait in words: `40 s`, `3 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

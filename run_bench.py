@@ -1,0 +1,336 @@
+#!/usr/bin/env python3
+"""Weighbridge: weigh every variant of an on-device model before you ship it."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import __version__
+from harness.core.errors import ConfigError, WeighbridgeError
+
+if TYPE_CHECKING:
+    from harness.bench import Intake, Places
+    from harness.config import Config
+    from harness.core.campaign import ModelFailed
+    from harness.core.device import DeviceFacts
+    from harness.core.ports import Device
+    from harness.plan import Plan
+    from harness.store import Store
+
+FIRST = Path(__file__).parent / "examples" / "first.yaml"
+FINE, WRONG_USAGE, INCOMPLETE = 0, 2, 3
+
+Command = Callable[..., Any]
+
+
+def _bench(command: Command) -> Command:
+    kept = "Folder for results, variants and reports."
+    path = click.Path(path_type=Path, file_okay=False)
+    option = click.option(
+        "--bench", type=path, default=".bench", show_default=True, envvar="WEIGHBRIDGE_BENCH", help=kept
+    )
+    return option(command)
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+_only = click.option("--only", metavar="PATTERN", help="Only cells whose model/variant/device/unit matches the glob.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Measure on the simulated device in place of real ones.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="weighbridge")
+def cli() -> None:
+    """Weigh every variant of an on-device model before you ship it.
+
+    Exit codes: 0 fine; 2 wrong usage or config; 3 incomplete, everything else was done and saved.
+    """
+
+
+@cli.command()
+@_bench
+@_json
+def doctor(bench: Path, as_json: bool) -> int:
+    """Say what this machine can measure, and what would make its numbers better."""
+    from devices.inventory import local_facts
+
+    from harness.doctor import examine
+
+    findings = examine(local_facts(), _places(bench))
+    if as_json:
+        _print_json({"findings": [finding.fields() for finding in findings]})
+    else:
+        click.echo("\n".join(str(finding) for finding in findings))
+    return FINE if all(finding.ok for finding in findings) else INCOMPLETE
+
+
+@cli.command()
+@_json
+def devices(as_json: bool) -> int:
+    """List the devices that can be measured, with their compute units."""
+    from devices.inventory import local_facts
+
+    from reports.listings import device_fields, devices_text
+
+    found = [local_facts()]
+    if as_json:
+        _print_json({"devices": [device_fields(facts) for facts in found]})
+    else:
+        click.echo(devices_text(found))
+    return FINE
+
+
+@cli.command()
+@click.argument("source", required=False, metavar="[MODEL|CONFIG]")
+@click.option("--format", "format_", type=click.Choice(["tflite"]), default="tflite", help="Format of the variants.")
+@click.option("--prune", is_flag=True, help="Remove built variants that no campaign uses.")
+@_bench
+@_json
+def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json: bool) -> int:
+    """Build variants without measuring them: sizes, fidelity, accuracy.
+
+    MODEL is a sample's name or a .tflite file and gets its format's default set.
+    """
+    from harness.bench import build_only, take_in
+    from harness.core.variant import BuildFailed, Variant
+    from reports.listings import variant_fields, variants_text
+    from reports.progress import progress
+
+    places = _places(bench)
+    if prune:
+        return _prune(places)
+    intake = take_in(_config_of(source), places)
+    with progress("building") as step:
+        built = build_only(intake, places, step)
+    failed = [outcome for outcome in built if isinstance(outcome, BuildFailed)]
+    if as_json:
+        rows = [variant_fields(outcome) for outcome in built if isinstance(outcome, Variant)]
+        _print_json(
+            {"variants": rows, "failed": [{"model": f.model, "variant": f.name, "error": f.error} for f in failed]}
+        )
+    elif built:
+        click.echo(variants_text(built))
+    _say_unreadable(intake.failed)
+    return INCOMPLETE if intake.failed or any(not outcome.refused for outcome in failed) else FINE
+
+
+@cli.command()
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@_only
+@_dry_run
+@_bench
+@_json
+def plan(config: Path | None, only: str | None, dry_run: bool, bench: Path, as_json: bool) -> int:
+    """Show what a run would do, and about how long it would take."""
+    from harness.bench import estimate_s, take_in
+    from reports.listings import plan_fields, plan_text
+
+    chosen = _load(config)
+    intake = take_in(chosen, _places(bench))
+    made = _plan(chosen, intake, [device.facts for device in _devices(chosen, dry_run)], only)
+    shown = (made.cells, made.skipped, made.exclusions, estimate_s(made, intake.models))
+    if as_json:
+        _print_json(plan_fields(*shown))
+    else:
+        click.echo(plan_text(*shown))
+    _say_unreadable(intake.failed)
+    return INCOMPLETE if intake.failed else FINE
+
+
+@cli.command()
+@click.argument("config", required=False, metavar="[CONFIG]")
+@click.option(
+    "--resume", is_flag=True, help="Finish a campaign that was interrupted: CONFIG's, the one named, or the latest."
+)
+@_only
+@_dry_run
+@_bench
+def run(config: str | None, resume: bool, only: str | None, dry_run: bool, bench: Path) -> int:
+    """Build, measure, compare, report. Without CONFIG: the shipped models on this machine.
+
+    The last line of the output is the report's path, the line before it the campaign's id.
+    """
+    from harness.bench import begin, take_in
+    from harness.config import load_config
+    from harness.store import Store
+
+    places = _places(bench)
+    with Store.open(places.store) as store, ExitStack() as stack:
+        if resume and (found := _to_resume(store, config)):
+            targets = _enter(_devices_again(found, store.load(found.id).devices), stack)
+            return _measure(store, found.id, targets, places)
+        path = Path(config) if config else FIRST
+        chosen = load_config(path)
+        targets = _enter(_devices(chosen, dry_run), stack)
+        facts = [device.facts for device in targets.values()]
+        intake = take_in(chosen, places)
+        made = _plan(chosen, intake, facts, only)
+        return _measure(store, begin(store, chosen, path, intake, made, facts), targets, places)
+
+
+@cli.command()
+@click.argument("campaign", required=False)
+@click.option("--format", "format_", type=click.Choice(["html", "json", "csv", "markdown", "trace"]), default="html")
+@click.option("-o", "--output", metavar="FILE", help="Where to write; - is standard output. Default: the bench folder.")
+@_bench
+def report(campaign: str | None, format_: str, output: str | None, bench: Path) -> int:
+    """Show a campaign again: by its id, the start of its id, or the latest one."""
+    from harness.bench import read
+    from reports.formats import EXTENSIONS, render
+    from reports.view import document
+
+    places = _places(bench)
+    result = read(places, campaign)
+    text = render(document(result), format_)
+    if output == "-":
+        click.echo(text, nl=not text.endswith("\n"))
+        return FINE
+    target = Path(output) if output else places.reports / f"{result.campaign.id}.{EXTENSIONS[format_]}"
+    _write(target, text)
+    click.echo(str(target.absolute()))
+    return FINE
+
+
+def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", places: "Places") -> int:
+    """Build and measure what is left of a campaign, then show it. An interruption still shows what there is."""
+    from harness.bench import Watchers, carry_out
+    from reports.progress import progress
+
+    given_up: Sequence[str] = ()
+    try:
+        with progress("building") as built, progress("measuring") as launched:
+            given_up = carry_out(store, campaign, targets, places, Watchers(built=built, launched=launched))
+    except KeyboardInterrupt:
+        given_up = ("stopped",)
+    for reason in given_up:
+        click.echo(f"{reason}; what was measured is saved, `run_bench.py run --resume` does the rest", err=True)
+    return _show(places, campaign)
+
+
+def _show(places: "Places", campaign: str) -> int:
+    from reports.text import summary
+
+    from harness.bench import is_complete, read
+    from reports.html import render
+    from reports.view import document
+
+    result = read(places, campaign)
+    shown = document(result)
+    target = places.reports / f"{campaign}.html"
+    _write(target, render(shown))
+    click.echo(summary(shown, _width()))
+    _say_unreadable(result.models_failed)
+    click.echo(campaign)
+    click.echo(str(target.absolute()))
+    return FINE if is_complete(result) else INCOMPLETE
+
+
+def _places(bench: Path) -> "Places":
+    from harness.bench import Places
+
+    return Places(root=bench)
+
+
+def _config_of(source: str | None) -> "Config":
+    """A configuration from what `variants` was given: a file of one, a sample's name, or a .tflite file."""
+    from harness.config import load_config, parse_config
+
+    if source is None:
+        return load_config(FIRST)
+    if source.endswith((".yaml", ".yml")):
+        return load_config(Path(source))
+    entry = {"path": source} if source.endswith(".tflite") or Path(source).exists() else source
+    return parse_config(json.dumps({"models": [entry]}), source=source if isinstance(entry, str) else "argument")
+
+
+def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", only: str | None) -> "Plan":
+    from harness.bench import wishes
+    from harness.plan import make_plan, select
+    from harness.variants.recipes import refusal
+
+    made = make_plan(wishes(config, intake), intake.models, facts, refusal)
+    if only is None:
+        return made
+    chosen = select(made, only)
+    if not chosen.cells and made.cells:
+        raise ConfigError(f"--only {only}: no cell matches; `run_bench.py plan` lists them")
+    return chosen
+
+
+def _to_resume(store: "Store", config: str | None) -> "Campaign | None":
+    """What --resume means: CONFIG's campaign, the one named, or the latest. None: CONFIG has none yet."""
+    from harness.bench import unfinished
+    from harness.config import load_config
+
+    is_file = config is not None and Path(config).is_file()
+    text = load_config(Path(config)).text if config and is_file else None
+    found = unfinished(store, text, None if is_file else config)
+    if found is None and not is_file:
+        raise ConfigError(
+            f"no campaign {config or ''} to resume; `run_bench.py run [CONFIG]` starts one".replace("  ", " ")
+        )
+    return found
+
+
+def _enter(targets: "Sequence[Device]", stack: ExitStack) -> "dict[str, Device]":
+    entered = [stack.enter_context(device) for device in targets]
+    return {device.facts.name: device for device in entered}
+
+
+def _say_unreadable(failed: "Sequence[ModelFailed]") -> None:
+    for model in failed:
+        click.echo(f"{model.name}: not measured: {model.error}", err=True)
+
+
+def _print_json(content: object) -> None:
+    click.echo(json.dumps(content, indent=2, allow_nan=False))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
+
+
+def _write(target: Path, text: str) -> None:
+    """Write a file whole or not at all; what is not a regular file (a device, a pipe) is written in place."""
+    from harness.core.errors import StoreError
+
+    try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", dir=target.parent, encoding="utf-8", delete=False) as stream:
+            stream.write(text)
+        Path(stream.name).replace(target)
+    except OSError as error:
+        raise StoreError(f"{target}: cannot be written: {error.strerror}; choose another place with -o") from error
+
+
+def main() -> int:
+    """Run the command line. Every error that the bench raises on purpose is one message, never a traceback."""
+
+    try:
+        code = cli.main(standalone_mode=False)
+        return code if isinstance(code, int) else FINE
+    except click.ClickException as error:
+        error.show()
+        return WRONG_USAGE
+    except click.Abort:
+        click.echo("stopped", err=True)
+        return INCOMPLETE
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        return WRONG_USAGE
+    except WeighbridgeError as error:
+        click.echo(str(error), err=True)
+        return INCOMPLETE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

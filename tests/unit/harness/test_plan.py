@@ -1,0 +1,143 @@
+"""What a plan holds, what it refuses, and the order of launches."""
+
+import dataclasses
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from harness.core.compute_unit import ComputeUnit
+from harness.core.launch import Pass
+from harness.core.model import Model
+from harness.core.variant import VariantSpec
+from harness.plan import Plan, estimate, make_plan, schedule, select, why_missing, with_source
+from tests.support.plans import BUILTIN, CPU, GPU, a_model, some_facts, some_wishes
+
+
+def no_refusal(_recipe: str, _model: Model) -> str | None:
+    return None
+
+
+def a_plan(*recipes: str, **wishes: object) -> Plan:
+    return make_plan(some_wishes(*recipes, **wishes), [a_model()], [some_facts()], no_refusal)  # type: ignore[arg-type]
+
+
+def test_plan_crosses_variants_and_units() -> None:
+    plan = a_plan("float32", "int8")
+    assert [(cell.variant, str(cell.unit)) for cell in plan.cells] == [
+        ("float32", "cpu"),
+        ("int8", "cpu"),
+        ("float32", "cpu/builtin"),
+        ("int8", "cpu/builtin"),
+    ]
+
+
+def test_source_is_in_the_matrix_though_nobody_asked() -> None:
+    assert [spec.name for spec in a_plan("int8").specs] == ["float32", "int8"]
+
+
+def test_source_of_an_integer_model_is_its_own_precision() -> None:
+    assert [spec.recipe for spec in with_source(a_model(precision="int8"), ())] == ["int8"]
+
+
+def test_exactly_the_source_cells_are_marked() -> None:
+    assert {cell.variant for cell in a_plan("int8").cells if cell.is_source} == {"float32"}
+
+
+def test_prebuilt_file_is_no_source_whatever_its_name() -> None:
+    model = a_model()
+    given = VariantSpec(model="m", name="float32-ours", recipe="prebuilt", prebuilt=model.path)
+    assert with_source(model, [given])[1] == given
+
+
+def test_refused_recipe_is_skipped_with_its_reason_and_not_built() -> None:
+    wishes = some_wishes("int8", "float16")
+    plan = make_plan(wishes, [a_model()], [some_facts()], lambda recipe, _: "why not" if recipe == "int8" else None)
+    assert {plan.skipped[cell.id] for cell in plan.cells if cell.variant == "int8"} == {"why not"}
+    assert "int8" not in [spec.name for spec in plan.specs]
+
+
+def test_missing_unit_is_skipped_with_the_device_own_reason() -> None:
+    plan = a_plan("int8", units=(GPU,))
+    assert set(plan.skipped.values()) == {"no render node"}
+
+
+def test_what_the_device_lacks_is_an_exclusion() -> None:
+    assert [(e.what, e.reason) for e in a_plan("int8").exclusions] == [("local: gpu", "no render node")]
+
+
+@pytest.mark.parametrize("unit", ["cpu", "cpu:2", "cpu/xnnpack", "cpu/xnnpack:2", "cpu/builtin", "cpu/builtin:2"])
+def test_any_thread_count_up_to_the_cores_can_run(unit: str) -> None:
+    assert why_missing(ComputeUnit.parse(unit), some_facts()) is None
+
+
+def test_more_threads_than_cores_are_refused() -> None:
+    assert why_missing(ComputeUnit.parse("cpu:3"), some_facts()) == "cpu:3 asks for 3 threads, local has 2 cores"
+
+
+def test_unknown_core_count_refuses_no_threads() -> None:
+    assert why_missing(ComputeUnit.parse("cpu:64"), some_facts(cores=None)) is None
+
+
+def test_unit_that_nobody_mentions_is_refused_with_what_there_is() -> None:
+    assert why_missing(ComputeUnit.parse("npu"), some_facts()) == "local has no unit npu; it offers cpu, cpu/builtin"
+
+
+def test_cell_id_follows_from_content_alone() -> None:
+    first, again = a_plan("int8").cells[0], a_plan("int8").cells[0]
+    assert first.id == again.id
+    assert dataclasses.replace(first, unit=BUILTIN).id != first.id
+
+
+def test_only_keeps_matching_cells_and_their_sources() -> None:
+    kept = select(a_plan("float32", "float16", "int8"), "*/int8/*/cpu")
+    assert [(cell.variant, str(cell.unit)) for cell in kept.cells] == [("float32", "cpu"), ("int8", "cpu")]
+    assert [spec.name for spec in kept.specs] == ["float32", "int8"]
+
+
+def test_only_takes_a_plain_part_of_the_name() -> None:
+    assert {str(cell.unit) for cell in select(a_plan("int8"), "builtin").cells} == {"cpu/builtin"}
+
+
+def test_each_cell_gets_its_launches_then_one_of_each_other_pass() -> None:
+    cells = a_plan("int8", "float16", launches=4).cells
+    launches = Counter((cell.id, block.pass_) for block in schedule(cells, 0) for cell in block.cells)
+    expected = {Pass.LATENCY: 4, Pass.OPS: 1, Pass.MEMORY: 1}
+    assert launches == {(cell.id, pass_): count for cell in cells for pass_, count in expected.items()}
+
+
+def test_every_second_block_mirrors_the_one_before() -> None:
+    blocks = [b for b in schedule(a_plan("int8", "float16").cells, 3) if b.pass_ is Pass.LATENCY]
+    for first, second in zip(blocks[::2], blocks[1::2], strict=True):
+        assert second.cells == tuple(reversed(first.cells))
+
+
+def test_cells_of_one_block_share_model_and_unit() -> None:
+    for block in schedule(a_plan("int8", "float16").cells, 0):
+        assert len({(cell.model, str(cell.unit)) for cell in block.cells}) == 1
+
+
+@given(some.integers(0, 1000))
+def test_order_follows_from_the_seed(seed: int) -> None:
+    cells = a_plan("int8", "float16", "dynamic-int8").cells
+    assert schedule(cells, seed) == schedule(cells, seed)
+
+
+def test_other_seed_other_order() -> None:
+    cells = a_plan("int8", "float16", "dynamic-int8", launches=20).cells
+    assert schedule(cells, 1) != schedule(cells, 2)
+
+
+def test_blocks_have_keys_of_their_own() -> None:
+    blocks = schedule(a_plan("int8", "float16").cells, 0)
+    assert len({block.key for block in blocks}) == len(blocks)
+
+
+def test_heavier_model_is_expected_to_take_longer() -> None:
+    cells = a_plan("int8").cells
+    assert estimate(cells, {"m": 300_000_000}) > estimate(cells, {"m": 1000}) > 0
+
+
+def test_estimate_counts_cpu_and_unknown_models_too() -> None:
+    assert estimate([a_plan("int8", units=(CPU,)).cells[0]], {"m": None}) > 0
