@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from functools import cache
 
-# Exact up to here (20 ms, once); beyond it the normal approximation is within one rank (tests hold it to scipy).
+# Exact up to here (20 ms, once). Beyond it the normal approximation, some ranks of thousands off on the safe side.
 EXACT_PAIRS = 100
 
 
