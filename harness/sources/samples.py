@@ -1,7 +1,7 @@
 """The models that ship with the bench: `digits` and `mobilenet_v2`.
 
 They are built from code and weights in the repository when they are asked for, in about a second, and kept in the
-cache under names that hold their digests.
+cache under their digests.
 """
 
 import os
@@ -35,18 +35,18 @@ def sample_model(name: str, cache: Path) -> Model:
     sample = SAMPLES.get(name)
     if sample is None:
         raise ConfigError(f"{name!r} is no shipped model; the shipped ones are {', '.join(SAMPLES)}")
-    cache.mkdir(parents=True, exist_ok=True)
     path = _store(cache, name, ".tflite", sample.build())
     model = read_model(path, name=name, metric=sample.metric, random_weights=sample.random_weights)
     return model if sample.data is None else replace(model, data=_store_data(cache, name, sample.data))
 
 
 def _store(cache: Path, name: str, suffix: str, content: bytes) -> Path:
-    """Keep content under a name with its digest. A file that is there is trusted only if it holds the same bytes."""
-    path = cache / f"{name}-{digest.of_bytes(content)[:16]}{suffix}"
+    """Keep content below its digest. A file that is there is trusted only if it holds the same bytes."""
+    path = cache / digest.of_bytes(content)[:16] / f"{name}{suffix}"
     if path.is_file() and path.read_bytes() == content:
         return path
-    handle, temporary = tempfile.mkstemp(dir=cache, prefix=f".{name}-", suffix=suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)

@@ -1,0 +1,131 @@
+"""Runs a .tflite on this host as a reference, by LiteRT's Interpreter with its default kernels on one thread.
+
+This is about what a model computes, not how fast. A broken model can end the process here: it is called from
+processes that may end.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core import digest
+from harness.core.errors import ModelUnreadable
+from harness.core.model import TensorSpec
+from harness.fidelity.evaluation import Dataset
+from harness.fidelity.quantization import dequantize, to_stored
+from harness.sources.tflite import Signature, read_signatures
+
+Array = NDArray[Any]
+Invoke = Callable[[Sequence[Array]], Sequence[Array]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Output:
+    """One output of a model over a dataset: values (n, *shape), float64, dequantised."""
+
+    name: str
+    values: Array
+
+
+def run_on_host(path: Path, dataset: Dataset) -> tuple[Output, ...]:
+    """Outputs of every sample, in the model's order.
+
+    Raises ModelUnreadable where LiteRT refuses the model or the samples do not fit its inputs.
+    """
+    signature = read_signatures(path)[0]
+    inputs = match_inputs(path, signature.inputs, dataset)
+    try:
+        invoke = _open(path, signature)
+        results = [
+            invoke([to_stored(values[i], spec) for spec, values in zip(signature.inputs, inputs, strict=True)])
+            for i in range(dataset.samples)
+        ]
+        return tuple(
+            Output(name=spec.name, values=dequantize(np.stack([result[i] for result in results]), spec))
+            for i, spec in enumerate(signature.outputs)
+        )
+    except (RuntimeError, ValueError, TypeError) as exc:  # what the wrapper raises for anything LiteRT refuses
+        reason = " ".join(str(exc).split())[:300]
+        raise ModelUnreadable(path, f"LiteRT on this host cannot run it: {reason}") from exc
+
+
+def match_inputs(path: Path, specs: Sequence[TensorSpec], dataset: Dataset) -> tuple[Array, ...]:
+    """The dataset's arrays in the order of specs: by name where the names are the same, else by position.
+
+    Raises ModelUnreadable where count or shapes differ from those of the model the data belongs to.
+    """
+    arrays = dataset.inputs
+    named = {spec.name for spec in specs} == set(arrays)
+    ordered = [arrays[spec.name] for spec in specs] if named else list(arrays.values())
+    shapes = [values.shape[1:] for values in ordered]
+    if shapes != [spec.shape for spec in specs]:
+        raise ModelUnreadable(
+            path, f"its inputs have shapes {[spec.shape for spec in specs]} and the source's have {shapes}"
+        )
+    return tuple(ordered)
+
+
+def write_input_files(specs: Sequence[TensorSpec], dataset: Dataset, directory: Path) -> tuple[Path, ...]:
+    """Write the first sample as one raw little-endian file per input, in the dtypes of specs.
+
+    Files are named by their content, so that variants with the same inputs share them. Raises OSError.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    arrays = match_inputs(directory, specs, dataset)
+    return tuple(_write(directory, to_stored(values[0], spec)) for spec, values in zip(specs, arrays, strict=True))
+
+
+def _write(directory: Path, values: Array) -> Path:
+    content = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    path = directory / f"{digest.of_bytes(content)[:32]}.bin"
+    if path.is_file() and path.read_bytes() == content:
+        return path
+    handle, temporary = tempfile.mkstemp(dir=directory, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _open(path: Path, signature: Signature) -> Invoke:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=1)
+    if signature.graph == 0:
+        return _invoke_main(interpreter)
+    return _invoke_signature(interpreter.get_signature_runner(signature.key), signature)
+
+
+def _invoke_main(interpreter: Any) -> Invoke:  # noqa: ANN401 (LiteRT has no types)
+    interpreter.allocate_tensors()
+    inputs = [detail["index"] for detail in interpreter.get_input_details()]
+    outputs = [detail["index"] for detail in interpreter.get_output_details()]
+
+    def invoke(values: Sequence[Array]) -> Sequence[Array]:
+        for index, array in zip(inputs, values, strict=True):
+            interpreter.set_tensor(index, array)
+        interpreter.invoke()
+        return [interpreter.get_tensor(index) for index in outputs]
+
+    return invoke
+
+
+def _invoke_signature(runner: Any, signature: Signature) -> Invoke:  # noqa: ANN401 (LiteRT has no types)
+    """A signature over another graph than the first can be run by its names only."""
+    names = [spec.name for spec in signature.inputs]
+
+    def invoke(values: Sequence[Array]) -> Sequence[Array]:
+        results: Mapping[str, Array] = runner(**dict(zip(names, values, strict=True)))
+        return [results[spec.name] for spec in signature.outputs]
+
+    return invoke
