@@ -1,0 +1,165 @@
+"""Builds the variants that were asked for: what is in the cache is taken, the rest is built side by side."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.core import digest
+from harness.core.errors import RecipeUnknown, StoreError
+from harness.core.model import Model
+from harness.core.units import Seconds
+from harness.core.variant import BuildFailed, BuildOutcome, Variant, VariantSpec
+from harness.variants import cache as artefacts
+from harness.variants import recipes
+from harness.variants.job import BuildJob, BuildOne
+from harness.variants.pool import run_jobs
+
+Order = tuple[Model, VariantSpec]
+Progress = Callable[[BuildOutcome], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Pending:
+    """One build. Several orders wait for it where they differ in names alone."""
+
+    order: Order
+    places: list[int]
+
+
+def build_in_worker(job: BuildJob) -> Variant:
+    """The real build. Imports it where it runs, in the build process."""
+    from harness.variants.worker import build_one
+
+    return build_one(job)
+
+
+def build_variants(
+    orders: Sequence[Order],
+    *,
+    cache: Path,
+    jobs: int | None = None,
+    timeout_s: Seconds,
+    progress: Progress,
+    build: BuildOne = build_in_worker,
+) -> tuple[BuildOutcome, ...]:
+    """Build every order; outcomes stand in the order asked, and progress sees each as it ends.
+
+    jobs: processes at once, None for one a core. timeout_s bounds each build. A variant that cannot be built is a
+    BuildFailed, and nothing else is lost by it. build is a function at the top of a module, run in the build process.
+    Raises StoreError where the cache cannot be written. No build outlives the call, however it ends.
+    """
+    results: dict[int, BuildOutcome] = {}
+    pending: dict[str, _Pending] = {}
+    file_digest = _FileDigests()
+    for place, order in enumerate(orders):
+        settled = _settle(order, cache, file_digest)
+        if isinstance(settled, str):
+            pending.setdefault(settled, _Pending(order=order, places=[])).places.append(place)
+            continue
+        results[place] = settled
+        progress(settled)
+    with closing(_built(pending, cache, jobs or _cores(), timeout_s, build)) as built:
+        for key, outcome in built:
+            for place in pending[key].places:
+                results[place] = _renamed(outcome, *orders[place])
+                progress(results[place])
+    return tuple(results[place] for place in range(len(orders)))
+
+
+class _FileDigests:
+    """Digests of data and prebuilt files, each read once per call."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, str] = {}
+
+    def of(self, path: Path | None) -> str | None:
+        """None for None. Raises OSError."""
+        if path is None:
+            return None
+        if path not in self._known:
+            self._known[path] = digest.of_file(path)
+        return self._known[path]
+
+
+def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | str:
+    """The outcome of an order that needs no build, else the key of its entry."""
+    model, spec = order
+    try:
+        reason = recipes.refusal(recipes.parse(spec.recipe), model) if spec.prebuilt is None else None
+        key = artefacts.entry_key(
+            model, spec.recipe, data_digest=digests.of(model.data), prebuilt_digest=digests.of(spec.prebuilt)
+        )
+    except RecipeUnknown as exc:
+        reason = exc.reason
+    except OSError as exc:
+        return _failed(order, f"{exc.filename}: {exc.strerror}")
+    if reason is not None:
+        return _failed(order, reason, refused=True)
+    return artefacts.load(cache, key, model, spec) or key
+
+
+def _built(
+    pending: Mapping[str, _Pending], cache: Path, at_once: int, timeout_s: Seconds, build: BuildOne
+) -> Generator[tuple[str, BuildOutcome], None, None]:
+    """Keys with their outcomes, as builds end; what was built is in the cache."""
+    longest_first = sorted(pending, key=lambda key: -_cost(pending[key].order))
+    if not pending:
+        return
+    with _scratch(cache, longest_first) as scratch:
+        work = [
+            BuildJob(model=model, spec=spec, scratch=scratch / key)
+            for key, (model, spec) in ((key, pending[key].order) for key in longest_first)
+        ]
+        with closing(run_jobs(work, build, at_once=at_once, timeout_s=timeout_s)) as ended:
+            for job, outcome in ended:
+                yield job.scratch.name, _keep(cache, job, outcome)
+
+
+@contextmanager
+def _scratch(cache: Path, names: Sequence[str]) -> Iterator[Path]:
+    """A directory of this call's own in the cache, with one for each name; removed at the end."""
+    made: Path | None = None
+    try:
+        made = Path(tempfile.mkdtemp(dir=artefacts.scratch_directory(cache)))
+        for name in names:
+            (made / name).mkdir()
+    except OSError as exc:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        raise StoreError(f"{cache}: variants cannot be kept there ({exc.strerror}); name a cache to write to") from exc
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _keep(cache: Path, job: BuildJob, outcome: BuildOutcome) -> BuildOutcome:
+    if isinstance(outcome, BuildFailed):
+        return outcome
+    try:
+        return artefacts.store(cache, job.scratch.name, outcome)
+    except OSError as exc:
+        return _failed((job.model, job.spec), f"built, but {cache} cannot keep it: {exc.strerror}")
+
+
+def _renamed(outcome: BuildOutcome, model: Model, spec: VariantSpec) -> BuildOutcome:
+    return replace(outcome, model=model.name, name=spec.name, recipe=spec.recipe)
+
+
+def _failed(order: Order, error: str, *, refused: bool = False) -> BuildFailed:
+    model, spec = order
+    return BuildFailed(model=model.name, name=spec.name, recipe=spec.recipe, error=error, refused=refused)
+
+
+def _cost(order: Order) -> float:
+    model, spec = order
+    return 0.0 if spec.prebuilt is not None else recipes.cost(recipes.parse(spec.recipe), model)
+
+
+def _cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

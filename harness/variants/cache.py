@@ -1,0 +1,184 @@
+"""Built variants, kept: content-addressed artefacts, and an index entry for each (source, recipe, data, code).
+
+    cache/artefacts/<sha256>.tflite     the file; its name is its content
+    cache/index/<key>.json              the Variant that says so
+    cache/scratch/                      builds under way, on the same file system so that a rename publishes them
+
+Everything is written to a temporary name, synced and renamed, artefact first: a reader sees a whole entry or none, and
+two processes that build the same thing at once leave one. An entry that does not read back is a miss.
+"""
+
+import functools
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from harness.core import digest
+from harness.core.model import Model, TensorSpec
+from harness.core.units import Bytes, Seconds
+from harness.core.variant import Accuracy, Fidelity, Variant, VariantSpec, WeightTensor
+
+_TOOLS = ("ai-edge-litert", "ai-edge-quantizer")
+_CODE = ("variants", "fidelity", "sources")  # packages of harness whose code decides what an entry holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What a pruning removed."""
+
+    entries: int
+    files: int
+    freed_bytes: Bytes
+
+
+def entry_key(model: Model, recipe: str, *, data_digest: str | None, prebuilt_digest: str | None) -> str:
+    """Name of the index entry: a digest of everything the variant and its scores depend on."""
+    return digest.of_content(
+        {
+            "source": model.digest,
+            "inputs": [(spec.name, spec.shape, spec.dtype) for spec in model.inputs],
+            "recipe": recipe,
+            "prebuilt": prebuilt_digest,
+            "data": data_digest,
+            "metric": model.metric,
+            "random_weights": model.random_weights,
+            "versions": versions(),
+        }
+    )
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of the tools, and a digest of the code that builds and scores. Read once per process."""
+    root = Path(__file__).resolve().parent.parent
+    files = sorted(path for package in _CODE for path in (root / package).rglob("*.py"))
+    code = digest.of_content({str(path.relative_to(root)): digest.of_file(path) for path in files})
+    return {"code": code} | {tool: metadata.version(tool) for tool in _TOOLS}
+
+
+def load(cache: Path, key: str, model: Model, spec: VariantSpec) -> Variant | None:
+    """The stored variant under this order's names; None where there is none or it does not read back whole."""
+    try:
+        entry = json.loads(_index_path(cache, key).read_bytes())
+        variant = _decode(entry["variant"], cache)
+        if variant.path.stat().st_size != variant.size_bytes or digest.of_file(variant.path) != variant.digest:
+            return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return replace(variant, model=model.name, name=spec.name, recipe=spec.recipe)
+
+
+def scratch_directory(cache: Path) -> Path:
+    """Where builds work, made if it is missing. Raises OSError."""
+    scratch = cache / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return scratch
+
+
+def store(cache: Path, key: str, variant: Variant) -> Variant:
+    """Move the artefact at variant.path (in this cache's scratch) to its place, then write the index entry.
+
+    Raises OSError.
+    """
+    place = cache / "artefacts" / f"{variant.digest}{variant.path.suffix}"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with variant.path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    variant.path.replace(place)
+    _sync_directory(place.parent)
+    stored = replace(variant, path=place)
+    entry = {"versions": versions(), "variant": _encode(stored)}
+    _write(_index_path(cache, key), json.dumps(entry, indent=1).encode(), scratch_directory(cache))
+    return stored
+
+
+def prune(cache: Path, *, now: float, grace_s: Seconds = 3600.0) -> Pruned:
+    """Remove entries that no current code can hit or that are damaged, and files that no entry names.
+
+    now is seconds since the epoch. Files younger than grace_s that no entry names stay: somebody may be building.
+    """
+    live: set[str] = set()
+    stale: list[Path] = []
+    for path in _files(cache / "index"):
+        name = _artefact_name(path)
+        if name is None:
+            stale.append(path)
+        else:
+            live.add(name)
+    orphans = [path for path in _files(cache / "artefacts") if path.name not in live]
+    abandoned = [*orphans, *_files(cache / "scratch")]
+    old = [path for path in abandoned if now - path.stat().st_mtime >= grace_s]
+    freed = sum(path.stat().st_size for path in (*stale, *old))
+    for path in (*stale, *old):
+        path.unlink(missing_ok=True)
+    return Pruned(entries=len(stale), files=len(old), freed_bytes=freed)
+
+
+def _artefact_name(entry: Path) -> str | None:
+    """File name of the artefact that an index entry of the current code names, else None."""
+    try:
+        content = json.loads(entry.read_bytes())
+        current = content["versions"] == versions()
+        return str(content["variant"]["file"]) if current and entry.suffix == ".json" else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    return (path for path in directory.rglob("*") if path.is_file())
+
+
+def _index_path(cache: Path, key: str) -> Path:
+    return cache / "index" / f"{key}.json"
+
+
+def _encode(variant: Variant) -> dict[str, Any]:
+    return asdict(variant) | {"path": None, "file": variant.path.name}
+
+
+def _decode(fields: dict[str, Any], cache: Path) -> Variant:
+    """Back from JSON. Raises KeyError, TypeError or ValueError on anything but what was written."""
+    name = fields["file"]
+    if Path(name).name != name:
+        raise ValueError(f"{name!r} is no file of the cache")
+    known = {key: value for key, value in fields.items() if key not in ("file", "path")}
+    tuples = {
+        "tensors": tuple(WeightTensor(**{**t, "shape": tuple(t["shape"])}) for t in fields["tensors"]),
+        "inputs": tuple(TensorSpec(**{**t, "shape": tuple(t["shape"])}) for t in fields["inputs"]),
+        "outputs": tuple(TensorSpec(**{**t, "shape": tuple(t["shape"])}) for t in fields["outputs"]),
+        "notes": tuple(fields["notes"]),
+        "fidelity": Fidelity(**fields["fidelity"]) if fields["fidelity"] else None,
+        "accuracy": Accuracy(**fields["accuracy"]) if fields["accuracy"] else None,
+    }
+    return Variant(**(known | tuples | {"path": cache / "artefacts" / name}))
+
+
+def _write(path: Path, content: bytes, scratch: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=scratch)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a rename durable. Windows has no such thing (and this has never run there)."""
+    if os.name != "posix":
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,59 @@
+"""The inside of a build process: a session of its own, silence on the terminal, one answer on the pipe."""
+
+import os
+import signal
+import sys
+import threading
+from multiprocessing import connection, parent_process
+from pathlib import Path
+
+from harness.core.errors import RecipeRefused, WeighbridgeError
+from harness.core.variant import BuildFailed, BuildOutcome
+from harness.variants.job import BuildJob, BuildOne
+
+
+def run_job(job: BuildJob, build: BuildOne, answer: "connection.Connection[BuildOutcome, None]") -> None:
+    """Entry of the process: build, send the Variant or the BuildFailed, exit."""
+    if os.name == "posix":
+        os.setsid()  # the parent ends the whole group; a Ctrl-C in the terminal reaches the parent alone
+    _redirect(job.output)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    answer.send(_attempt(job, build))
+    answer.close()
+
+
+def _attempt(job: BuildJob, build: BuildOne) -> BuildOutcome:
+    try:
+        return build(job)
+    except WeighbridgeError as exc:
+        return _failed(job, _without_recipe(str(exc), job.spec.recipe), refused=isinstance(exc, RecipeRefused))
+    except Exception as exc:  # the tools raise anything; this is the boundary of one build
+        return _failed(job, f"{type(exc).__name__}: {exc}"[:2000])
+
+
+def _failed(job: BuildJob, error: str, *, refused: bool = False) -> BuildFailed:
+    return BuildFailed(model=job.model.name, name=job.spec.name, recipe=job.spec.recipe, error=error, refused=refused)
+
+
+def _without_recipe(message: str, recipe: str) -> str:
+    """RecipeError begins with the recipe, which BuildFailed carries already."""
+    return message.removeprefix(f"{recipe}: ")
+
+
+def _redirect(path: Path) -> None:
+    """Standard output and error to a file, for Python and for the libraries below it."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+
+
+def _end_with_parent() -> None:
+    """A build whose parent is gone has nobody to answer."""
+    parent = parent_process()
+    if parent is None:
+        return
+    connection.wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM if os.name != "posix" else signal.SIGKILL)

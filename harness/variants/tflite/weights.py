@@ -1,0 +1,211 @@
+"""Finds the weights inside a .tflite file without unpacking it: positions, shapes, scales.
+
+A weight is the constant operand of an operator that multiplies or looks up (the table below), directly or through
+DEQUANTIZE or DENSIFY. Biases are not weights.
+Format: tensorflow/compiler/mlir/lite/schema/schema.fbs, version 3.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_LSTM = (1, 2, 3, 4, 5, 6, 7, 8)
+
+# operator -> operands that are weights
+WEIGHT_OPERANDS: dict[str, tuple[int, ...]] = {
+    "CONV_2D": (1,),
+    "DEPTHWISE_CONV_2D": (1,),
+    "FULLY_CONNECTED": (1,),
+    "TRANSPOSE_CONV": (1,),
+    "CONV_3D": (1,),
+    "CONV_3D_TRANSPOSE": (1,),
+    "BATCH_MATMUL": (0, 1),
+    "EMBEDDING_LOOKUP": (1,),
+    "GATHER": (0,),
+    "SVDF": (1, 2),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2),
+    "LSTM": _LSTM,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _LSTM,
+}
+
+# What sparse and palette edit: the operators whose weights dominate size, by the magnitude pruning literature.
+EDITED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+
+_UNPACKED_BY = ("DEQUANTIZE", "DENSIFY")
+_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+_TYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
+_NUMPY = {"float32": "<f4", "float16": "<f2", "float64": "<f8", "int8": "i1", "uint8": "u1", "int16": "<i2"}
+_BITS = {"int4": 4, "int2": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """One weight operand. offset and size_bytes locate its values in the file.
+
+    slot is its place among the weight operands of its subgraph, which conversions keep. activation is the dtype of
+    the operator's first other input. scales (0 or more) and zero_points run along axis; sparse_encoded values leave
+    out zeros.
+    """
+
+    slot: tuple[int, int]
+    operator: str
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    activation: str
+    buffer: int
+    offset: int
+    size_bytes: int
+    axis: int = 0
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    sparse_encoded: bool = False
+
+    @property
+    def elements(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def editable(self) -> bool:
+        return self.operator in EDITED and self.dtype == "float32" and not self.sparse_encoded and self.elements > 0
+
+
+def read_weights(content: bytes | bytearray) -> tuple[Weight, ...]:
+    """Every weight operand in file order; tensors that share a buffer appear once per use."""
+    model = schema.Model.GetRootAs(content, 0)
+    codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
+    names = [_OPERATORS.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "?") for code in codes]
+    return tuple(
+        weight for index in range(model.SubgraphsLength()) for weight in _subgraph_weights(model, index, names)
+    )
+
+
+def unique(weights: tuple[Weight, ...]) -> tuple[Weight, ...]:
+    """The weights without repeated uses of one buffer."""
+    return tuple({weight.buffer: weight for weight in reversed(weights)}.values())[::-1]
+
+
+def values(content: bytes | bytearray, weight: Weight) -> Array:
+    """Stored values of a weight, flat, as a view of content where its dtype has one.
+
+    A sparsely encoded weight gives its stored values alone.
+    """
+    if weight.dtype in _BITS:
+        return _unpack(np.frombuffer(content, np.uint8, weight.size_bytes, weight.offset), weight)
+    dtype = np.dtype(_NUMPY[weight.dtype])
+    return np.frombuffer(content, dtype, weight.size_bytes // dtype.itemsize, weight.offset)
+
+
+def zero_count(content: bytes | bytearray, weight: Weight) -> int:
+    """How many elements stand for zero."""
+    stored = values(content, weight)
+    points = set(weight.zero_points) or {0}
+    if len(points) == 1:
+        zeros = stored.size - int(np.count_nonzero(stored != points.pop()))
+    else:
+        zeros = int(np.count_nonzero(by_scale(stored, weight) == np.array(weight.zero_points)[:, None]))
+    return zeros + (weight.elements - stored.size if weight.sparse_encoded else 0)
+
+
+def distinct_count(content: bytes | bytearray, weight: Weight) -> int:
+    """How many different values are stored over the whole tensor."""
+    return int(np.unique(values(content, weight)).size)
+
+
+def distinct_per_scale(content: bytes | bytearray, weight: Weight) -> int:
+    """The most different values stored under one scale: over the whole tensor where there is one scale or none."""
+    stored = values(content, weight)
+    if len(weight.scales) < 2 or stored.size != weight.elements:
+        return int(np.unique(stored).size)
+    ordered = np.sort(by_scale(stored, weight), axis=1)
+    return int(np.max(1 + np.count_nonzero(np.diff(ordered, axis=1), axis=1)))
+
+
+def by_scale(stored: Array, weight: Weight) -> Array:
+    """Values as (scales, elements under each)."""
+    return np.moveaxis(stored.reshape(weight.shape), weight.axis, 0).reshape(weight.shape[weight.axis], -1)
+
+
+def _subgraph_weights(model: Any, index: int, names: list[str]) -> Iterator[Weight]:  # noqa: ANN401 (generated code)
+    graph = model.Subgraphs(index)
+    operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
+    unpacked = {
+        operator.Outputs(0): operator.Inputs(0)
+        for operator in operators
+        if names[operator.OpcodeIndex()] in _UNPACKED_BY and operator.InputsLength() and operator.OutputsLength()
+    }
+    place = 0
+    for operator in operators:
+        name = names[operator.OpcodeIndex()]
+        for operand in WEIGHT_OPERANDS.get(name, ()):
+            if operand >= operator.InputsLength() or operator.Inputs(operand) < 0:
+                continue
+            tensor = operator.Inputs(operand)
+            while tensor in unpacked:
+                tensor = unpacked[tensor]
+            weight = _weight(model, graph.Tensors(tensor), (index, place), name, _activation(graph, operator, operand))
+            if weight is not None:
+                yield weight
+                place += 1
+
+
+def _weight(model: Any, tensor: Any, slot: tuple[int, int], operator: str, activation: str) -> Weight | None:  # noqa: ANN401
+    """The tensor as a weight, None where it is computed at run time or holds no weights (gathered indexes)."""
+    dtype = _TYPES.get(tensor.Type(), "?")
+    located = _locate(model.Buffers(tensor.Buffer()))
+    if located is None or dtype not in _NUMPY | _BITS:
+        return None
+    quantization = tensor.Quantization()
+    scaled = quantization is not None and quantization.ScaleLength() > 0
+    return Weight(
+        slot=slot,
+        operator=operator,
+        name=(tensor.Name() or b"").decode("utf-8", "replace"),
+        shape=tuple(int(size) for size in tensor.ShapeAsNumpy()) if tensor.ShapeLength() else (),
+        dtype=dtype,
+        activation=activation,
+        buffer=tensor.Buffer(),
+        offset=located[0],
+        size_bytes=located[1],
+        axis=quantization.QuantizedDimension() if scaled else 0,
+        scales=tuple(quantization.ScaleAsNumpy().tolist()) if scaled else (),
+        zero_points=tuple(quantization.ZeroPointAsNumpy().tolist())
+        if scaled and quantization.ZeroPointLength()
+        else (),
+        sparse_encoded=tensor.Sparsity() is not None,
+    )
+
+
+def _locate(buffer: Any) -> tuple[int, int] | None:  # noqa: ANN401 (generated code)
+    """Position and size in bytes of a buffer's content; None for an empty one.
+
+    Content lies inside the flatbuffer (`data`) or, in large files, behind it (`offset` and `size`).
+    """
+    field = buffer._tab.Offset(4)  # schema.fbs: data is the table's first field
+    if field and buffer.DataLength():
+        return int(buffer._tab.Vector(field)), int(buffer.DataLength())
+    if buffer.Offset() > 1:  # schema.fbs: 0 and 1 are not offsets
+        return int(buffer.Offset()), int(buffer.Size())
+    return None
+
+
+def _activation(graph: Any, operator: Any, operand: int) -> str:  # noqa: ANN401 (generated code)
+    """dtype of the operator's first input that is not the weight. TRANSPOSE_CONV's is behind shape and weight."""
+    others = [operator.Inputs(i) for i in range(operator.InputsLength()) if i != operand]
+    types = [_TYPES.get(graph.Tensors(tensor).Type(), "?") for tensor in others if tensor >= 0]
+    return next((name for name in types if name != "int32"), "int32")
+
+
+def _unpack(packed: Array, weight: Weight) -> Array:
+    """Two- and four-bit signed values, lowest bits first, as int8."""
+    bits = _BITS[weight.dtype]
+    parts = [(packed >> shift) & ((1 << bits) - 1) for shift in range(0, 8, bits)]
+    unsigned = np.stack(parts, axis=-1).reshape(-1)[: weight.elements].astype(np.int8)
+    half = np.int8(1 << (bits - 1))
+    return (unsigned ^ half) - half
