@@ -110,6 +110,7 @@ def _choice(choice: Choice) -> Fields:
         "latency_ratio": comparison.ratio if comparison else None,
         "ci95": list(comparison.ci95) if comparison and comparison.ci95 else None,
         "grade": str(chosen.grade.letter) if chosen and chosen.grade else None,
+        "grade_reasons": list(chosen.grade.reasons) if chosen and chosen.grade else [],
         "size_ratio": chosen.result.size_ratio if chosen else None,
         "quality": str(chosen.judged.quality) if chosen else None,
         "quality_why": chosen.judged.why if chosen else None,

@@ -1,0 +1,286 @@
+"use strict";
+// The charts. Colours come from the style sheet, so that a theme is chosen in one place.
+
+const drawn = new Map();
+const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin"];
+const CROSS = "path://M2,0 L5,3 L8,0 L10,2 L7,5 L10,8 L8,10 L5,7 L2,10 L0,8 L3,5 L0,2 Z";
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+}
+
+const narrow = () => window.innerWidth < 640;
+
+/** Draw into the element, or say in words why there is nothing to draw. */
+function draw(id, option, height, empty) {
+  const place = byId(id);
+  if (drawn.has(id)) drawn.get(id).dispose();
+  drawn.delete(id);
+  place.replaceChildren();
+  if (!option) {
+    place.append(element("p", { text: empty }));
+    return;
+  }
+  place.style.height = height + "px";
+  const chart = echarts.init(place, null, { renderer: "svg" });
+  chart.setOption({ animation: false, aria: { enabled: true }, ...option });
+  drawn.set(id, chart);
+}
+
+function resizeCharts() {
+  for (const chart of drawn.values()) chart.resize();
+}
+
+function textStyle() {
+  return { color: colour("ink"), fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 };
+}
+
+function tooltip(lines) {
+  return {
+    trigger: "item", renderMode: "richText", confine: true, padding: [8, 10],
+    backgroundColor: colour("panel"), borderColor: colour("line"), borderWidth: 1, textStyle: textStyle(),
+    formatter: (point) => lines(point).filter(Boolean).map(plain).join("\n"),
+  };
+}
+
+/** Rich text has a markup of its own, {style|text}: braces of a name must not start one. */
+const plain = (line) => line.replace(/\{/g, "❴").replace(/\}/g, "❵");
+
+function axis(name, extra = {}) {
+  return {
+    name, nameLocation: "middle", nameGap: 30,
+    nameTextStyle: { color: colour("muted") },
+    axisLabel: { color: colour("muted"), hideOverlap: true },
+    axisLine: { show: true, lineStyle: { color: colour("line") } },
+    axisTick: { lineStyle: { color: colour("line") } },
+    splitLine: { lineStyle: { color: colour("hair") } },
+    minorSplitLine: { show: false },
+    ...extra,
+  };
+}
+
+function names(labels) {
+  return axis("", {
+    type: "category", inverse: true, data: labels.map((label) => plain(clipped(label, narrow() ? 16 : 30))),
+    axisTick: { show: false }, splitLine: { show: false },
+    axisLabel: { color: colour("ink"), interval: 0, width: narrow() ? 110 : 190, overflow: "truncate" },
+  });
+}
+
+const room = () => ({ left: narrow() ? 120 : 205, right: narrow() ? 20 : 28, top: 14, bottom: 48, containLabel: false });
+
+function legend(entries) {
+  return {
+    data: entries, top: 0, left: 0, itemWidth: 14, itemHeight: 10, itemGap: 16, type: "plain",
+    textStyle: { color: colour("ink") }, inactiveColor: colour("muted"),
+  };
+}
+
+// A log axis that ends just outside its values, with ticks a person would choose.
+function logBounds(values) {
+  const low = Math.min(...values), high = Math.max(...values);
+  return { min: low / Math.max(1.15, (high / low) ** 0.06), max: high * Math.max(1.15, (high / low) ** 0.1) };
+}
+
+function logAxis(name, values, label) {
+  const bounds = logBounds(values);
+  const wide = bounds.max / bounds.min > 12;
+  return axis(name, {
+    type: wide ? "log" : "value", ...(wide ? bounds : { scale: true, ...linearBounds(values) }),
+    axisLabel: { color: colour("muted"), formatter: label, hideOverlap: true, showMinLabel: !wide ? undefined : false, showMaxLabel: !wide ? undefined : false },
+  });
+}
+
+function linearBounds(values) {
+  const low = Math.min(...values), high = Math.max(...values);
+  const step = niceStep((high - low || high || 1) / 4);
+  return { min: Math.max(low >= 0 ? 0 : -Infinity, Math.floor((low - 0.2 * step) / step) * step), max: Math.ceil((high + 0.2 * step) / step) * step, interval: step };
+}
+
+function niceStep(rough) {
+  const power = 10 ** Math.floor(Math.log10(rough));
+  return power * ([1, 2, 5, 10].find((nice) => nice * power >= rough) || 10);
+}
+
+const PARETO_AXES = {
+  size: { name: "File size", value: (cell) => cell.size, text: byteText, down: true },
+  zip: { name: "Zipped size", value: (cell) => cell.zip, text: byteText, down: true },
+  accuracy: { name: "Accuracy", value: (cell) => cell.accuracy, text: (v) => v.toFixed(3), down: false },
+  snr: { name: "SNR, dB", value: (cell) => cell.snr, text: (v) => significant(v), down: false },
+};
+
+function drawPareto(cells, key) {
+  const chosen = PARETO_AXES[key];
+  const points = cells.filter((cell) => cell.median !== null && chosen.value(cell) !== null);
+  if (!points.length) return draw("chart-pareto", null, 0, `No measured cell here has this: ${chosen.name.toLowerCase()}.`);
+  const front = frontOf(points, chosen);
+  const looks = (cell) => {
+    if (cell.quality === "broken") return { symbol: CROSS, symbolSize: 13, itemStyle: { color: colour("alarm") } };
+    if (cell.is_source) return { symbol: "diamond", symbolSize: 15, itemStyle: { color: colour("ink") } };
+    const hollow = cell.grade === "D" || cell.outcome === "invalid";
+    return { symbol: "circle", symbolSize: 11, itemStyle: { color: hollow ? colour("panel") : colour("series-1"), borderColor: colour("series-1"), borderWidth: hollow ? 1.5 : 0 } };
+  };
+  draw("chart-pareto", {
+    grid: { left: 70, right: 26, top: 18, bottom: 48 },
+    tooltip: tooltip(({ data }) => data.cell && cellLines(data.cell)),
+    xAxis: logAxis("Latency, ms", points.map((cell) => cell.median / 1e6), (v) => String(Number(v.toPrecision(3)))),
+    yAxis: logAxis("", points.map(chosen.value), (v) => chosen.text(v)),
+    series: [
+      { type: "line", silent: true, symbol: "none", data: front.map((cell) => [cell.median / 1e6, chosen.value(cell)]), lineStyle: { color: colour("series-1"), width: 1.2, type: "dashed", opacity: 0.7 }, z: 1 },
+      {
+        type: "scatter", z: 3,
+        data: points.map((cell) => ({ value: [cell.median / 1e6, chosen.value(cell)], cell, name: cell.variant, ...looks(cell) })),
+        label: { show: true, position: "right", distance: 7, color: colour("ink"), fontSize: 11.5, formatter: ({ data }) => plain(clipped(data.cell.variant, narrow() ? 14 : 22)), textBorderColor: colour("panel"), textBorderWidth: 3 },
+        labelLayout: (at) => ({ hideOverlap: true, moveOverlap: "shiftY", ...(at.labelRect.x + at.labelRect.width > byId("chart-pareto").clientWidth - 6 ? { dx: -at.labelRect.width - 26 } : {}) }),
+      },
+    ],
+  }, 400);
+}
+
+/** The variants that none beats in both; broken outputs and invalid cells do not compete. */
+function frontOf(points, chosen) {
+  const rivals = points.filter((cell) => cell.quality !== "broken" && cell.outcome === "measured")
+    .sort((x, y) => x.median - y.median);
+  let best = null;
+  return rivals.filter((cell) => {
+    const value = chosen.value(cell);
+    const wins = best === null || (chosen.down ? value < best : value > best);
+    if (wins) best = value;
+    return wins;
+  });
+}
+
+function cellLines(cell) {
+  return [
+    clipped(cell.variant, 60) + (cell.is_source ? " (source)" : ""),
+    `${milliseconds(cell.median)}${cell.ci ? `  (${significant(cell.ci[0] / 1e6)}–${significant(cell.ci[1] / 1e6)})` : ""}`,
+    cell.ratio !== null && `${significant(cell.ratio)}× the source${cell.verdict ? ", " + cell.verdict : ""}`,
+    `${byteText(cell.size)}, zipped ${byteText(cell.zip)}`,
+    cell.accuracy !== null && `${cell.metric} ${cell.accuracy.toFixed(3)}`,
+    cell.snr !== null && `SNR ${significant(cell.snr)} dB`,
+    cell.quality === "broken" && "OUTPUTS BROKEN",
+    cell.grade && `grade ${cell.grade}`,
+  ];
+}
+
+const VERDICT_LOOKS = { faster: "series-3", slower: "series-2", same: "same", inconclusive: "doubt" };
+const VERDICT_SYMBOLS = { faster: "circle", slower: "triangle", same: "rect", inconclusive: "emptyCircle" };
+
+function drawRatios(cells) {
+  const compared = cells.filter((cell) => cell.ratio !== null && !cell.is_source).sort((x, y) => x.ratio - y.ratio);
+  if (!compared.length) return draw("chart-ratio", null, 0, "Nothing here compares with a source.");
+  const bounds = compared.flatMap((cell) => [cell.ratio, ...(cell.ratioCi || [])]).concat(1);
+  const series = Object.keys(VERDICT_LOOKS).map((verdict) => ({
+    type: "scatter", name: verdict, symbol: VERDICT_SYMBOLS[verdict], symbolSize: 10, itemStyle: { color: colour(VERDICT_LOOKS[verdict]) }, z: 3,
+    data: compared.flatMap((cell, row) => (cell.verdict === verdict ? [{ value: [cell.ratio, row], cell }] : [])),
+  })).filter((one) => one.data.length);
+  draw("chart-ratio", {
+    grid: { ...room(), top: 34 }, legend: legend(series.map((one) => one.name)), tooltip: tooltip(({ data }) => cellLines(data.cell)),
+    xAxis: logAxis("× the source's latency", bounds, (v) => String(Number(v.toPrecision(2)))),
+    yAxis: names(compared.map((cell) => cell.variant)),
+    series: [...series, whiskers(compared.map((cell, row) => cell.ratioCi && [cell.ratioCi[0], cell.ratioCi[1], row, VERDICT_LOOKS[cell.verdict]])), lineAtOne()],
+  }, Math.max(340, 100 + 26 * compared.length));
+}
+
+function lineAtOne() {
+  return { type: "scatter", data: [], silent: true, markLine: { symbol: "none", silent: true, animation: false, label: { show: false }, data: [{ xAxis: 1 }], lineStyle: { color: colour("muted"), type: "solid", width: 1 } } };
+}
+
+function whiskers(spans) {
+  return {
+    type: "custom", silent: true, z: 2,
+    data: spans.filter(Boolean).map(([low, high, row, look]) => ({ value: [low, high, row], look })),
+    encode: { x: [0, 1], y: 2 },
+    renderItem: (params, api) => {
+      const [x0, y] = api.coord([api.value(0), api.value(2)]);
+      const [x1] = api.coord([api.value(1), api.value(2)]);
+      const style = { stroke: colour(spans.filter(Boolean)[params.dataIndex][3] || "muted"), lineWidth: 2, fill: null };
+      const line = (a, b, c, d) => ({ type: "line", shape: { x1: a, y1: b, x2: c, y2: d }, style });
+      return { type: "group", children: [line(x0, y, x1, y), line(x0, y - 4, x0, y + 4), line(x1, y - 4, x1, y + 4)] };
+    },
+  };
+}
+
+function drawLaunches(cells) {
+  const timed = cells.filter((cell) => cell.median !== null && cell.launches.length);
+  if (!timed.length) return draw("chart-launches", null, 0, "No launch was timed here.");
+  const points = timed.flatMap((cell, row) => cell.launches.flatMap((ns, i) =>
+    (ns === null ? [] : [{ value: [100 * (ns / cell.median - 1), row], cell, ns, block: cell.blocks[i] }])));
+  const reach = Math.max(2, ...points.map((point) => Math.abs(point.value[0])));
+  const far = niceStep(reach * 1.05 / 2) * 2;
+  draw("chart-launches", {
+    grid: room(),
+    tooltip: tooltip(({ data }) => data.cell && [clipped(data.cell.variant, 60), `block ${data.block}: ${milliseconds(data.ns)}`, `${data.value[0].toFixed(1)} % off the cell's median`]),
+    xAxis: axis("% off the cell's median", { type: "value", min: -far, max: far, axisLabel: { color: colour("muted"), formatter: (v) => (v > 0 ? "+" : "") + Number(v.toPrecision(3)) } }),
+    yAxis: names(timed.map((cell) => cell.variant)),
+    series: [
+      boxes(timed),
+      { type: "scatter", data: points, symbolSize: 8, itemStyle: { color: colour("series-1"), opacity: 0.75 }, z: 3 },
+    ],
+  }, Math.max(220, 90 + 28 * timed.length));
+}
+
+/** A box from the lower to the upper quartile of the launch medians, a stroke at their median. */
+function boxes(timed) {
+  const quartiles = timed.map((cell, row) => {
+    const sorted = cell.launches.filter((ns) => ns !== null).map((ns) => 100 * (ns / cell.median - 1)).sort((x, y) => x - y);
+    const at = (share) => { const k = share * (sorted.length - 1), i = Math.floor(k); return sorted[i] + (k - i) * ((sorted[i + 1] ?? sorted[i]) - sorted[i]); };
+    return { value: [at(0.25), at(0.5), at(0.75), row] };
+  });
+  return {
+    type: "custom", silent: true, z: 2, data: quartiles, encode: { x: [0, 1, 2], y: 3 },
+    renderItem: (params, api) => {
+      const [low, middle, high] = [0, 1, 2].map((k) => api.coord([api.value(k), api.value(3)]));
+      return {
+        type: "group", children: [
+          { type: "rect", shape: { x: low[0], y: low[1] - 8, width: Math.max(1, high[0] - low[0]), height: 16 }, style: { fill: colour("accent-soft"), stroke: colour("series-1"), lineWidth: 1 } },
+          { type: "line", shape: { x1: middle[0], y1: middle[1] - 8, x2: middle[0], y2: middle[1] + 8 }, style: { stroke: colour("series-1"), lineWidth: 2 } },
+        ],
+      };
+    },
+  };
+}
+
+function drawMemory(cells) {
+  const known = cells.filter((cell) => cell.memory.after_run !== null || cell.memory.peak !== null);
+  if (!known.length) return draw("chart-memory", null, 0, "No memory was read here.");
+  const split = known.some((cell) => cell.memory.anonymous !== null);
+  const mb = (value) => (value === null ? null : value / 1e6);
+  const bar = (name, key, look) => ({ type: "bar", name, stack: "after", barMaxWidth: 16, itemStyle: { color: colour(look), opacity: 0.85 }, data: known.map((cell) => ({ value: mb(cell.memory[key]), cell })) });
+  const bars = split ? [bar("anonymous", "anonymous", "series-1"), bar("file-backed", "file_backed", "series-5")] : [bar("after run", "after_run", "series-1")];
+  const peak = { type: "scatter", name: "peak", symbol: "diamond", symbolSize: 12, itemStyle: { color: colour("series-2") }, z: 4, data: known.flatMap((cell, row) => (cell.memory.peak === null ? [] : [{ value: [mb(cell.memory.peak), row], cell }])) };
+  draw("chart-memory", {
+    grid: { ...room(), top: 34 }, legend: legend([...bars.map((one) => one.name), "peak"]),
+    tooltip: tooltip(({ data }) => [clipped(data.cell.variant, 60), `after run ${byteText(data.cell.memory.after_run)}`, `anonymous ${byteText(data.cell.memory.anonymous)}`, `file-backed ${byteText(data.cell.memory.file_backed)}`, `peak ${byteText(data.cell.memory.peak)}`]),
+    xAxis: axis("MB above the level before loading", { type: "value" }),
+    yAxis: names(known.map((cell) => cell.variant)),
+    series: [...bars, peak],
+  }, Math.max(220, 110 + 26 * known.length));
+}
+
+function drawOperators(pairs, labels) {
+  const cost = ([a, b]) => Math.max(a && a.ns !== null ? a.ns : 0, b && b.ns !== null ? b.ns : 0);
+  const top = pairs.filter((pair) => cost(pair) > 0).sort((x, y) => cost(y) - cost(x)).slice(0, 20);
+  if (!top.length) return draw("chart-ops", null, 0, "No operator times to compare.");
+  const series = (side, name, look) => ({
+    type: "bar", name, barMaxWidth: 11, barGap: "10%", itemStyle: { color: colour(look) },
+    data: top.map((pair) => ({ value: pair[side] && pair[side].ns !== null ? pair[side].ns / 1e3 : null, pair })),
+  });
+  draw("chart-ops", {
+    grid: { ...room(), top: 34 }, legend: legend(["A", "B"]),
+    tooltip: tooltip(({ data }) => {
+      const op = data.pair[0] || data.pair[1];
+      return [clipped(op.name, 60), `${op.type}  ${op.shape}`, ...[0, 1].map((side) => `${"AB"[side]} ${clipped(labels[side], 50)}: ${data.pair[side] ? (data.pair[side].ns === null ? "folded" : microseconds(data.pair[side].ns) + " µs") : "has no such operator"}`)];
+    }),
+    xAxis: axis("µs", { type: "value" }),
+    yAxis: names(top.map(([a, b]) => shortOperator(a || b))),
+    series: [series(0, "A", "series-1"), series(1, "B", "series-2")],
+  }, 90 + 28 * top.length);
+}
+
+/** The end of a path says more than its start. */
+function shortOperator(op) {
+  if (op.index < 0) return "unmapped: " + op.name;
+  const last = op.name.split(/[;/]/).filter(Boolean).pop() || op.type;
+  return `${op.index} ${last}`;
+}

@@ -1,0 +1,108 @@
+"use strict";
+// The comparison of two cells, operator by operator.
+
+function operatorsOf(cell) {
+  const texts = Object.fromEntries(["name", "type", "shape", "kernels", "placed", "label"].map((key) => [key, textsOf(cell.ops[key])]));
+  const numbers = Object.fromEntries(["index", "ns", "macs", "bytes"].map((key) => [key, numbersOf(cell.ops[key])]));
+  return numbers.index.map((_, i) => {
+    const op = {};
+    for (const key in texts) op[key] = texts[key][i];
+    for (const key in numbers) op[key] = numbers[key][i];
+    return op;
+  });
+}
+
+const cellLabel = (cell) => `${cell.model} ${cell.variant} on ${cell.device} ${cell.compute_unit}`;
+
+function fillOperatorMenus() {
+  for (const id of ["op-a", "op-b"]) {
+    GROUPS.forEach((group) => {
+      const withOps = group.cells.filter((cell) => cell.ops);
+      if (!withOps.length) return;
+      const options = withOps.map((cell) => element("option", { value: cell.id, text: clipped(cell.variant, 40) + (cell.is_source ? " (source)" : "") }));
+      byId(id).append(element("optgroup", { label: clipped(group.label, 80) }, ...options));
+    });
+    byId(id).addEventListener("change", showOperators);
+  }
+  byId("op-pair").addEventListener("submit", (event) => event.preventDefault());
+  byId("op-swap").addEventListener("click", () => {
+    [byId("op-a").value, byId("op-b").value] = [byId("op-b").value, byId("op-a").value];
+    showOperators();
+  });
+}
+
+/** The source against the answer; where the answer is the source, against the fastest other. */
+function choosePair(group) {
+  const withOps = group.cells.filter((cell) => cell.ops);
+  if (!withOps.length) return;
+  const source = withOps.find((cell) => cell.is_source) || withOps[0];
+  const answer = DATA.headlines.find((h) => h.model === group.model && h.device === group.device && h.compute_unit === group.unit);
+  const others = withOps.filter((cell) => cell !== source).sort((x, y) => (x.median ?? Infinity) - (y.median ?? Infinity));
+  const other = others.find((cell) => answer && cell.id === answer.cell) || others[0] || source;
+  byId("op-a").value = source.id;
+  byId("op-b").value = other.id;
+}
+
+function showOperators() {
+  const a = CELLS.get(byId("op-a").value), b = CELLS.get(byId("op-b").value);
+  if (!a || !b) return draw("chart-ops", null, 0, "No cell has operator times.");
+  const left = operatorsOf(a), right = operatorsOf(b);
+  const pairs = alignOperators(left, right);
+  const totals = [left, right].map((ops) => ops.reduce((sum, op) => sum + (op.ns ?? 0), 0));
+  byId("ops-caption").textContent = `A: ${clipped(cellLabel(a), 120)}   B: ${clipped(cellLabel(b), 120)}`;
+  const table = byId("ops-table");
+  table.tBodies[0].replaceChildren(...pairs.map((pair) => operatorRow(pair, totals)));
+  table.tFoot.replaceChildren(totalRow(totals));
+  table.querySelectorAll("thead th").forEach((heading) => heading.setAttribute("aria-sort", "none"));
+  byId("op-notes").replaceChildren(...operatorNotes(a, "A"), ...operatorNotes(b, "B"));
+  drawOperators(pairs, [a.variant, b.variant]);
+}
+
+function operatorRow([a, b], totals) {
+  const op = a || b;
+  const ratio = a && b && a.ns && b.ns !== null ? b.ns / a.ns : null;
+  const name = element("td", {}, element("span", { class: "name", text: clipped(op.name, 90), title: op.name.length > 90 ? op.name.slice(0, 400) : null }));
+  if (!a || !b) name.append(" ", element("span", { class: "only", text: a ? "only in A" : "only in B" }));
+  if (a && b && a.name !== b.name) name.append(element("br"), element("small", { text: "B: " + clipped(b.name, 90) }));
+  return element("tr", {},
+    figure(op.index, op.index < 0 ? "none" : String(op.index)), name,
+    element("td", { text: a && b && a.type !== b.type ? `${a.type} / ${b.type}` : op.type }),
+    element("td", { text: a && b && a.shape !== b.shape ? `${a.shape} / ${b.shape}` : op.shape }),
+    timeCell(a), timeCell(b),
+    figure(ratio, ratio === null ? MISSING : significant(ratio) + "×", ratio === null ? "" : ratio > 1.05 ? "up" : ratio < 0.95 ? "down" : ""),
+    ...[a, b].map((one, side) => figure(one && one.ns !== null && totals[side] ? one.ns / totals[side] : null, one && one.ns !== null && totals[side] ? percent(one.ns / totals[side], 1) : MISSING)),
+    placeCell(a), placeCell(b),
+    figure(op.macs, op.macs === null ? MISSING : op.macs.toLocaleString("en")));
+}
+
+function figure(value, text, look = "") {
+  return element("td", { class: ("n " + look).trim(), "data-v": value === null || value === undefined ? "" : value, text });
+}
+
+function timeCell(op) {
+  if (!op) return figure(null, MISSING);
+  if (op.ns === null) return figure(null, "folded");
+  return figure(op.ns, microseconds(op.ns) + (op.label === "measured" ? "" : " " + op.label));
+}
+
+function placeCell(op) {
+  return element("td", { text: !op ? MISSING : op.placed || (op.ns === null ? "folded" : "unknown"), title: op && op.kernels ? clipped(op.kernels, 300) : null });
+}
+
+function totalRow(totals) {
+  const ratio = totals[0] ? totals[1] / totals[0] : null;
+  return element("tr", {}, element("td", {}), element("th", { scope: "row", text: "Sum of operators" }), element("td", {}), element("td", {}),
+    figure(totals[0], microseconds(totals[0])), figure(totals[1], microseconds(totals[1])),
+    figure(ratio, ratio === null ? MISSING : significant(ratio) + "×"), ...Array.from({ length: 5 }, () => element("td", {})));
+}
+
+/** Coverage and every doubt of the mapping, in words. */
+function operatorNotes(cell, side) {
+  const mapping = cell.mapping;
+  const parts = [`${side} covers ${percent(mapping.coverage)} of its profiled run in ${mapping.runs} runs, ${mapping.partitions} ${mapping.partitions === 1 ? "partition" : "partitions"}. `];
+  const doubts = [];
+  if (mapping.approximate) doubts.push("mapping approximate: a kernel of an unknown kind was assigned by its place");
+  if (mapping.cost > 0) doubts.push(`mapping cost ${significant(mapping.cost)}`);
+  if (mapping.unmapped_ns > 0) doubts.push(`${microseconds(mapping.unmapped_ns)} µs belong to no operator`);
+  return doubts.length ? [...parts, element("span", { class: "doubt", text: `${side}: ${doubts.join("; ")}. ` })] : parts;
+}

@@ -1,0 +1,105 @@
+"use strict";
+// Wires the page: what is shown, the theme, printing.
+
+const CELLS = new Map(DATA.cells.map((cell) => [cell.id, cell]));
+const GROUPS = groupCells();
+const THEMES = ["automatic", "light", "dark"];
+
+/** One model on one unit of one device, in the order of the page's `showing` menu. */
+function groupCells() {
+  const groups = new Map();
+  for (const cell of DATA.cells) {
+    const key = JSON.stringify([cell.model, cell.device, cell.compute_unit]);
+    if (!groups.has(key)) groups.set(key, { model: cell.model, device: cell.device, unit: cell.compute_unit, label: `${cell.model} · ${cell.device} · ${cell.compute_unit}`, cells: [] });
+    groups.get(key).cells.push(cell);
+  }
+  return [...groups.values()];
+}
+
+function focusGroup() {
+  const number = Number(byId("focus").value || 0);
+  const group = GROUPS[number];
+  if (!group) return drawNothing();
+  const mark = byId("focus-simulated");
+  if (mark) mark.hidden = !DATA.headlines.some((h) => h.device === group.device && h.simulated);
+  focusTables(number);
+  choosePair(group);
+  drawAll();
+}
+
+function drawAll() {
+  const group = GROUPS[Number(byId("focus").value || 0)];
+  if (!group) return drawNothing();
+  drawPareto(group.cells, byId("pareto-axis").value);
+  drawRatios(group.cells);
+  drawLaunches(group.cells);
+  drawMemory(group.cells);
+  showOperators();
+}
+
+function drawNothing() {
+  for (const id of ["chart-pareto", "chart-ratio", "chart-ops", "chart-launches", "chart-memory"]) draw(id, null, 0, "There are no cells.");
+}
+
+function fillWeights() {
+  const menu = byId("weights-of");
+  DATA.weights.forEach((one, i) => menu.append(element("option", { value: i, text: clipped(`${one.model} ${one.variant}`, 70) })));
+  menu.addEventListener("change", showWeights);
+  byId("tensors").addEventListener("toggle", showWeights);
+}
+
+function showWeights() {
+  const one = DATA.weights[Number(byId("weights-of").value || 0)];
+  if (!one || !byId("tensors").open) return;
+  const texts = ["name", "shape", "dtype"].map((key) => textsOf(one[key]));
+  const [elements, bytes, zeros, distinct, compressed] = ["elements", "bytes", "zeros", "distinct", "compressed"].map((key) => numbersOf(one[key]));
+  byId("weights-table").tBodies[0].replaceChildren(...elements.map((count, i) => element("tr", {},
+    element("th", { scope: "row", text: clipped(texts[0][i], 90) }), element("td", { text: texts[1][i] }), element("td", { text: texts[2][i] }),
+    figure(count, count.toLocaleString("en")), figure(bytes[i], byteText(bytes[i])),
+    figure(count ? zeros[i] / count : null, percent(count ? zeros[i] / count : null)), figure(distinct[i], distinct[i].toLocaleString("en")),
+    element("td", { text: compressed[i] ? "yes" : "no" }))));
+}
+
+function themeOf() {
+  try { return localStorage.getItem("weighbridge-theme") || "automatic"; } catch { return "automatic"; } // no storage on file: in some browsers
+}
+
+function applyTheme(theme) {
+  const dark = theme === "dark" || (theme === "automatic" && matchMedia("(prefers-color-scheme: dark)").matches);
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  byId("theme").textContent = "Theme: " + theme;
+}
+
+function turnTheme() {
+  const next = THEMES[(THEMES.indexOf(themeOf()) + 1) % THEMES.length];
+  try { localStorage.setItem("weighbridge-theme", next); } catch { /* the choice lasts as long as the page */ }
+  applyTheme(next);
+  drawAll();
+}
+
+/** Paper is light, and a closed table is lost on it. */
+function preparePrint() {
+  const opened = [...document.querySelectorAll("details.table:not([open])")];
+  window.addEventListener("afterprint", () => {
+    opened.forEach((details) => { details.open = false; });
+    applyTheme(themeOf());
+    drawAll();
+  }, { once: true });
+  opened.forEach((details) => { details.open = true; });
+  document.documentElement.dataset.theme = "light";
+  drawAll();
+}
+
+applyTheme(themeOf());
+document.querySelectorAll("table.sortable").forEach(makeSortable);
+makeFilters();
+fillOperatorMenus();
+fillWeights();
+byId("focus").addEventListener("change", focusGroup);
+byId("pareto-axis").addEventListener("change", drawAll);
+byId("theme").addEventListener("click", turnTheme);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { applyTheme(themeOf()); drawAll(); });
+window.addEventListener("beforeprint", preparePrint);
+let pending = 0;
+window.addEventListener("resize", () => { cancelAnimationFrame(pending); pending = requestAnimationFrame(resizeCharts); });
+focusGroup();

@@ -1,0 +1,62 @@
+"use strict";
+// Sorting and filtering of the tables that stand in the page.
+
+/** Put a button in every heading; pressing it sorts, pressing again turns the order. Missing values stay last. */
+function makeSortable(table) {
+  table.querySelectorAll("thead th").forEach((heading, column) => {
+    const button = element("button", { type: "button", text: heading.textContent });
+    heading.replaceChildren(button);
+    heading.setAttribute("aria-sort", "none");
+    button.addEventListener("click", () => sortBy(table, heading, column));
+  });
+}
+
+function sortBy(table, heading, column) {
+  const descending = heading.getAttribute("aria-sort") === "ascending";
+  table.querySelectorAll("thead th").forEach((other) => other.setAttribute("aria-sort", "none"));
+  heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  const body = table.tBodies[0];
+  const keyed = [...body.rows].map((row) => [sortKey(row.cells[column]), row]);
+  keyed.sort(([x], [y]) => compareKeys(x, y, descending ? -1 : 1));
+  body.append(...keyed.map(([, row]) => row));
+}
+
+function sortKey(cell) {
+  if (!cell) return null;
+  const text = (cell.dataset.v ?? cell.textContent).trim();
+  if (text === "" || text === MISSING) return null;
+  const number = Number(text);
+  return Number.isNaN(number) ? text.toLowerCase() : number;
+}
+
+function compareKeys(x, y, direction) {
+  if (x === null || y === null) return (x === null) - (y === null);
+  if (typeof x !== typeof y) return typeof x === "number" ? -1 : 1;
+  return direction * (typeof x === "number" ? x - y : x.localeCompare(y));
+}
+
+function makeFilters() {
+  const rows = [...byId("cells-table").tBodies[0].rows];
+  const texts = rows.map((row) => row.textContent.toLowerCase());
+  const apply = () => {
+    const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = ["outcome", "verdict", "grade"].map((name) => [name, byId("by-" + name).value]);
+    let shown = 0;
+    rows.forEach((row, i) => {
+      const fits = words.every((word) => texts[i].includes(word)) &&
+        wanted.every(([name, value]) => !value || row.dataset[name] === value);
+      row.hidden = !fits;
+      shown += fits;
+    });
+    byId("shown").textContent = `${shown} of ${rows.length} cells`;
+  };
+  byId("filters").addEventListener("input", apply);
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
+}
+
+/** Show the rows of one group alone in the tables that stand beside charts. */
+function focusTables(group) {
+  document.querySelectorAll("table.focused tbody tr").forEach((row) => {
+    row.hidden = row.dataset.g !== String(group);
+  });
+}

@@ -1,0 +1,157 @@
+"""The report: one HTML file that needs nothing but a browser, and lets nothing out.
+
+Names in it come from models and configurations that somebody else wrote. They reach the page as escaped text or inside
+a JSON block that the script reads with JSON.parse; a hash policy keeps any other script and style from running.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reports import numbers, tables
+from reports.names import clipped
+from reports.page import page_data, shape_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+ASSETS = Path(__file__).parent / "assets"
+SCRIPTS = ("format.js", "align.js", "tables.js", "charts.js", "operators.js", "page.js")
+VERDICTS = {
+    "faster": "▼ faster",
+    "slower": "▲ slower",
+    "same": "= same",
+    "inconclusive": "? inconclusive",
+}
+QUALITIES = {
+    "kept": "✓ outputs kept",
+    "reduced": "△ outputs reduced",
+    "broken": "✕ OUTPUTS BROKEN",
+    "not meaningful": "fidelity not meaningful",
+    "unknown": "fidelity unknown",
+}
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """The whole page. Raises nothing for odd names; a document without cells gives a page that says so."""
+    library = (ASSETS / "echarts.min.js").read_text(encoding="utf-8")
+    script = "\n".join((ASSETS / "page" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    style = (ASSETS / "page" / "page.css").read_text(encoding="utf-8")
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            **document,
+            **_arranged(document),
+            policy=content_policy(scripts=(library, script), styles=(style,)),
+            library=_trusted(library),
+            script=_trusted(script),
+            style=_trusted(style),
+            data=_trusted(as_script_data(page_data(document))),
+        )
+    )
+
+
+def as_script_data(value: object) -> str:
+    """JSON that cannot end the script element it stands in, whatever strings it holds."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def content_policy(*, scripts: tuple[str, ...], styles: tuple[str, ...]) -> str:
+    """A policy that runs these texts and nothing else, and fetches nothing."""
+    return (
+        f"default-src 'none'; script-src {_hashes(scripts)}; style-src {_hashes(styles)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hashes(texts: tuple[str, ...]) -> str:
+    digests = (hashlib.sha256(text.encode()).digest() for text in texts)
+    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+
+
+def _arranged(document: Mapping[str, Any]) -> dict[str, object]:
+    groups = tables.groups(document)
+    return {
+        "matrices": tables.matrices(document),
+        "groups": groups,
+        "front": frozenset().union(*(tables.pareto_front(cells) for cells in groups.values())),
+        "broken": tables.broken_variants(document),
+        "outcomes": tables.outcome_counts(document),
+        "grades": tables.grade_counts(document),
+        "simulated": any(device["simulated"] for device in document["devices"]),
+        "simulated_devices": {device["name"] for device in document["devices"] if device["simulated"]},
+        "blank": Blank(),
+        "verdict_texts": VERDICTS,
+        "quality_texts": QUALITIES,
+    }
+
+
+class Blank(dict[str, None]):
+    """Stands for a part of a cell that is missing: whatever is asked of it is unknown."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+def _trusted(text: str) -> object:
+    """Text that the template must not escape: our own assets, and data already made safe."""
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _templates() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS / "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "clip": clipped,
+        "ms": numbers.milliseconds,
+        "times": numbers.times,
+        "span": numbers.span,
+        "ms_span": _millisecond_span,
+        "canary_text": _canary_text,
+        "bytes": numbers.size,
+        "percent": numbers.percent,
+        "rounded": numbers.rounded,
+        "shape": shape_text,
+        "moment": _moment,
+        "group": tables.group_key,
+        "sortable": _sortable,
+    }
+    environment.tests["longer_than"] = lambda text, most: len(text) > most
+    return environment
+
+
+def _moment(seconds: float | None) -> str:
+    return numbers.MISSING if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _sortable(value: float | str | None) -> str:
+    """What a column sorts by; an empty text sorts last."""
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _millisecond_span(median: float, interval: numbers.Interval) -> str:
+    return numbers.span(median / 1e6, [bound / 1e6 for bound in interval] if interval else None)
+
+
+def _canary_text(cell: Mapping[str, Any]) -> str:
+    """How far the canary strayed over the cell's launches: its slowest over its fastest."""
+    readings = [launch[key] for launch in cell["launches"] for key in ("canary_before_ns", "canary_after_ns")]
+    taken = [reading for reading in readings if reading]
+    return f"within {numbers.percent(max(taken) / min(taken) - 1, 1)}" if taken else "not taken"

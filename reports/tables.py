@@ -1,0 +1,101 @@
+"""The shapes of the report's tables, from the document."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+Column = tuple[str, str]  # device, compute unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One variant of the matrix. cells has one place for each column, None where the plan had no such cell."""
+
+    variant: str
+    first: Json
+    cells: tuple[Json | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """Variants x units of one model. not_built are variants that never became a cell."""
+
+    model: Json
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    not_built: tuple[Json, ...]
+
+
+def matrices(document: Mapping[str, Any]) -> tuple[Matrix, ...]:
+    """One matrix a model, in the document's order, the source's row first."""
+    known = {model["model"]: model for model in document["models"]}
+    names = dict.fromkeys([*known, *(cell["model"] for cell in document["cells"])])
+    return tuple(_matrix(document, name, known.get(name, {"model": name, "random_weights": False})) for name in names)
+
+
+def _matrix(document: Mapping[str, Any], name: str, model: Json) -> Matrix:
+    cells = [cell for cell in document["cells"] if cell["model"] == name]
+    columns = tuple(dict.fromkeys((cell["device"], cell["compute_unit"]) for cell in cells))
+    variants: dict[str, dict[Column, Json]] = {}
+    for cell in sorted(cells, key=lambda cell: not cell["is_source"]):
+        variants.setdefault(cell["variant"], {})[cell["device"], cell["compute_unit"]] = cell
+    return Matrix(
+        model=model,
+        columns=columns,
+        rows=tuple(
+            Row(variant=variant, first=_fullest(list(found.values())), cells=tuple(found.get(c) for c in columns))
+            for variant, found in variants.items()
+        ),
+        not_built=tuple(failed for failed in document["builds_failed"] if failed["model"] == name),
+    )
+
+
+def _fullest(cells: Sequence[Json]) -> Json:
+    """A cell that knows its variant's size, where one does: units that failed early may not."""
+    return next((cell for cell in cells if cell["size_bytes"] is not None and cell["vs_float"]), cells[0])
+
+
+def broken_variants(document: Mapping[str, Any]) -> tuple[Json, ...]:
+    """One cell for each variant whose outputs are broken: the reader must not miss these."""
+    found = {(c["model"], c["variant"]): c for c in document["cells"] if c["quality"] == "broken"}
+    return tuple(found.values())
+
+
+def pareto_front(cells: Sequence[Json]) -> frozenset[str]:
+    """Ids of measured cells that no other cell beats in both median latency and size. Broken outputs do not compete."""
+    rivals = [
+        (cell["latency_ns"]["median"], cell["size_bytes"], cell["id"])
+        for cell in cells
+        if cell["outcome"] == "measured" and cell["latency_ns"] and cell["size_bytes"] and cell["quality"] != "broken"
+    ]
+    front, smallest = [], float("inf")
+    for _, size, cell_id in sorted(rivals):
+        if size < smallest:
+            front.append(cell_id)
+            smallest = size
+    return frozenset(front)
+
+
+def group_key(cell: Mapping[str, Any]) -> str:
+    """The text that the page's `showing` menu and its rows agree on."""
+    return f"{cell['model']}\n{cell['device']}\n{cell['compute_unit']}"
+
+
+def groups(document: Mapping[str, Any]) -> dict[str, list[Json]]:
+    found: dict[str, list[Json]] = {}
+    for cell in document["cells"]:
+        found.setdefault(group_key(cell), []).append(cell)
+    return found
+
+
+def outcome_counts(document: Mapping[str, Any]) -> dict[str, int]:
+    counts = dict.fromkeys(("measured", "invalid", "failed", "skipped"), 0)
+    for cell in document["cells"]:
+        counts[cell["outcome"]] += 1
+    return counts
+
+
+def grade_counts(document: Mapping[str, Any]) -> dict[str, int]:
+    grades = [cell["grade"] for cell in document["cells"] if cell["grade"]]
+    return {letter: grades.count(letter) for letter in "ABCD" if letter in grades}
