@@ -1,0 +1,82 @@
+"""The devices that are there. For now: this machine."""
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from devices import lease as leases
+from devices.agent.protocol import ProtocolError
+from devices.device import AttachedDevice
+from devices.families import linux
+from devices.runtimes.agent import AgentClient
+from devices.runtimes.litert_ops import op_table
+from devices.transport.bundle import bundle_file, bundle_folder
+from devices.transport.local import SILENCE_S, LocalTransport
+from harness.core.device import Conditions, DeviceFacts
+from harness.core.errors import DeviceError
+from harness.core.units import Seconds
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalAgent:
+    """How the agent of this machine is started.
+
+    agents and leases None: this user's cache, this machine's lock files. search: where LiteRT is looked for, instead
+    of this Python's path. root: where the system's files are. launch: what is started for a launch, instead of the
+    agent itself. silence_s: how long the agent may say nothing.
+    """
+
+    agents: Path | None = None
+    leases: Path | None = None
+    search: Sequence[Path] = ()
+    root: Path = Path("/")
+    launch: Sequence[str] = ()
+    silence_s: Seconds = SILENCE_S
+
+    def connect(self, name: str) -> LocalTransport:
+        """Start it. Raises DeviceLost, and DeviceError where the agent's file cannot be written."""
+        folder = self.agents or bundle_folder()
+        try:
+            file = bundle_file(folder)
+        except OSError as exc:
+            raise DeviceError(
+                name, f"the agent cannot be put into {folder}: {exc.strerror}; set XDG_CACHE_HOME"
+            ) from exc
+        search = [word for path in self.search for word in ("--search", str(path))]
+        launch = ["--launch", json.dumps(list(self.launch))] if self.launch else []
+        argv = (sys.executable, str(file), "supervise", "--root", str(self.root), *search, *launch)
+        return LocalTransport(name, argv, self.silence_s)
+
+
+def local_device(name: str = LOCAL, agent: LocalAgent | None = None) -> AttachedDevice:
+    """This machine, ready to be entered. Its agent is asked for the facts once, without taking the lease."""
+    chosen = agent or LocalAgent()
+    facts, _ = local_state(name, chosen)
+    return AttachedDevice(
+        facts=facts,
+        connect=partial(chosen.connect, name),
+        lease=partial(leases.lease, name, LOCAL, chosen.leases or leases.lease_folder()),
+        map_ops=op_table,
+    )
+
+
+def local_facts(name: str = LOCAL, agent: LocalAgent | None = None) -> DeviceFacts:
+    """What this machine is and offers. Works while somebody else measures on it."""
+    return local_state(name, agent)[0]
+
+
+def local_state(name: str = LOCAL, agent: LocalAgent | None = None) -> tuple[DeviceFacts, Conditions]:
+    """This machine's facts and its conditions now. Raises DeviceError."""
+    with closing((agent or LocalAgent()).connect(name)) as connection:
+        client = AgentClient(name, connection, op_table)
+        client.greet()
+        try:
+            return linux.facts_of(name, client.facts()), client.conditions()
+        except ProtocolError as exc:
+            raise DeviceError(name, f"the agent's facts make no sense: {exc}") from exc

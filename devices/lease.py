@@ -1,0 +1,90 @@
+"""One measurement at a time on a device: a lock file that dies with its holder."""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from harness.core import digest
+from harness.core.errors import DeviceBusy, DeviceError
+
+_LONGEST = 40
+_NOTE_BYTES = 4096
+
+
+def lease_folder() -> Path:
+    """Where the lock files of this machine lie, for all its users."""
+    return Path(tempfile.gettempdir()) / "weighbridge-leases"
+
+
+@contextmanager
+def lease(device: str, key: str, folder: Path, clock: Callable[[], float] = time.time) -> Iterator[None]:
+    """Hold what key stands for, for the duration. Raises DeviceBusy, which names the holder.
+
+    device is the name for errors: two configurations may call the same machine differently, so it is no key.
+    flock(2) is given up by the kernel when the holder ends, however it ends. The file stays, so that two who come at
+    once meet at the same one.
+    """
+    path = folder / lock_name(key)
+    try:
+        descriptor = _open(path)
+    except OSError as exc:
+        raise DeviceError(device, f"no lease can be taken in {path}: {exc.strerror}; make the folder writable") from exc
+    try:
+        _lock(descriptor, device)
+        _note(descriptor, {"pid": os.getpid(), "since": clock()})
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock_name(key: str) -> str:
+    """A file name for any key: readable where it can be, and never the same for two."""
+    readable = re.sub(r"[^A-Za-z0-9_-]", "_", key)[:_LONGEST]
+    return f"{readable}-{digest.of_bytes(key.encode())[:8]}.lock"
+
+
+def _open(path: Path) -> int:
+    _make_folder(path.parent)
+    # Without O_CREAT first: Linux refuses it for another user's file in a shared folder (fs.protected_regular).
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(path, flags)
+    descriptor = os.open(path, flags | os.O_CREAT, 0o666)
+    with contextlib.suppress(PermissionError):
+        os.fchmod(descriptor, 0o666)
+    return descriptor
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o1777)
+
+
+def _lock(descriptor: int, device: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DeviceBusy(device, _holder(descriptor)) from None
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        note = json.loads(os.pread(descriptor, _NOTE_BYTES, 0))
+        pid, since = int(note["pid"]), datetime.fromtimestamp(float(note["since"])).astimezone()
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return "another process measures on it; wait for it to end"  # it holds the lock and has not signed yet
+    return f"process {pid} has measured on it since {since:%Y-%m-%d %H:%M:%S}; wait for it to end, or `kill {pid}`"
+
+
+def _note(descriptor: int, content: dict[str, float]) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(content).encode(), 0)

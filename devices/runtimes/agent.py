@@ -1,0 +1,140 @@
+"""The host's end of the agent's language: typed requests, typed answers. See docs/agent-protocol.md."""
+
+import itertools
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from devices.agent import protocol
+from devices.agent.protocol import ProtocolError
+from devices.runtimes import agent_launch
+from devices.runtimes.agent_launch import Ending
+from devices.runtimes.events import ProfileEvent
+from harness.core.deadline import Deadline
+from harness.core.device import Canary, Conditions
+from harness.core.errors import DeviceLost
+from harness.core.launch import LaunchOrder, LaunchOutcome, OpTable
+from harness.core.model import Graph
+from harness.core.units import Seconds
+
+MapOps = Callable[[Graph, Sequence[ProfileEvent]], OpTable]
+Message = dict[str, Any]
+
+_START_S: Seconds = 30.0  # a board starts Python slowly
+_ANSWER_S: Seconds = 15.0
+_OVERTIME_S: Seconds = 5.0  # the supervisor enforces a launch's deadline; past this it is gone itself
+
+
+class Lines(Protocol):
+    """What the client needs of a transport."""
+
+    def send(self, line: bytes) -> None: ...
+
+    def receive(self, deadline: Deadline) -> bytes: ...
+
+
+class AgentClient:
+    """Speaks with one supervisor. Every wait has a deadline; DeviceLost where the agent is gone or talks nonsense."""
+
+    def __init__(self, device: str, lines: Lines, map_ops: MapOps) -> None:
+        self._device = device
+        self._lines = lines
+        self._map_ops = map_ops
+        self._numbers = itertools.count(1)
+
+    def greet(self) -> Message:
+        """Wait for the agent's first words, which settle that both ends speak the same version."""
+        deadline = Deadline(_START_S)
+        while (message := self._next(deadline))["say"] != "hello":
+            pass
+        return self._said(message)
+
+    def facts(self) -> Message:
+        """The device's own facts, checked against the table of the protocol."""
+        facts = self._ask("facts")["facts"]
+        return self._checked("facts", facts, protocol.FACTS)
+
+    def conditions(self) -> Conditions:
+        """The device's state now."""
+        return self._conditions(self._ask("conditions")["conditions"])
+
+    def canary(self) -> Canary:
+        """Time of the fixed workload."""
+        samples = tuple(float(value) for value in self._ask("canary")["samples_ns"])
+        return Canary(median_ns=statistics.median(samples), samples_ns=samples)
+
+    def launch(self, order: LaunchOrder) -> LaunchOutcome:
+        """Have one launch done. A bad launch is a LaunchFailure; DeviceLost where the agent itself went."""
+        identity = self._send("launch", order=agent_launch.encode(order))
+        deadline = Deadline(order.deadline_s + _OVERTIME_S)
+        said: list[Message] = []
+        before: Conditions | None = None
+        while True:
+            message = self._reply_to(identity, deadline)
+            match message["say"]:
+                case "refused":
+                    return agent_launch.refused(order, str(message.get("error")))
+                case "started":
+                    before = self._conditions(self._said(message)["before"])
+                case "ended":
+                    return agent_launch.outcome(order, said, self._ending(message, before), self._map_ops)
+                case _:
+                    said.append(message)
+
+    def _ending(self, message: Message, before: Conditions | None) -> Ending:
+        fields = self._said(message)
+        after = None if fields["after"] is None else self._conditions(fields["after"])
+        return Ending(
+            exit_code=fields["exit_code"],
+            reason=fields["reason"],
+            message=fields["message"],
+            wall_s=fields["wall_s"],
+            stderr_tail=fields["stderr_tail"],
+            before=before,
+            after=after,
+        )
+
+    def _conditions(self, given: object) -> Conditions:
+        return Conditions(**self._checked("conditions", given, protocol.CONDITIONS))
+
+    def _ask(self, kind: str) -> Message:
+        message = self._reply_to(self._send(kind), Deadline(_ANSWER_S))
+        if message["say"] == "refused":
+            raise DeviceLost(self._device, f"the agent refused {kind}: {message.get('error')}")
+        return self._said(message)
+
+    def _send(self, kind: str, **fields: object) -> str:
+        identity = str(next(self._numbers))
+        request: Mapping[str, object] = {"v": protocol.VERSION, "id": identity, "do": kind, **fields}
+        self._lines.send(json.dumps(request, separators=(",", ":"), allow_nan=False).encode())
+        return identity
+
+    def _reply_to(self, identity: str, deadline: Deadline) -> Message:
+        """The next message about a request. What is about an older one is a leftover."""
+        while True:
+            message = self._next(deadline)
+            if message["say"] != "heartbeat" and message.get("id") == identity:
+                return message
+
+    def _next(self, deadline: Deadline) -> Message:
+        line = self._lines.receive(deadline)
+        try:
+            message = protocol.parse(line)
+            if not isinstance(message.get("say"), str):
+                raise ProtocolError(f"says nothing: {line[:80]!r}")
+        except ProtocolError as exc:
+            raise DeviceLost(self._device, f"the agent's words make no sense: {exc}") from exc
+        return message
+
+    def _said(self, message: Message) -> Message:
+        try:
+            return protocol.check_said(message, protocol.SUPERVISOR_SAYS)
+        except ProtocolError as exc:
+            raise DeviceLost(self._device, f"the agent's words make no sense: {exc}") from exc
+
+    def _checked(self, what: str, given: object, fields: dict[str, object]) -> Message:
+        try:
+            return protocol.check(what, given, fields)
+        except ProtocolError as exc:
+            raise DeviceLost(self._device, f"the agent's words make no sense: {exc}") from exc

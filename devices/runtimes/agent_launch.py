@@ -1,0 +1,207 @@
+"""One launch on the wire: the order as the agent reads it, and what was said made into an outcome."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from devices.agent import protocol
+from devices.agent.protocol import ProtocolError
+from devices.runtimes.events import DELEGATED, OPERATOR, ProfileEvent
+from harness.core.compute_unit import ComputeUnit
+from harness.core.device import Conditions
+from harness.core.launch import (
+    FailureKind,
+    LaunchFailure,
+    LaunchOrder,
+    LaunchOutcome,
+    LaunchRecord,
+    LoadTimes,
+    MemoryReading,
+    OpTable,
+    Pass,
+)
+from harness.core.model import Graph
+from harness.core.units import Seconds
+
+Message = dict[str, Any]
+MapOps = Callable[[Graph, Sequence[ProfileEvent]], OpTable]
+
+_KINDS = {"deadline": FailureKind.DEADLINE, "protocol": FailureKind.PROTOCOL, "cancelled": FailureKind.LOST}
+_NO_GRAPH = "per-op unavailable: the order had no graph to key events to"
+_WANTED = {Pass.LATENCY: ("samples",), Pass.OPS: ("samples", "profile"), Pass.MEMORY: ("samples", "memory")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How the process ended. before is None where the agent never said `started`, after where it never got done."""
+
+    exit_code: int
+    reason: str
+    message: str
+    wall_s: Seconds
+    stderr_tail: str
+    before: Conditions | None
+    after: Conditions | None
+
+
+def encode(order: LaunchOrder) -> Message:
+    """The order as docs/agent-protocol.md has it. Paths are absolute; the graph stays on the host."""
+    return {
+        "attempt": order.attempt,
+        "variant": str(order.variant.absolute()),
+        "variant_digest": order.variant_digest,
+        "pass": str(order.pass_),
+        "unit": asdict(order.unit),
+        "settings": asdict(order.settings),
+        "deadline_s": order.deadline_s,
+        "inputs": [str(path.absolute()) for path in order.inputs],
+        "seed": order.seed,
+    }
+
+
+def refused(order: LaunchOrder, error: str) -> LaunchFailure:
+    """The supervisor would not start it."""
+    return LaunchFailure(attempt=order.attempt, pass_=order.pass_, kind=FailureKind.ERROR, message=error)
+
+
+def outcome(order: LaunchOrder, said: Iterable[Message], ending: Ending, map_ops: MapOps) -> LaunchOutcome:
+    """What came of a launch: its record if it got done, else why not, in words."""
+    try:
+        heard = {str(message.get("say")): protocol.check_said(message, protocol.LAUNCH_SAYS) for message in said}
+        if (failure := _failure(order, heard, ending)) is not None:
+            return failure
+        return _record(order, heard, ending, map_ops)
+    except ProtocolError as exc:
+        return _failed(order, FailureKind.PROTOCOL, str(exc), ending)
+
+
+def _failure(order: LaunchOrder, heard: dict[str, Message], ending: Ending) -> LaunchFailure | None:
+    if ending.reason != "exit":
+        kind = _KINDS.get(ending.reason, FailureKind.PROTOCOL)
+        return _failed(order, kind, f"killed: {ending.message}", ending)
+    if "error" in heard:
+        words = "; ".join([heard["error"]["error"], *_errors(ending.stderr_tail)])
+        return _failed(order, FailureKind.ERROR, words, ending)
+    if ending.exit_code != 0:
+        return _failed(order, FailureKind.CRASH, _death(ending.exit_code), ending)
+    missing = [kind for kind in ("begun", "loaded", *_WANTED[order.pass_], "done") if kind not in heard]
+    if missing:
+        return _failed(order, FailureKind.PROTOCOL, f"it ended without saying {', '.join(missing)}", ending)
+    return None
+
+
+def _failed(order: LaunchOrder, kind: FailureKind, message: str, ending: Ending) -> LaunchFailure:
+    return LaunchFailure(
+        attempt=order.attempt,
+        pass_=order.pass_,
+        kind=kind,
+        message=message,
+        exit_code=ending.exit_code,
+        stderr_tail=ending.stderr_tail,
+    )
+
+
+def _death(exit_code: int) -> str:
+    if exit_code > 128:
+        return f"the process died by signal {exit_code - 128} (exit code {exit_code})"
+    return f"the process ended with exit code {exit_code}"
+
+
+def _errors(stderr: str) -> list[str]:
+    """The runtime's own errors, `ERROR: [file.cc:27] words`, once each and without the place in its source."""
+    lines = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR: ")]
+    words = [line.partition("] ")[2] if line.startswith("[") else line for line in lines]
+    return list(dict.fromkeys(word.strip() for word in words if word.strip()))
+
+
+def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_ops: MapOps) -> LaunchRecord:
+    if ending.before is None or ending.after is None:
+        raise ProtocolError("the conditions before and after it are missing")
+    begun, loaded, samples = heard["begun"], heard["loaded"], heard["samples"]
+    events = _events(heard)
+    backend = _backend(order.unit, loaded["accelerated"], events)
+    table, unavailable = _ops(order, heard, events, map_ops)
+    return LaunchRecord(
+        attempt=order.attempt,
+        pass_=order.pass_,
+        started_at=begun["started_at"],
+        wall_s=ending.wall_s,
+        runtime=begun["runtime"],
+        backend=backend,
+        observed=_observed(order.unit, backend),
+        load=LoadTimes(
+            environment_ns=loaded["environment_ns"], compile_ns=loaded["compile_ns"], first_ns=loaded["first_ns"]
+        ),
+        samples_ns=_integers(samples, "wall_ns"),
+        cpu_ns=_integers(samples, "cpu_ns"),
+        starts_ns=_integers(samples, "starts_ns"),
+        warmup_ns=_integers(samples, "warmup_ns"),
+        before=ending.before,
+        after=ending.after,
+        ops=table,
+        ops_unavailable=unavailable,
+        memory=MemoryReading(**heard["memory"]) if "memory" in heard else None,
+    )
+
+
+def _events(heard: dict[str, Message]) -> tuple[ProfileEvent, ...]:
+    given = heard["profile"]["events"] if "profile" in heard else []
+    checked = [protocol.check("profile.events", event, protocol.EVENT) for event in given]
+    return tuple(
+        ProfileEvent(
+            tag=str(event["tag"]),
+            type=_whole(event["type"]),
+            first=_whole(event["first"]),
+            second=_whole(event["second"]),
+            elapsed_us=_integers(event, "elapsed_us"),
+        )
+        for event in checked
+    )
+
+
+def _ops(
+    order: LaunchOrder, heard: dict[str, Message], events: Sequence[ProfileEvent], map_ops: MapOps
+) -> tuple[OpTable | None, str | None]:
+    if "profile" not in heard:
+        return None, None
+    if heard["profile"]["unavailable"] is not None:
+        return None, heard["profile"]["unavailable"]
+    if order.graph is None:
+        return None, _NO_GRAPH
+    return map_ops(order.graph, events), None
+
+
+def _backend(unit: ComputeUnit, accelerated: bool | None, events: Sequence[ProfileEvent]) -> str | None:
+    """What the CPU work ran in, by evidence: the profiler's events, or a delegate that took every operator.
+
+    None where an unprofiled launch was taken in part: how much, the runtime does not say.
+    """
+    names = {DELEGATED: "xnnpack", OPERATOR: "builtin"}
+    if seen := [name for kind, name in names.items() if any(event.type == kind for event in events)]:
+        return "+".join(seen)
+    if accelerated:
+        return "xnnpack"
+    return "builtin" if unit.backend == "builtin" and accelerated is False else None
+
+
+def _observed(unit: ComputeUnit, backend: str | None) -> ComputeUnit | None:
+    """The unit that ran. The process registers no accelerator but the CPU, so only the backend is in question.
+
+    A demanded backend is observed where it ran at least in part; where another ran instead, that one is.
+    """
+    if unit.backend is None:
+        return unit
+    if backend is None:
+        return None
+    parts = backend.split("+")
+    return unit if unit.backend in parts else replace(unit, backend=parts[0])
+
+
+def _integers(message: Message, key: str) -> tuple[int, ...]:
+    return tuple(_whole(value) for value in message[key])
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ProtocolError(f"{value!r} where a whole number is wanted")
+    return value

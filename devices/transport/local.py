@@ -1,0 +1,110 @@
+"""A process on this machine, spoken to in lines."""
+
+import contextlib
+import queue
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import IO
+
+from harness.core.deadline import Deadline
+from harness.core.errors import DeviceLost
+from harness.core.units import Seconds
+
+SILENCE_S: Seconds = 15.0  # the agent's heart beats every second
+_GRACE_S: Seconds = 3.0
+_LONGEST_LINE = 1 << 25
+_TAIL_LINES = 40
+_LONGEST_TAIL_LINE = 500
+
+
+class LocalTransport:
+    """Starts argv in a session of its own, so that a Ctrl-C of the terminal reaches it only through us.
+
+    device names it in errors. Lines are bytes without their newline.
+    """
+
+    def __init__(self, device: str, argv: Sequence[str], silence_s: Seconds = SILENCE_S) -> None:
+        self._device = device
+        self._silence_s = silence_s
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+        except OSError as exc:
+            raise DeviceLost(device, f"the agent cannot be started with {argv[0]}: {exc.strerror}") from exc
+        self._input, output, errors = _pipes(self._process)
+        self._readers = (
+            threading.Thread(target=self._read_lines, args=(output,), daemon=True),
+            threading.Thread(target=self._read_tail, args=(errors,), daemon=True),
+        )
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def pid(self) -> int:
+        """The process, which is also its group."""
+        return self._process.pid
+
+    def send(self, line: bytes) -> None:
+        """Hand over one line. Raises DeviceLost where nobody reads any more."""
+        try:
+            self._input.write(line + b"\n")
+            self._input.flush()
+        except (OSError, ValueError) as exc:
+            raise self._lost("stopped listening") from exc
+
+    def receive(self, deadline: Deadline) -> bytes:
+        """The next line. Raises DeviceLost at the end, after too long a silence, and at the deadline."""
+        patience = min(deadline.remaining, self._silence_s)
+        try:
+            line = self._lines.get(timeout=patience)
+        except queue.Empty:
+            raise self._lost(f"said nothing for {patience:g} s") from None
+        if line is None:
+            self._lines.put(None)  # the end stays the end
+            raise self._lost("ended")
+        return line
+
+    def close(self) -> None:
+        """End the process and with it everything it started: politely by closing its stdin, then by force."""
+        with contextlib.suppress(OSError):
+            self._input.close()
+        try:
+            self._process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for reader in self._readers:
+            reader.join(_GRACE_S)
+
+    def _lost(self, what: str) -> DeviceLost:
+        # Its last words come just before its end: give them the time to arrive.
+        if self._process.poll() is not None:
+            self._readers[1].join(_GRACE_S)
+        words = " / ".join(self._tail) or "nothing on stderr"
+        code = self._process.poll()
+        ending = "still running" if code is None else f"exit code {128 - code if code < 0 else code}"
+        return DeviceLost(self._device, f"the agent {what} ({ending}; {words})")
+
+    def _read_lines(self, stream: IO[bytes]) -> None:
+        with stream:
+            while line := stream.readline(_LONGEST_LINE):
+                if not line.endswith(b"\n"):
+                    break
+                self._lines.put(line[:-1])
+        self._lines.put(None)
+
+    def _read_tail(self, stream: IO[bytes]) -> None:
+        with stream:
+            while line := stream.readline(_LONGEST_TAIL_LINE):
+                self._tail.append(line.decode("utf-8", "replace").rstrip())
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    return process.stdin, process.stdout, process.stderr
