@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
-from harness.core.errors import ConfigError, WeighbridgeError
+from harness.core.errors import ConfigError, StoreError, WeighbridgeError
 
 if TYPE_CHECKING:
+    from devices.scenario import Scenario
     from harness.bench import Intake, Places
     from harness.config import Config
-    from harness.core.campaign import ModelFailed
+    from harness.config import SimulatedDevice as SimulatedEntry
+    from harness.core.campaign import Campaign, ModelFailed
     from harness.core.device import DeviceFacts
     from harness.core.ports import Device
     from harness.plan import Plan
     from harness.store import Store
 
 FIRST = Path(__file__).parent / "examples" / "first.yaml"
+# What a dry run adds to a device's name, so that its made-up times can never be taken for the device's.
+SIMULATED = " (simulated)"
 FINE, WRONG_USAGE, INCOMPLETE = 0, 2, 3
 
 Command = Callable[..., Any]
@@ -58,11 +62,10 @@ def cli() -> None:
 @_json
 def doctor(bench: Path, as_json: bool) -> int:
     """Say what this machine can measure, and what would make its numbers better."""
-    from devices.inventory import local_facts
-
+    from devices.inventory import local_state
     from harness.doctor import examine
 
-    findings = examine(local_facts(), _places(bench))
+    findings = examine(*local_state(), bench)
     if as_json:
         _print_json({"findings": [finding.fields() for finding in findings]})
     else:
@@ -75,7 +78,6 @@ def doctor(bench: Path, as_json: bool) -> int:
 def devices(as_json: bool) -> int:
     """List the devices that can be measured, with their compute units."""
     from devices.inventory import local_facts
-
     from reports.listings import device_fields, devices_text
 
     found = [local_facts()]
@@ -104,10 +106,10 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
 
     places = _places(bench)
     if prune:
-        return _prune(places)
+        return _say_pruned(places)
     intake = take_in(_config_of(source), places)
     with progress("building") as step:
-        built = build_only(intake, places, step)
+        built = build_only(intake, format_, places, step)
     failed = [outcome for outcome in built if isinstance(outcome, BuildFailed)]
     if as_json:
         rows = [variant_fields(outcome) for outcome in built if isinstance(outcome, Variant)]
@@ -129,9 +131,10 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
 def plan(config: Path | None, only: str | None, dry_run: bool, bench: Path, as_json: bool) -> int:
     """Show what a run would do, and about how long it would take."""
     from harness.bench import estimate_s, take_in
+    from harness.config import load_config
     from reports.listings import plan_fields, plan_text
 
-    chosen = _load(config)
+    chosen = load_config(config or FIRST)
     intake = take_in(chosen, _places(bench))
     made = _plan(chosen, intake, [device.facts for device in _devices(chosen, dry_run)], only)
     shown = (made.cells, made.skipped, made.exclusions, estimate_s(made, intake.models))
@@ -250,11 +253,10 @@ def _config_of(source: str | None) -> "Config":
 
 
 def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", only: str | None) -> "Plan":
-    from harness.bench import wishes
+    from harness.bench import refusal_of, wishes
     from harness.plan import make_plan, select
-    from harness.variants.recipes import refusal
 
-    made = make_plan(wishes(config, intake), intake.models, facts, refusal)
+    made = make_plan(wishes(config, intake), intake.models, facts, refusal_of)
     if only is None:
         return made
     chosen = select(made, only)
@@ -278,6 +280,58 @@ def _to_resume(store: "Store", config: str | None) -> "Campaign | None":
     return found
 
 
+def _devices(config: "Config", dry_run: bool) -> "list[Device]":
+    """The devices of a configuration, not entered yet; for a dry run the simulated one in place of each."""
+    from devices.inventory import local_device
+    from devices.scenario import Scenario
+    from devices.simulated import SimulatedDevice
+    from harness.config import LocalDevice
+
+    opened: list[Device] = []
+    for entry in config.devices:
+        if dry_run:
+            opened.append(SimulatedDevice(Scenario(name=f"{entry.name}{SIMULATED}")))
+        elif isinstance(entry, LocalDevice):
+            opened.append(local_device(entry.name))
+        else:
+            opened.append(SimulatedDevice(_scenario(entry)))
+    return opened
+
+
+def _scenario(entry: "SimulatedEntry") -> "Scenario":
+    from devices.scenario import scenario_from
+    from harness.yaml_source import decode, parse
+
+    given: object = entry.scenario
+    where = entry.name
+    if isinstance(given, Path):
+        where = str(given)
+        try:
+            given = parse(decode(given.read_bytes(), source=where), source=where).plain()
+        except OSError as error:
+            raise ConfigError(f"{where}: cannot be read: {error.strerror}; give the path of a scenario") from error
+    if not isinstance(given, dict):
+        raise ConfigError(f"{where}: a scenario is a mapping of keys to values (docs/simulated-device.md)")
+    return scenario_from({"name": entry.name, **given})
+
+
+def _devices_again(campaign: "Campaign", facts: "Sequence[DeviceFacts]") -> "list[Device]":
+    """The devices that a campaign began on."""
+    from harness.config import parse_config
+
+    config = parse_config(campaign.config, source=campaign.config_path or "config")
+    return _devices(config, dry_run=all(known.name.endswith(SIMULATED) for known in facts))
+
+
+def _say_pruned(places: "Places") -> int:
+    from harness.bench import prune
+    from reports.numbers import size
+
+    files, freed = prune(places)
+    click.echo(f"removed {files} files, {size(freed)}")
+    return FINE
+
+
 def _enter(targets: "Sequence[Device]", stack: ExitStack) -> "dict[str, Device]":
     entered = [stack.enter_context(device) for device in targets]
     return {device.facts.name: device for device in entered}
@@ -298,8 +352,6 @@ def _width() -> int:
 
 def _write(target: Path, text: str) -> None:
     """Write a file whole or not at all; what is not a regular file (a device, a pipe) is written in place."""
-    from harness.core.errors import StoreError
-
     try:
         if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8")

@@ -128,6 +128,7 @@ def begin(
         version=__version__,
         bands=config.bands,
         config_path=str(path.absolute()),
+        specs=plan.specs,
     )
     store.begin_campaign(
         campaign,
@@ -138,7 +139,6 @@ def begin(
         exclusions=plan.exclusions,
         cells=plan.cells,
         skipped=plan.skipped,
-        specs=plan.specs,
     )
     return campaign.id
 
@@ -159,7 +159,7 @@ def build(store: "Store", stored: "StoredCampaign", places: Places, step: Step) 
 
     models = {model.name: model for model in stored.models}
     known = {(b.model, b.name): b for b in stored.builds}
-    due = [spec for spec in stored.specs if not _is_there(known.get((spec.model, spec.name)))]
+    due = [spec for spec in stored.campaign.specs if not _is_there(known.get((spec.model, spec.name)))]
 
     def save(outcome: BuildOutcome) -> None:
         if (outcome.model, outcome.name) not in known:
@@ -229,16 +229,22 @@ def carry_out(
     return given_up
 
 
-def build_only(intake: Intake, places: Places, step: Step) -> tuple[BuildOutcome, ...]:
-    """The variants of every model, source first, without a campaign. Refused recipes are BuildFailed too."""
+def refusal_of(recipe: str, model: Model) -> str | None:
+    """Why a recipe cannot work on a model, None where it may. Raises RecipeUnknown."""
+    from harness.variants.recipes import parse, refusal
+
+    return refusal(parse(recipe), model)
+
+
+def build_only(intake: Intake, format_: str, places: Places, step: Step) -> tuple[BuildOutcome, ...]:
+    """The variants of every model of a format, source first, without a campaign. Refused recipes are BuildFailed."""
     from harness.variants.build import build_variants
-    from harness.variants.recipes import refusal
 
     orders: list[tuple[Model, VariantSpec]] = []
     refused: list[BuildOutcome] = []
-    for model in intake.models:
+    for model in (model for model in intake.models if model.format == format_):
         for spec in with_source(model, intake.specs[model.name]):
-            if reason := None if spec.prebuilt else refusal(spec.recipe, model):
+            if reason := None if spec.prebuilt else refusal_of(spec.recipe, model):
                 refused.append(
                     BuildFailed(model=model.name, name=spec.name, recipe=spec.recipe, error=reason, refused=True)
                 )
@@ -288,6 +294,14 @@ def is_complete(result: CampaignResult) -> bool:
     failed = any(isinstance(cell.outcome, Failed) for cell in result.cells)
     unbuilt = any(not build.refused for build in result.builds_failed)
     return not (failed or unbuilt or result.models_failed or result.campaign.ended_at is None)
+
+
+def prune(places: Places) -> tuple[int, int]:
+    """Remove built variants of no use to any campaign; the number of files and bytes that went."""
+    from harness.variants.cache import prune as prune_cache
+
+    gone = prune_cache(places.variants, now=time.time())
+    return gone.entries + gone.files, gone.freed_bytes
 
 
 def unfinished(store: "Store", text: str | None, identity: str | None) -> Campaign | None:

@@ -11,7 +11,7 @@ from harness.core.device import Conditions, DeviceFacts
 
 _FREE_BYTES = 2_000_000_000
 _QUIET_LOAD_PER_CORE = 0.3
-_RUNTIME = "ai_edge_litert"
+_RUNTIME = "LiteRT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

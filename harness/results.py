@@ -26,9 +26,7 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
     complete = {block.id: block for block in stored.blocks if block.state is BlockState.COMPLETE}
     launches = _by_cell(stored.launches, complete)
     references = _canary_references(complete.values())
-    outcomes = {
-        cell.id: _outcome(cell, stored.skipped, builds, launches.get(cell.id, ()), complete) for cell in stored.cells
-    }
+    outcomes = {cell.id: _outcome(cell, stored.skipped, builds, launches.get(cell.id, ())) for cell in stored.cells}
     sources = {_place(cell): cell for cell in stored.cells if cell.is_source}
     results = []
     for cell in stored.cells:
@@ -94,7 +92,6 @@ def _outcome(
     skipped: Mapping[str, str],
     builds: Builds,
     launches: Sequence[Placed],
-    complete: Mapping[str, BlockRecord],
 ) -> Outcome:
     if cell.id in skipped:
         return Skipped(reason=skipped[cell.id])

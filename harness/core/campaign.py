@@ -8,7 +8,7 @@ from harness.core.device import DeviceFacts, Exclusion
 from harness.core.judgement import Bands, Comparison, Grade, LatencySummary, LoadSummary
 from harness.core.model import Model
 from harness.core.outcome import Outcome
-from harness.core.variant import BuildFailed, Variant
+from harness.core.variant import BuildFailed, Variant, VariantSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,7 @@ class Campaign:
 
     config is the text of the configuration as it was read; command repeats the run. config_path is where that
     stood, None where it was not a file. bands decide its verdicts.
+    specs are the variants to build.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Campaign:
     version: str
     bands: Bands = Bands()
     config_path: str | None = None
+    specs: tuple[VariantSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Seams to the world. One Protocol each, with more than one shipped implementation and one contract suite."""
 
+from types import TracebackType
 from typing import Protocol
 
 from harness.core.device import Canary, Conditions, DeviceFacts
@@ -18,7 +19,9 @@ class Device(Protocol):
 
     def __enter__(self) -> "Device": ...
 
-    def __exit__(self, *exc: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
 
     def conditions(self) -> Conditions: ...
 

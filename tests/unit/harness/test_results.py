@@ -1,0 +1,184 @@
+"""What is concluded from what the store holds."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from harness.core.campaign import Campaign, CampaignResult, CellResult
+from harness.core.cell import Cell
+from harness.core.device import Canary
+from harness.core.judgement import Verdict
+from harness.core.launch import FailureKind, LaunchOutcome, Pass
+from harness.core.outcome import Failed, Invalid, Measured, Skipped
+from harness.core.variant import BuildFailed, Variant
+from harness.plan import make_plan
+from harness.results import assemble
+from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
+from tests.support.launches import a_failure, a_record
+from tests.support.plans import CPU, a_model, some_facts, some_wishes
+
+_CAMPAIGN = Campaign(id="c", name="c", started_at=0.0, ended_at=1.0, config="", command="", seed=0, version="0")
+_CANARY = Canary(median_ns=1e6, samples_ns=(1e6,))
+
+
+def a_variant(name: str, size: int = 1000) -> Variant:
+    return Variant(
+        model="m",
+        name=name,
+        recipe=name,
+        format="tflite",
+        digest=name,
+        path=Path(name),
+        size_bytes=size,
+        zip_bytes=size,
+        weights_compressed=1,
+        weights_total=1,
+        parameters=250,
+        tensors=(),
+        inputs=(),
+        outputs=(),
+        build_s=0.1,
+    )
+
+
+class Records:
+    """A stored campaign under construction: `float32` (the source) and `int8` on `cpu`."""
+
+    def __init__(self) -> None:
+        self.plan = make_plan(
+            some_wishes("float32", "int8", units=(CPU,), launches=10), [a_model()], [some_facts()], lambda *_: None
+        )
+        self.blocks: list[BlockRecord] = []
+        self.launches: list[StoredLaunch] = []
+
+    def cell(self, variant: str) -> Cell:
+        return next(cell for cell in self.plan.cells if cell.variant == variant)
+
+    def block(
+        self, index: int, *outcomes: tuple[str, LaunchOutcome], pass_: Pass = Pass.LATENCY, torn: bool = False
+    ) -> None:
+        name = f"{pass_}{index}{'torn' if torn else ''}"
+        self.blocks.append(
+            BlockRecord(
+                id=name,
+                campaign="c",
+                device="local",
+                group="g",
+                pass_=pass_,
+                index=index,
+                canary_before=_CANARY,
+                canary_after=_CANARY,
+                state=BlockState.TORN if torn else BlockState.COMPLETE,
+            )
+        )
+        self.launches.extend(
+            StoredLaunch(block=name, cell=self.cell(variant).id, position=position, outcome=outcome)
+            for position, (variant, outcome) in enumerate(outcomes)
+        )
+
+    def assemble(self, **changes: object) -> CampaignResult:
+        stored = StoredCampaign(
+            campaign=_CAMPAIGN,
+            cells=self.plan.cells,
+            builds=(a_variant("float32"), a_variant("int8", 250)),
+            blocks=tuple(self.blocks),
+            launches=tuple(self.launches),
+        )
+        return assemble(dataclasses.replace(stored, **changes))  # type: ignore[arg-type]
+
+    def result(self, variant: str, **changes: object) -> CellResult:
+        return next(cell for cell in self.assemble(**changes).cells if cell.cell.variant == variant)
+
+
+def ten_blocks(ratio: float) -> Records:
+    records = Records()
+    for index in range(10):
+        noise = 1 + index % 3 / 1000
+        slow = ("float32", a_record(median_ns=round(1e6 * noise)))
+        fast = ("int8", a_record(median_ns=round(1e6 * ratio)))
+        records.block(index, slow, fast)
+    return records
+
+
+def test_launches_are_compared_with_the_source_of_their_block() -> None:
+    comparison = ten_blocks(0.5).result("int8").comparison
+    assert comparison is not None
+    assert comparison.verdict is Verdict.FASTER
+    assert comparison.ratio == pytest.approx(0.5, rel=0.01)
+    assert comparison.pairs == 10
+
+
+def test_source_has_no_comparison_with_itself() -> None:
+    assert ten_blocks(0.5).result("float32").comparison is None
+
+
+def test_size_stands_as_a_ratio_to_the_source() -> None:
+    assert ten_blocks(0.5).result("int8").size_ratio == 0.25
+
+
+def test_torn_block_does_not_count() -> None:
+    records = ten_blocks(0.5)
+    records.block(10, ("int8", a_record(median_ns=10**9)), torn=True)
+    latency = records.result("int8").latency
+    assert latency is not None
+    assert latency.launches == 10
+
+
+def test_cell_of_an_unbuilt_variant_failed_with_the_builder_words() -> None:
+    failed = BuildFailed(model="m", name="int8", recipe="int8", error="no calibration")
+    outcome = Records().result("int8", builds=(a_variant("float32"), failed)).outcome
+    assert outcome == Failed(error="not built: no calibration")
+
+
+def test_refused_build_is_skipped() -> None:
+    refused = BuildFailed(model="m", name="int8", recipe="int8", error="already int8", refused=True)
+    assert Records().result("int8", builds=(refused,)).outcome == Skipped(reason="already int8")
+
+
+def test_skipped_cell_keeps_its_reason() -> None:
+    records = Records()
+    outcome = records.result("int8", skipped={records.cell("int8").id: "no such unit"}).outcome
+    assert outcome == Skipped(reason="no such unit")
+
+
+def test_first_launch_failed_and_so_did_the_cell() -> None:
+    records = Records()
+    records.block(0, ("float32", a_record()), ("int8", a_failure()))
+    outcome = records.result("int8").outcome
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.exit_code) == (FailureKind.CRASH, 139)
+
+
+def test_cell_that_broke_down_keeps_its_numbers_as_invalid() -> None:
+    records = Records()
+    for index in range(4):
+        records.block(index, ("float32", a_record()), ("int8", a_record() if index < 2 else a_failure()))
+    outcome = records.result("int8").outcome
+    assert isinstance(outcome, Invalid)
+    assert outcome.reasons == ("2 of 4 launches failed, the last two in a row: segmentation fault",)
+    assert len(outcome.measurement.launches) == 2
+
+
+def test_single_lost_launch_is_counted_and_the_cell_stands() -> None:
+    records = Records()
+    for index in range(4):
+        records.block(index, ("float32", a_record()), ("int8", a_failure() if index == 2 else a_record()))
+    outcome = records.result("int8").outcome
+    assert isinstance(outcome, Measured)
+    assert outcome.measurement.lost == 1
+
+
+def test_cell_that_was_never_reached_says_how_to_measure_it() -> None:
+    outcome = Records().result("int8").outcome
+    assert isinstance(outcome, Failed)
+    assert "run --resume" in outcome.error
+
+
+def test_failed_memory_pass_leaves_its_words() -> None:
+    records = ten_blocks(0.5)
+    records.block(0, ("int8", a_failure(Pass.MEMORY, "killed")), pass_=Pass.MEMORY)
+    outcome = records.result("int8").outcome
+    assert isinstance(outcome, Measured)
+    assert outcome.measurement.memory is None
+    assert outcome.measurement.memory_unavailable == "killed"
