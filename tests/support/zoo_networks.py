@@ -119,15 +119,15 @@ def residual_cnn() -> bytes:
 
 
 def transformer() -> bytes:
-    """Three encoder blocks over 96 tokens of 192 numbers, 4 heads; normalisation and one GELU written out."""
+    """Three encoder blocks over 128 tokens of 256 numbers, 4 heads; normalisation and one GELU written out."""
     net = Network(2)
-    tokens = net.graph.input("tokens", (1, 96, 192))
+    tokens = net.graph.input("tokens", (1, 128, 256))
     x = tokens
     for block in range(3):
         x = net.add(x, _attention(net, _layer_norm(net, x), heads=4))
-        h = net.dense(_layer_norm(net, x), 768)
+        h = net.dense(_layer_norm(net, x), 1024)
         h = _gelu(net, h) if block else net.op("GELU", (h,), h.shape, schema.GeluOptionsT(approximate=False))
-        x = net.add(x, net.reshape(net.dense(h, 192), *x.shape))
+        x = net.add(x, net.reshape(net.dense(h, 256), *x.shape))
     pooled = ops.mean(net.graph, x, (1,), name="pooled")
     return net.finish((tokens,), (net.unary("TANH", net.dense(pooled, 64)),))
 
@@ -165,26 +165,26 @@ def _gelu(net: Network, x: Tensor) -> Tensor:
 def segmentation() -> bytes:
     """Encoder and decoder with skips: depthwise, bilinear resize, concatenation, transposed convolution, sigmoid."""
     net = Network(3)
-    image = net.graph.input("image", (1, 96, 96, 3))
+    image = net.graph.input("image", (1, 160, 160, 3))
     half = net.conv(image, 24, stride=2, activation="RELU6")
     quarter = net.conv(net.depthwise(half, stride=2), 64, (1, 1), activation="RELU6")
     x = net.conv(net.depthwise(quarter, stride=2), 128, (1, 1), activation="RELU6")
     for _ in range(3):
         x = net.add(x, net.conv(net.depthwise(x, (5, 5)), 128, (1, 1)))
-    x = ops.resize_bilinear(net.graph, x, (24, 24), name="upsampled")
+    x = ops.resize_bilinear(net.graph, x, (40, 40), name="upsampled")
     x = ops.concatenation(net.graph, (x, quarter), 3, name="joined_quarter")
     x = net.conv(x, 64, activation="RELU6")
     x = ops.transpose_conv(net.graph, x, net.weights(32, 2, 2, 64), name="grown")
     x = net.conv(ops.concatenation(net.graph, (x, half), 3, name="joined_half"), 32, activation="RELU6")
-    x = ops.resize_bilinear(net.graph, x, (96, 96), name="full")
+    x = ops.resize_bilinear(net.graph, x, (160, 160), name="full")
     return net.finish((image,), (net.unary("LOGISTIC", net.conv(x, 8, (1, 1))),))
 
 
 def keyword_spotting() -> bytes:
-    """One-dimensional convolutions over 300 frames of 40 numbers, with the less common activations."""
+    """One-dimensional convolutions over 600 frames of 40 numbers, with the less common activations."""
     net = Network(4)
-    frames = net.graph.input("frames", (1, 300, 40))
-    x = net.reshape(frames, 1, 1, 300, 40)
+    frames = net.graph.input("frames", (1, 600, 40))
+    x = net.reshape(frames, 1, 1, 600, 40)
     x = net.unary("HARD_SWISH", net.conv(x, 128, (1, 9)))
     for _ in range(2):
         y = net.conv(net.depthwise(x, (1, 9)), 128, (1, 1))
@@ -192,17 +192,17 @@ def keyword_spotting() -> bytes:
         x = net.op("PRELU", (net.add(x, y), slopes), x.shape)
         x = net.op("LEAKY_RELU", (net.conv(x, 128, (1, 5)),), x.shape, schema.LeakyReluOptionsT(alpha=0.1))
         x = net.op("ELU", (net.conv(x, 128, (1, 9)),), x.shape)
-    x = ops.average_pool_2d(net.graph, net.reshape(x, 1, 300, 1, 128), name="windows", size=1, stride=2)
+    x = ops.average_pool_2d(net.graph, net.reshape(x, 1, 600, 1, 128), name="windows", size=1, stride=2)
     return net.finish((frames,), (net.classify(x, 12),))
 
 
 def mlp() -> bytes:
-    """Dense layers over 32 rows of two joined inputs, with a gate split off and back in."""
+    """Dense layers over 96 rows of two joined inputs, with a gate split off and back in."""
     net = Network(5)
-    left, right = net.graph.input("left", (32, 512)), net.graph.input("right", (32, 256))
+    left, right = net.graph.input("left", (96, 512)), net.graph.input("right", (96, 256))
     x = net.dense(ops.concatenation(net.graph, (left, right), 1, name="joined"), 2048, activation="RELU")
     x = net.dense(x, 2048, activation="RELU")
-    signal, gate = (net.graph.tensor(name, (32, 1024)) for name in ("signal", "gate"))
+    signal, gate = (net.graph.tensor(name, (96, 1024)) for name in ("signal", "gate"))
     axis = net.constant("axis", np.int32(1))
     net.graph.op("SPLIT", (axis, x), (signal, gate), options=schema.SplitOptionsT(numSplits=2))
     x = net.mul(signal, net.unary("LOGISTIC", gate))
@@ -213,7 +213,7 @@ def mlp() -> bytes:
 def partitioned() -> bytes:
     """Two branches of convolutions cut by operators that XNNPACK does not take, joined again: many partitions."""
     net = Network(6)
-    image = net.graph.input("image", (1, 32, 32, 16))
+    image = net.graph.input("image", (1, 48, 48, 16))
     left = right = image
     for _ in range(3):
         left = _mirrored(net, net.conv(left, 64, activation="RELU"))
