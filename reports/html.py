@@ -131,6 +131,7 @@ def _templates() -> "Environment":
         "group": tables.group_key,
         "sortable": _sortable,
     }
+    environment.tests["startswith"] = str.startswith
     environment.tests["longer_than"] = lambda text, most: len(text) > most
     return environment
 

@@ -3,10 +3,11 @@ export { init, use } from "echarts/core";
 import { use } from "echarts/core";
 import { BarChart, CustomChart, LineChart, ScatterChart } from "echarts/charts";
 import { AriaComponent, GridComponent, LegendComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
+import { LabelLayout } from "echarts/features";
 import { SVGRenderer } from "echarts/renderers";
 
 use([
   BarChart, CustomChart, LineChart, ScatterChart,
   AriaComponent, GridComponent, LegendComponent, MarkLineComponent, TooltipComponent,
-  SVGRenderer,
+  LabelLayout, SVGRenderer,
 ]);

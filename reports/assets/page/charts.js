@@ -76,30 +76,37 @@ function legend(entries) {
   };
 }
 
-// A log axis that ends just outside its values, with ticks a person would choose.
-function logBounds(values) {
+/** An axis of latencies or ratios: logarithmic where the values span more than a factor of 3, with ticks at 1, 2, 5. */
+function spanAxis(name, values, label) {
   const low = Math.min(...values), high = Math.max(...values);
-  return { min: low / Math.max(1.15, (high / low) ** 0.06), max: high * Math.max(1.15, (high / low) ** 0.1) };
-}
-
-function logAxis(name, values, label) {
-  const bounds = logBounds(values);
-  const wide = bounds.max / bounds.min > 12;
+  if (!(low > 0) || high / low < 3) return axis(name, { type: "value", ...linearBounds(low, high), axisLabel: { color: colour("muted"), formatter: label, hideOverlap: true } });
+  const bounds = { min: low / (high / low) ** 0.08, max: high * (high / low) ** 0.12 };
+  const ticks = [];
+  for (let power = Math.floor(Math.log10(bounds.min)); power <= Math.log10(bounds.max); power++) {
+    const steps = bounds.max / bounds.min > 1000 ? [1] : [1, 2, 5];
+    for (const step of steps) if (step * 10 ** power >= bounds.min && step * 10 ** power <= bounds.max) ticks.push(Number((step * 10 ** power).toPrecision(2)));
+  }
   return axis(name, {
-    type: wide ? "log" : "value", ...(wide ? bounds : { scale: true, ...linearBounds(values) }),
-    axisLabel: { color: colour("muted"), formatter: label, hideOverlap: true, showMinLabel: !wide ? undefined : false, showMaxLabel: !wide ? undefined : false },
+    type: "log", ...bounds, axisTick: { customValues: ticks, lineStyle: { color: colour("line") } },
+    axisLabel: { color: colour("muted"), formatter: label, hideOverlap: true, customValues: ticks },
   });
 }
 
-function linearBounds(values) {
-  const low = Math.min(...values), high = Math.max(...values);
-  const step = niceStep((high - low || high || 1) / 4);
-  return { min: Math.max(low >= 0 ? 0 : -Infinity, Math.floor((low - 0.2 * step) / step) * step), max: Math.ceil((high + 0.2 * step) / step) * step, interval: step };
+function linearBounds(low, high) {
+  const step = niceStep((high - low || Math.abs(high) || 1) / 4);
+  const floor = Math.floor((low - 0.2 * step) / step) * step;
+  return { min: low >= 0 ? Math.max(0, floor) : floor, max: Math.ceil((high + 0.2 * step) / step) * step, interval: step };
 }
 
 function niceStep(rough) {
   const power = 10 ** Math.floor(Math.log10(rough));
-  return power * ([1, 2, 5, 10].find((nice) => nice * power >= rough) || 10);
+  return power * ([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((nice) => nice * power >= rough) || 10);
+}
+
+/** An axis from zero: sizes are compared by length. */
+function sizeAxis(values) {
+  const step = niceStep(Math.max(...values) * 1.08 / 4);
+  return axis("", { type: "value", min: 0, max: Math.ceil(Math.max(...values) * 1.04 / step) * step, interval: step, axisLabel: { color: colour("muted"), formatter: (v) => byteText(v).replace(/\.0+ /, " ") } });
 }
 
 const PARETO_AXES = {
@@ -111,7 +118,7 @@ const PARETO_AXES = {
 
 function drawPareto(cells, key) {
   const chosen = PARETO_AXES[key];
-  const points = cells.filter((cell) => cell.median !== null && chosen.value(cell) !== null);
+  const points = cells.filter((cell) => cell.median !== null && chosen.value(cell) !== null).sort((x, y) => importance(x) - importance(y));
   if (!points.length) return draw("chart-pareto", null, 0, `No measured cell here has this: ${chosen.name.toLowerCase()}.`);
   const front = frontOf(points, chosen);
   const looks = (cell) => {
@@ -123,18 +130,36 @@ function drawPareto(cells, key) {
   draw("chart-pareto", {
     grid: { left: 70, right: 26, top: 18, bottom: 48 },
     tooltip: tooltip(({ data }) => data.cell && cellLines(data.cell)),
-    xAxis: logAxis("Latency, ms", points.map((cell) => cell.median / 1e6), (v) => String(Number(v.toPrecision(3)))),
-    yAxis: logAxis("", points.map(chosen.value), (v) => chosen.text(v)),
+    xAxis: spanAxis("Latency, ms", points.map((cell) => cell.median / 1e6), (v) => String(Number(v.toPrecision(3)))),
+    yAxis: chosen.down ? sizeAxis(points.map(chosen.value)) : spanAxis("", points.map(chosen.value), (v) => chosen.text(v)),
     series: [
       { type: "line", silent: true, symbol: "none", data: front.map((cell) => [cell.median / 1e6, chosen.value(cell)]), lineStyle: { color: colour("series-1"), width: 1.2, type: "dashed", opacity: 0.7 }, z: 1 },
       {
         type: "scatter", z: 3,
         data: points.map((cell) => ({ value: [cell.median / 1e6, chosen.value(cell)], cell, name: cell.variant, ...looks(cell) })),
-        label: { show: true, position: "right", distance: 7, color: colour("ink"), fontSize: 11.5, formatter: ({ data }) => plain(clipped(data.cell.variant, narrow() ? 14 : 22)), textBorderColor: colour("panel"), textBorderWidth: 3 },
-        labelLayout: (at) => ({ hideOverlap: true, moveOverlap: "shiftY", ...(at.labelRect.x + at.labelRect.width > byId("chart-pareto").clientWidth - 6 ? { dx: -at.labelRect.width - 26 } : {}) }),
+        label: { show: true, position: "right", distance: 8, color: colour("ink"), fontSize: 11.5, formatter: ({ data }) => plain(clipped(data.cell.variant, narrow() ? 14 : 24)), textBorderColor: colour("panel"), textBorderWidth: 3 },
+        labelLine: { show: true, lineStyle: { color: colour("muted"), width: 0.7 } },
+        labelLayout: apart(byId("chart-pareto")),
       },
     ],
   }, 400);
+}
+
+/** Labels beside their points, moved down (at the floor: up) until they stand clear of one another. */
+function apart(place) {
+  let taken = [];
+  return ({ dataIndex, labelRect, rect }) => {
+    if (dataIndex === 0) taken = [];
+    const right = rect.x + rect.width + 8, width = labelRect.width, height = labelRect.height;
+    const x = right + width < place.clientWidth - 4 ? right : rect.x - 8 - width;
+    const free = (y) => taken.every((t) => x + width < t.x || t.x + t.width < x || y + height <= t.y || t.y + t.height <= y);
+    const floor = place.clientHeight - 52 - height, start = rect.y + rect.height / 2 - height / 2;
+    let y = start;
+    for (let step = 0; !free(y) && step < 60; step++) y = start + (step % 2 ? 1 : -1) * Math.ceil((step + 1) / 2) * 5;
+    y = Math.min(y, floor);
+    taken.push({ x, y, width, height });
+    return { x, y, align: "left", verticalAlign: "top", hideOverlap: false };
+  };
 }
 
 /** The variants that none beats in both; broken outputs and invalid cells do not compete. */
@@ -163,20 +188,24 @@ function cellLines(cell) {
   ];
 }
 
+/** What is drawn last is never covered. */
+const importance = (cell) => (cell.quality === "broken" ? 2 : cell.is_source ? 1 : 0);
+
 const VERDICT_LOOKS = { faster: "series-3", slower: "series-2", same: "same", inconclusive: "doubt" };
-const VERDICT_SYMBOLS = { faster: "circle", slower: "triangle", same: "rect", inconclusive: "emptyCircle" };
+const VERDICT_SYMBOLS = { faster: "circle", slower: "triangle", same: "rect", inconclusive: "circle" };
 
 function drawRatios(cells) {
   const compared = cells.filter((cell) => cell.ratio !== null && !cell.is_source).sort((x, y) => x.ratio - y.ratio);
   if (!compared.length) return draw("chart-ratio", null, 0, "Nothing here compares with a source.");
   const bounds = compared.flatMap((cell) => [cell.ratio, ...(cell.ratioCi || [])]).concat(1);
   const series = Object.keys(VERDICT_LOOKS).map((verdict) => ({
-    type: "scatter", name: verdict, symbol: VERDICT_SYMBOLS[verdict], symbolSize: 10, itemStyle: { color: colour(VERDICT_LOOKS[verdict]) }, z: 3,
+    type: "scatter", name: verdict, symbol: VERDICT_SYMBOLS[verdict], symbolSize: 10, z: 3,
+    itemStyle: { color: colour(verdict === "inconclusive" ? "panel" : VERDICT_LOOKS[verdict]), borderColor: colour(VERDICT_LOOKS[verdict]), borderWidth: verdict === "inconclusive" ? 2 : 0 },
     data: compared.flatMap((cell, row) => (cell.verdict === verdict ? [{ value: [cell.ratio, row], cell }] : [])),
   })).filter((one) => one.data.length);
   draw("chart-ratio", {
     grid: { ...room(), top: 34 }, legend: legend(series.map((one) => one.name)), tooltip: tooltip(({ data }) => cellLines(data.cell)),
-    xAxis: logAxis("× the source's latency", bounds, (v) => String(Number(v.toPrecision(2)))),
+    xAxis: spanAxis("× the source's latency", bounds, (v) => String(Number(v.toPrecision(2)))),
     yAxis: names(compared.map((cell) => cell.variant)),
     series: [...series, whiskers(compared.map((cell, row) => cell.ratioCi && [cell.ratioCi[0], cell.ratioCi[1], row, VERDICT_LOOKS[cell.verdict]])), lineAtOne()],
   }, Math.max(340, 100 + 26 * compared.length));
@@ -207,7 +236,7 @@ function drawLaunches(cells) {
   const points = timed.flatMap((cell, row) => cell.launches.flatMap((ns, i) =>
     (ns === null ? [] : [{ value: [100 * (ns / cell.median - 1), row], cell, ns, block: cell.blocks[i] }])));
   const reach = Math.max(2, ...points.map((point) => Math.abs(point.value[0])));
-  const far = niceStep(reach * 1.05 / 2) * 2;
+  const far = niceStep(reach * 1.05);
   draw("chart-launches", {
     grid: room(),
     tooltip: tooltip(({ data }) => data.cell && [clipped(data.cell.variant, 60), `block ${data.block}: ${milliseconds(data.ns)}`, `${data.value[0].toFixed(1)} % off the cell's median`]),
@@ -246,8 +275,8 @@ function drawMemory(cells) {
   if (!known.length) return draw("chart-memory", null, 0, "No memory was read here.");
   const split = known.some((cell) => cell.memory.anonymous !== null);
   const mb = (value) => (value === null ? null : value / 1e6);
-  const bar = (name, key, look) => ({ type: "bar", name, stack: "after", barMaxWidth: 16, itemStyle: { color: colour(look), opacity: 0.85 }, data: known.map((cell) => ({ value: mb(cell.memory[key]), cell })) });
-  const bars = split ? [bar("anonymous", "anonymous", "series-1"), bar("file-backed", "file_backed", "series-5")] : [bar("after run", "after_run", "series-1")];
+  const bar = (name, key, look) => ({ type: "bar", name, stack: "after", barMaxWidth: 16, itemStyle: { color: colour(look) }, data: known.map((cell) => ({ value: mb(cell.memory[key]), cell })) });
+  const bars = split ? [bar("anonymous", "anonymous", "series-1"), bar("file-backed", "file_backed", "series-1-soft")] : [bar("after run", "after_run", "series-1")];
   const peak = { type: "scatter", name: "peak", symbol: "diamond", symbolSize: 12, itemStyle: { color: colour("series-2") }, z: 4, data: known.flatMap((cell, row) => (cell.memory.peak === null ? [] : [{ value: [mb(cell.memory.peak), row], cell }])) };
   draw("chart-memory", {
     grid: { ...room(), top: 34 }, legend: legend([...bars.map((one) => one.name), "peak"]),

@@ -49,7 +49,8 @@ function showOperators() {
   const left = operatorsOf(a), right = operatorsOf(b);
   const pairs = alignOperators(left, right);
   const totals = [left, right].map((ops) => ops.reduce((sum, op) => sum + (op.ns ?? 0), 0));
-  byId("ops-caption").textContent = `A: ${clipped(cellLabel(a), 120)}   B: ${clipped(cellLabel(b), 120)}`;
+  byId("ops-caption").replaceChildren(...[["A", a], ["B", b]].map(([side, cell]) =>
+    element("span", { class: "side " + side.toLowerCase() }, element("b", { text: side }), " " + clipped(cellLabel(cell), 120))));
   const table = byId("ops-table");
   table.tBodies[0].replaceChildren(...pairs.map((pair) => operatorRow(pair, totals)));
   table.tFoot.replaceChildren(totalRow(totals));
@@ -61,7 +62,7 @@ function showOperators() {
 function operatorRow([a, b], totals) {
   const op = a || b;
   const ratio = a && b && a.ns && b.ns !== null ? b.ns / a.ns : null;
-  const name = element("td", {}, element("span", { class: "name", text: clipped(op.name, 90), title: op.name.length > 90 ? op.name.slice(0, 400) : null }));
+  const name = element("td", { class: "wide" }, element("span", { class: "name", text: clipped(op.name, 90), title: op.name.length > 90 ? op.name.slice(0, 400) : null }));
   if (!a || !b) name.append(" ", element("span", { class: "only", text: a ? "only in A" : "only in B" }));
   if (a && b && a.name !== b.name) name.append(element("br"), element("small", { text: "B: " + clipped(b.name, 90) }));
   return element("tr", {},
