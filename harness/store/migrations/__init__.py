@@ -1,0 +1,48 @@
+"""The versions of the tables, and how a store is brought to the latest.
+
+A new version: a file in versions/ made after the last one, its number appended to VERSIONS.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from harness.core.errors import StoreError
+
+SCRIPTS = Path(__file__).parent
+# Oldest first. A store at none of them was written by a newer weighbridge.
+VERSIONS = ("0001",)
+
+
+def bring_up_to_date(connection: Connection, *, scripts: Path = SCRIPTS, versions: tuple[str, ...] = VERSIONS) -> None:
+    """Create or migrate the tables, in the connection's transaction. Raises StoreError where the store is newer."""
+    at = version(connection)
+    if at == versions[-1]:
+        return
+    if at is not None and at not in versions:
+        raise StoreError(
+            f"written by a newer weighbridge (tables {at}, this one knows {versions[-1]}); "
+            "update weighbridge, or use another store"
+        )
+    if at is None and inspect(connection).get_table_names():
+        raise StoreError("a database of something else; give the path of a store, or of a file that does not exist yet")
+    _upgrade(connection, scripts)
+
+
+def version(connection: Connection) -> str | None:
+    """The version of the tables, None where there are none yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def _upgrade(connection: Connection, scripts: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
