@@ -119,15 +119,15 @@ def residual_cnn() -> bytes:
 
 
 def transformer() -> bytes:
-    """Three encoder blocks over 128 tokens of 256 numbers, 4 heads; normalisation and one GELU written out."""
+    """Three encoder blocks of MiniLM's size, 128 tokens of 384 numbers, 12 heads; normalisation and one GELU written out."""
     net = Network(2)
-    tokens = net.graph.input("tokens", (1, 128, 256))
+    tokens = net.graph.input("tokens", (1, 128, 384))
     x = tokens
     for block in range(3):
-        x = net.add(x, _attention(net, _layer_norm(net, x), heads=4))
-        h = net.dense(_layer_norm(net, x), 1024)
+        x = net.add(x, _attention(net, _layer_norm(net, x), heads=12))
+        h = net.dense(_layer_norm(net, x), 1536)
         h = _gelu(net, h) if block else net.op("GELU", (h,), h.shape, schema.GeluOptionsT(approximate=False))
-        x = net.add(x, net.reshape(net.dense(h, 256), *x.shape))
+        x = net.add(x, net.reshape(net.dense(h, 384), *x.shape))
     pooled = ops.mean(net.graph, x, (1,), name="pooled")
     return net.finish((tokens,), (net.unary("TANH", net.dense(pooled, 64)),))
 
