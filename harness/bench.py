@@ -162,8 +162,7 @@ def build(store: "Store", stored: "StoredCampaign", places: Places, step: Step) 
     due = [spec for spec in stored.campaign.specs if not _is_there(known.get((spec.model, spec.name)))]
 
     def save(outcome: BuildOutcome) -> None:
-        if (outcome.model, outcome.name) not in known:
-            store.save_build(stored.campaign.id, outcome)
+        store.save_build(stored.campaign.id, outcome)
         count(outcome)
 
     count = Counter(len(due), step)
@@ -174,7 +173,8 @@ def build(store: "Store", stored: "StoredCampaign", places: Places, step: Step) 
 
 
 def _is_there(outcome: BuildOutcome | None) -> bool:
-    return isinstance(outcome, BuildFailed) or (isinstance(outcome, Variant) and outcome.path.is_file())
+    """What failed is tried again: on a resume the reason may be gone."""
+    return isinstance(outcome, Variant) and outcome.path.is_file()
 
 
 def loadables(

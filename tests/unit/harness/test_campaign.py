@@ -1,0 +1,210 @@
+"""Carrying out a plan: what is launched, what is passed over, what an interruption leaves."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devices.scenario import Fault
+from harness.campaign import Clock, Progress, launch_order
+from harness.core.device import Canary, Conditions, DeviceFacts
+from harness.core.errors import StoreError
+from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, Pass
+from harness.plan import schedule
+from harness.store import BlockRecord, Store, StoredLaunch
+from tests.support.campaigns import CAMPAIGN, a_simulated_plan, begin_simulated, carry_on, loadables, simulated
+
+# float32 and int8 on three units: 3 latency launches, 1 per-op and 1 memory launch each.
+CELLS, LAUNCHES = 6, 6 * (3 + 1 + 1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "bench.db") as opened:
+        yield opened
+
+
+def counts(store: Store) -> Counter[tuple[str, Pass]]:
+    return Counter((launch.cell, launch.outcome.pass_) for launch in store.load(CAMPAIGN).launches)
+
+
+def test_each_cell_gets_all_its_launches(store: Store, tmp_path: Path) -> None:
+    with simulated() as device:
+        plan = a_simulated_plan(device)
+        begin_simulated(store, plan, device)
+        assert carry_on(store, plan, device, tmp_path) == ()
+    expected = {Pass.LATENCY: 3, Pass.OPS: 1, Pass.MEMORY: 1}
+    assert counts(store) == {(cell.id, pass_): count for cell in plan.cells for pass_, count in expected.items()}
+
+
+def test_latency_blocks_stand_between_canaries(store: Store, tmp_path: Path) -> None:
+    with simulated() as device:
+        plan = a_simulated_plan(device)
+        begin_simulated(store, plan, device)
+        carry_on(store, plan, device, tmp_path)
+    for block in store.load(CAMPAIGN).blocks:
+        assert (block.canary_before is not None, block.canary_after is not None) == (block.pass_ is Pass.LATENCY,) * 2
+
+
+def test_progress_counts_to_the_end(store: Store, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    with simulated() as device:
+        plan = a_simulated_plan(device)
+        begin_simulated(store, plan, device)
+        carry_on(store, plan, device, tmp_path, seen.append)
+    assert [step.done for step in seen] == list(range(1, LAUNCHES + 1))
+    assert (seen[-1].total, seen[-1].left_s) == (LAUNCHES, 0)
+
+
+def test_cell_that_crashes_at_once_costs_one_launch(store: Store, tmp_path: Path) -> None:
+    crash = Fault(kind=FailureKind.CRASH, probability=1.0, variant="int8", unit="cpu")
+    with simulated(faults=(crash,)) as device:
+        plan = a_simulated_plan(device)
+        begin_simulated(store, plan, device)
+        carry_on(store, plan, device, tmp_path)
+    broken = next(cell for cell in plan.cells if (cell.variant, str(cell.unit)) == ("int8", "cpu"))
+    outcomes = [launch.outcome for launch in store.load(CAMPAIGN).launches if launch.cell == broken.id]
+    assert len(outcomes) == 1
+    assert isinstance(outcomes[0], LaunchFailure)
+    assert sum(counts(store).values()) == LAUNCHES - 4
+
+
+def test_lost_device_is_given_up_and_resumed(store: Store, tmp_path: Path) -> None:
+    lost = Fault(kind=FailureKind.LOST, at_launch=7)
+    with simulated(faults=(lost,)) as device:
+        plan = a_simulated_plan(device)
+        begin_simulated(store, plan, device)
+        (reason,) = carry_on(store, plan, device, tmp_path)
+    assert "sim" in reason
+    with simulated() as device:
+        assert carry_on(store, plan, device, tmp_path) == ()
+    assert set(counts(store)) == {(cell.id, pass_) for cell in plan.cells for pass_ in Pass}
+
+
+class Unreliable:
+    """A device that raises what no device should, at one launch."""
+
+    def __init__(self, at: int) -> None:
+        self._device, self._at, self._launches = simulated(), at, 0
+
+    @property
+    def facts(self) -> DeviceFacts:
+        return self._device.facts
+
+    def __enter__(self) -> "Unreliable":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+    def conditions(self) -> Conditions:
+        return self._device.conditions()
+
+    def canary(self) -> Canary:
+        return self._device.canary()
+
+    def launch(self, order: LaunchOrder) -> LaunchOutcome:
+        self._launches += 1
+        if self._launches == self._at:
+            raise ZeroDivisionError("a fault of ours")
+        return self._device.launch(order)
+
+
+def test_unforeseen_error_fails_one_cell_alone(store: Store, tmp_path: Path) -> None:
+    device = Unreliable(at=2)
+    plan = a_simulated_plan(device)
+    begin_simulated(store, plan, device)
+    assert carry_on(store, plan, device, tmp_path) == ()
+    failures = [o for launch in store.load(CAMPAIGN).launches if isinstance(o := launch.outcome, LaunchFailure)]
+    assert ["ZeroDivisionError: a fault of ours" in failure.message for failure in failures] == [True]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it on the way out."""
+
+
+class MortalStore(Store):
+    """Dies before or after its n-th write, as a process does that is killed."""
+
+    writes = 0
+    dies_at = 0
+    after = False
+
+    def _step(self) -> bool:
+        self.writes += 1
+        return self.writes == self.dies_at
+
+    def begin_block(self, block: BlockRecord) -> None:
+        dies = self._step()
+        if not dies or self.after:
+            super().begin_block(block)
+        if dies:
+            raise Killed
+
+    def save_launch(self, launch: StoredLaunch) -> None:
+        dies = self._step()
+        if not dies or self.after:
+            super().save_launch(launch)
+        if dies:
+            raise Killed
+
+    def end_block(self, block: str, canary_after: Canary | None) -> None:
+        dies = self._step()
+        if not dies or self.after:
+            super().end_block(block, canary_after)
+        if dies:
+            raise Killed
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_death_at_any_write_loses_and_doubles_nothing(tmp_path: Path, after: bool) -> None:
+    with simulated() as device:
+        plan = a_simulated_plan(device, launches=2)
+        expected = {Pass.LATENCY: 2, Pass.OPS: 1, Pass.MEMORY: 1}
+        complete = {(cell.id, pass_): count for cell in plan.cells for pass_, count in expected.items()}
+        writes = sum(len(block.cells) + 2 for block in schedule(plan.cells, 0))
+        for step in range(1, writes + 1, 7):  # blocks take 4 or 3 writes: every kind of step is met
+            with MortalStore.open(tmp_path / f"{step}.db") as store:
+                assert isinstance(store, MortalStore)
+                begin_simulated(store, plan, device)
+                store.dies_at, store.after = step, after
+                with pytest.raises(Killed):
+                    carry_on(store, plan, device, tmp_path)
+                before = store.load(CAMPAIGN).launches
+                assert carry_on(store, plan, device, tmp_path) == ()
+                stored = store.load(CAMPAIGN).launches
+            assert Counter((launch.cell, launch.outcome.pass_) for launch in stored) == complete
+            assert {launch.outcome.attempt for launch in before} <= {launch.outcome.attempt for launch in stored}
+
+
+class FullStore(Store):
+    """A disk that is full from the first launch on."""
+
+    def save_launch(self, launch: StoredLaunch) -> None:
+        raise StoreError(f"disk full at position {launch.position}")
+
+
+def test_store_that_cannot_be_written_ends_the_campaign(tmp_path: Path) -> None:
+    with FullStore.open(tmp_path / "full.db") as store, simulated() as device:
+        plan = a_simulated_plan(device)
+        begin_simulated(store, plan, device)
+        with pytest.raises(StoreError, match="disk full"):
+            carry_on(store, plan, device, tmp_path)
+
+
+def test_launch_has_a_deadline_beyond_what_it_may_take(tmp_path: Path) -> None:
+    with simulated() as device:
+        cell = a_simulated_plan(device).cells[0]
+    order = launch_order(cell, Pass.LATENCY, "a", loadables(tmp_path)["m", "float32"])
+    assert order.deadline_s > cell.settings.max_launch_s + cell.settings.warmup_max_s
+
+
+def test_time_left_follows_what_launches_took() -> None:
+    seen: list[Progress] = []
+    with simulated() as device:
+        blocks = schedule(a_simulated_plan(device).cells, 0)
+    clock = Clock(blocks, seen.append)
+    for cell in blocks[0].cells:
+        clock.ended(cell, "", 10.0)
+    assert seen[-1].left_s == pytest.approx(10.0 * (LAUNCHES - len(blocks[0].cells)), rel=0.01)
