@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.errors import ConfigError
@@ -111,26 +110,11 @@ class Scenario:
             raise ValueError("probabilities and op_coverage are within 0 and 1")
 
 
-def read_scenario(path: Path) -> Scenario:
-    """A scenario from a YAML file. Raises ConfigError with file:line:column for each problem."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        tree = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give the path of a scenario") from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigError(f"{place}: {str(error.problem).splitlines()[0]}") from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
-    return scenario_from(tree, source=str(path))
-
-
 def scenario_from(mapping: object, *, source: str = "scenario") -> Scenario:
-    """A scenario from plain values, or from ruamel's tree of them. Raises ConfigError, one line for each problem."""
+    """A scenario from plain values. Raises ConfigError with one line for each problem.
+
+    Given ruamel's round-trip tree, which remembers where everything stood, each line also has its line and column.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     try:
