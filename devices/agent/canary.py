@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _REPETITIONS = 9
-_HASHED = bytes(range(256)) * 1024  # 256 KB
-_COPIED = bytearray(1 << 21)  # 2 MB: past the first caches
-_STEPS = 8000
+_HASHED = bytes(range(256)) * 2048  # 512 KB
+_COPIED = bytearray(1 << 22)  # 4 MB: past the first caches
+_STEPS = 16000
 
 
 def run(clock: Callable[[], int] = time.perf_counter_ns) -> list[int]:

@@ -1,0 +1,92 @@
+"""The language of the agent: what is accepted, and what is refused in words."""
+
+import json
+import os
+from typing import Any
+
+import pytest
+
+from devices.agent import protocol
+from devices.agent.protocol import ProtocolError
+
+
+def an_order(**changes: object) -> dict[str, Any]:
+    settings = {
+        "launches": 1,
+        "inferences": 5,
+        "max_launch_s": 1,
+        "warmup_inferences": 3,
+        "warmup_s": 0.1,
+        "warmup_max_s": 1.0,
+    }
+    order: dict[str, Any] = {
+        "attempt": "a1",
+        "variant": "/m.tflite",
+        "variant_digest": "d",
+        "pass": "latency",
+        "unit": {"kind": "cpu", "backend": None, "threads": 1},
+        "settings": settings,
+        "deadline_s": 5.0,
+        "inputs": [],
+        "seed": 0,
+    }
+    return {**order, **changes}
+
+
+def test_an_order_of_the_right_form_is_accepted() -> None:
+    assert protocol.check_order(an_order()) == an_order()
+
+
+@pytest.mark.parametrize(
+    ("order", "named"),
+    [
+        (an_order(surprise=1), "surprise"),
+        ({"attempt": "a1"}, "variant"),
+        (an_order(seed="0"), "seed"),
+        (an_order(seed=True), "seed"),
+        (an_order(deadline_s=None), "deadline_s"),
+        (an_order(unit={"kind": "cpu", "backend": None, "threads": 1, "cores": 2}), "cores"),
+        (an_order(settings={}), "inferences"),
+        (an_order(**{"pass": "both"}), "both"),
+        ([], "object"),
+    ],
+)
+def test_an_order_that_is_wrong_is_refused_by_the_name_of_what_is_wrong(order: object, named: str) -> None:
+    with pytest.raises(ProtocolError, match=named):
+        protocol.check_order(order)
+
+
+@pytest.mark.parametrize("line", [b"", b"hello", b"[1]", b"\xff\xfe", b"[" * 100_000])
+def test_what_is_no_json_object_is_refused(line: bytes) -> None:
+    with pytest.raises(ProtocolError, match="not a JSON"):
+        protocol.parse(line)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_version_is_refused(version: object) -> None:
+    with pytest.raises(ProtocolError, match="this end speaks 1"):
+        protocol.parse(json.dumps({"v": version, "say": "done"}).encode())
+
+
+def test_a_saying_nobody_knows_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="'boast'"):
+        protocol.check_said({"v": 1, "id": "1", "say": "boast"}, protocol.LAUNCH_SAYS)
+
+
+def test_a_saying_with_an_unknown_key_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="mood"):
+        protocol.check_said({"v": 1, "id": "1", "say": "done", "mood": "good"}, protocol.LAUNCH_SAYS)
+
+
+def test_a_writer_puts_one_message_on_one_line() -> None:
+    reading, writing = os.pipe()
+    protocol.Writer(writing).say("error", id="7", error="two\nlines </script> ü")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        (line,) = stream.read().splitlines()
+    assert json.loads(line) == {"v": 1, "say": "error", "id": "7", "error": "two\nlines </script> ü"}
+
+
+def test_a_writer_refuses_what_json_has_no_word_for() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        protocol.Writer(-1).say("samples", wall_ns=[float("nan")])
