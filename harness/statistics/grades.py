@@ -51,10 +51,14 @@ CAPS: MappingProxyType[str, GradeLetter] = MappingProxyType(
         "launches lost": B,
         "canary unknown": B,
         "preemption unknown": B,
+        "preemption unknown by over 50%": C,
         "canary and preemption unknown": D,
         "heat unknown": B,
     }
 )
+
+
+_WIDE = 0.50
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,14 @@ class _Finding:
 
     best: GradeLetter
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Preemption:
+    """Wall time over CPU time, less 1: bounds, equal with one thread."""
+
+    least: float
+    most: float
 
 
 def grade(measurement: Measurement, *, asked: ComputeUnit, canary_reference_ns: float | None = None) -> Grade:
@@ -143,7 +155,7 @@ def _launches(measurement: Measurement) -> Iterator[_Finding]:
     ]
     spread = coefficient_of_variation(medians)
     if spread is None:
-        yield _capped("fewer than two launches", f"{len(medians)} launch: the spread between launches is unknown")
+        yield _capped("fewer than two launches", f"launches with samples: {len(medians)}; their spread is unknown")
     else:
         yield from _limited(spread, lambda limits: limits.launch_cv, f"launch medians vary by {spread:.1%}")
     if measurement.lost:
@@ -160,20 +172,24 @@ def _device_state(
         reason = f"the canary was {canary:.1%} off the device's own median"
         yield from _limited(canary, lambda limits: limits.canary, reason)
     if preempted is not None:
-        yield from _limited(preempted.least, lambda limits: limits.preemption, preempted.reason)
+        yield from _preempted(preempted, asked)
     if canary is None and preempted is None:
-        yield _capped(
-            "canary and preemption unknown", "neither canary nor preemption is known: nothing vouches for the device"
-        )
+        reason = "neither canary nor preemption is known: nothing vouches for the device"
+        yield _capped("canary and preemption unknown", reason)
     elif canary is None:
-        yield _capped("canary unknown", "no canary was taken: the speed of the device is not vouched for")
+        yield _capped("canary unknown", "no canary was taken: nothing vouches for the speed of the device")
     elif preempted is None:
         yield _capped("preemption unknown", f"preemption is unknown: no CPU time that can be read for {asked}")
-    if preempted is not None and preempted.least <= LIMITS[A].preemption < preempted.most:
-        reason = (
-            f"preemption is unknown between {preempted.least:.1%} and {preempted.most:.1%}: {asked} sums its threads"
-        )
-        yield _capped("preemption unknown", reason)
+
+
+def _preempted(bounds: _Preemption, asked: ComputeUnit) -> Iterator[_Finding]:
+    at_least = "at least " if bounds.most > bounds.least else ""
+    reason = f"wall time is {at_least}{bounds.least:.1%} over CPU time: other work held the processor"
+    yield from _limited(bounds.least, lambda limits: limits.preemption, reason)
+    if bounds.least <= LIMITS[A].preemption < bounds.most:
+        cap = "preemption unknown by over 50%" if bounds.most > _WIDE else "preemption unknown"
+        known = f"between {bounds.least:.1%} and {bounds.most:.1%}"
+        yield _capped(cap, f"preemption is unknown {known}: the CPU time of {asked} sums its threads")
 
 
 def _canary_deviation(launches: Sequence[BlockLaunch], reference_ns: float | None) -> float | None:
@@ -183,19 +199,6 @@ def _canary_deviation(launches: Sequence[BlockLaunch], reference_ns: float | Non
     pairs = [[c.median_ns for c in (launch.canary_before, launch.canary_after) if c is not None] for launch in launches]
     farthest = [max(abs(median / reference_ns - 1) for median in pair) for pair in pairs if pair]
     return statistics.median(farthest) if farthest else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Preemption:
-    """Wall time over CPU time, less 1: bounds, equal with one thread."""
-
-    least: float
-    most: float
-
-    @property
-    def reason(self) -> str:
-        at_least = "at least " if self.most > self.least else ""
-        return f"wall time is {at_least}{self.least:.1%} over CPU time: other work held the processor"
 
 
 def _preemption(launches: Sequence[BlockLaunch], asked: ComputeUnit) -> _Preemption | None:

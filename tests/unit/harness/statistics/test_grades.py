@@ -223,6 +223,11 @@ def test_two_threads_with_idle_time_leave_preemption_unknown_between_bounds() ->
     assert _only_reason(measured, asked).startswith("preemption is unknown between 0.0% and 25.0%")
 
 
+def test_two_threads_with_the_cpu_time_of_one_are_a_c() -> None:
+    measured = _measurement(*(_launch(b, threads=2, preemption=1.0) for b in range(10)))
+    assert _grade(measured, ComputeUnit.parse("cpu:2")).letter == "C"
+
+
 def test_two_threads_with_less_than_one_processor_were_preempted_at_least_so_much() -> None:
     measured = _measurement(*(_launch(b, threads=2, preemption=1.16) for b in range(10)))
     found = _grade(measured, ComputeUnit.parse("cpu:2"))
