@@ -17,7 +17,7 @@ from devices.runtimes.litert_ops import op_table
 from devices.transport.bundle import bundle_file, bundle_folder
 from devices.transport.local import SILENCE_S, LocalTransport
 from harness.core.device import Conditions, DeviceFacts
-from harness.core.errors import DeviceError
+from harness.core.errors import DeviceError, DeviceLost
 from harness.core.units import Seconds
 
 LOCAL = "local"
@@ -40,12 +40,12 @@ class LocalAgent:
     silence_s: Seconds = SILENCE_S
 
     def connect(self, name: str) -> LocalTransport:
-        """Start it. Raises DeviceLost, and DeviceError where the agent's file cannot be written."""
+        """Start it. Raises DeviceLost where it cannot be written or started."""
         folder = self.agents or bundle_folder()
         try:
             file = bundle_file(folder)
         except OSError as exc:
-            raise DeviceError(
+            raise DeviceLost(
                 name, f"the agent cannot be put into {folder}: {exc.strerror}; set XDG_CACHE_HOME"
             ) from exc
         search = [word for path in self.search for word in ("--search", str(path))]

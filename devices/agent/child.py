@@ -29,7 +29,7 @@ class Child:
         self.errors_ended = False
         self._reason = "exit"
         self._message = ""
-        self._partial = b""
+        self._partial = bytearray()
         self._lines = 0
         self._tail = b""
         self._begun = time.monotonic()
@@ -72,7 +72,11 @@ class Child:
         return []
 
     def _split(self, piece: bytes) -> list[tuple[object, bytes]]:
-        *lines, self._partial = (self._partial + piece).split(b"\n")
+        lines: list[bytes] = []
+        if b"\n" in piece:
+            *lines, piece = (bytes(self._partial) + piece).split(b"\n")
+            self._partial.clear()
+        self._partial += piece
         self._lines += len(lines)
         if len(self._partial) > protocol.MAX_LINE or self._lines > protocol.MAX_LINES:
             raise ProtocolError("it said more than a launch has to say")

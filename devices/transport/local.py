@@ -65,6 +65,7 @@ class LocalTransport:
             raise self._lost(f"said nothing for {patience:g} s") from None
         if line is None:
             self._lines.put(None)  # the end stays the end
+            self._await_end()
             raise self._lost("ended")
         return line
 
@@ -80,10 +81,13 @@ class LocalTransport:
         for reader in self._readers:
             reader.join(_GRACE_S)
 
-    def _lost(self, what: str) -> DeviceLost:
-        # Its last words come just before its end: give them the time to arrive.
-        if self._process.poll() is not None:
+    def _await_end(self) -> None:
+        """The pipes close a moment before the process has ended and its last words have arrived."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_S)
             self._readers[1].join(_GRACE_S)
+
+    def _lost(self, what: str) -> DeviceLost:
         words = " / ".join(self._tail) or "nothing on stderr"
         code = self._process.poll()
         ending = "still running" if code is None else f"exit code {128 - code if code < 0 else code}"

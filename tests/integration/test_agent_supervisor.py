@@ -1,0 +1,132 @@
+"""The supervisor on its own, spoken to in lines: requests, refusals, heartbeats, cancel, the end of stdin."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devices.runtimes.agent_launch import encode
+from devices.transport.bundle import bundle_file
+from harness.core.deadline import Deadline
+
+from .agent_bench import MISBEHAVING, an_order, is_running, wait_for_end, wait_for_pid
+
+
+class Talk:
+    """A connection to a supervisor whose launches are those of agent_launches.py."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        launch = json.dumps([sys.executable, "-I", "-S", str(MISBEHAVING)])
+        argv = (sys.executable, str(bundle_file(folder)), "supervise", "--launch", launch, *options)
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def write(self, line: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + b"\n")
+        self.process.stdin.flush()
+
+    def ask(self, identity: str, do: str, **fields: object) -> None:
+        self.write(json.dumps({"v": 1, "id": identity, "do": do, **fields}).encode())
+
+    def hear(self, *kinds: str) -> dict[str, Any]:
+        """The next message that says one of kinds."""
+        assert self.process.stdout is not None
+        deadline = Deadline(20.0)
+        while not deadline.expired:
+            line = self.process.stdout.readline()
+            assert line, "the supervisor ended"
+            message: dict[str, Any] = json.loads(line)
+            if message["say"] in kinds:
+                return message
+        raise AssertionError(f"none of {kinds} was said in time")
+
+    def end(self) -> int:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.process.wait(10)
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Iterator[Talk]:
+    talk = Talk(tmp_path)
+    yield talk
+    assert talk.process.stdout is not None
+    assert talk.process.stdin is not None
+    talk.process.kill()
+    talk.process.wait(10)
+    talk.process.stdin.close()
+    talk.process.stdout.close()
+
+
+def test_it_greets_with_its_process_and_python(talk: Talk) -> None:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    assert talk.hear("hello") == {"v": 1, "say": "hello", "pid": talk.process.pid, "python": version}
+
+
+def test_its_heart_beats(talk: Talk) -> None:
+    assert talk.hear("heartbeat") == {"v": 1, "say": "heartbeat"}
+    assert talk.hear("heartbeat") == {"v": 1, "say": "heartbeat"}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"hello", "not a JSON line"),
+        (b'{"v": 2, "id": "1", "do": "facts"}', "protocol version 2, this end speaks 1"),
+        (b'{"v": 1, "id": "1", "do": "dance"}', "one of canary, cancel"),
+        (b'{"v": 1, "id": 1, "do": "facts"}', "a text `id`"),
+        (b'{"v": 1, "id": "1", "do": "facts", "about": "you"}', "unknown keys ['about']"),
+        (b'{"v": 1, "id": "1", "do": "launch"}', "missing keys ['order']"),
+        (b'{"v": 1, "id": "1", "do": "launch", "order": {}}', "order: unknown keys [], missing keys"),
+        (b'{"v": 1, "id": "1", "do": "cancel", "launch": "9"}', "launch 9 is not running"),
+        (b"[" * 40_000, "longer than 32768"),
+    ],
+)
+def test_a_bad_request_is_refused_and_the_next_one_answered(talk: Talk, line: bytes, words: str) -> None:
+    talk.write(line)
+    assert words in talk.hear("refused")["error"]
+    talk.ask("2", "canary")
+    assert talk.hear("canary", "refused")["say"] == "canary"
+
+
+def test_a_launch_can_be_cancelled(talk: Talk, tmp_path: Path) -> None:
+    talk.ask("1", "launch", order=encode(an_order(tmp_path / "m", attempt="hang")))
+    launched = wait_for_pid(tmp_path / "m")
+    talk.ask("2", "cancel", launch="1")
+    ended = talk.hear("ended", "refused")
+    assert (ended["id"], ended["reason"], ended["exit_code"]) == ("1", "cancelled", 137)
+    assert not is_running(launched)
+
+
+def test_while_a_launch_runs_nothing_else_is_done(talk: Talk, tmp_path: Path) -> None:
+    talk.ask("1", "launch", order=encode(an_order(tmp_path / "m", attempt="hang")))
+    wait_for_pid(tmp_path / "m")
+    talk.ask("2", "canary")
+    assert talk.hear("canary", "refused")["error"] == "launch 1 is running"
+
+
+@pytest.mark.parametrize("attempt", ["hang", "hang_deaf"])
+def test_the_end_of_stdin_ends_the_launch_and_the_supervisor(talk: Talk, tmp_path: Path, attempt: str) -> None:
+    talk.ask("1", "launch", order=encode(an_order(tmp_path / "m", attempt=attempt)))
+    launched = wait_for_pid(tmp_path / "m")
+    assert talk.end() == 0
+    assert wait_for_end(launched)
+
+
+def test_stop_ends_it(talk: Talk) -> None:
+    talk.ask("1", "stop")
+    assert talk.process.wait(10) == 0
+
+
+def test_a_launch_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
+    talk = Talk(tmp_path, "--launch", '["/no/such/program"]')
+    talk.ask("1", "launch", order=encode(an_order(tmp_path / "m")))
+    error = talk.hear("refused")["error"]
+    assert talk.end() == 0
+    assert talk.process.stdout is not None
+    talk.process.stdout.close()
+    assert "the launch could not be started" in error
