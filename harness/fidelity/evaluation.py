@@ -13,7 +13,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -85,10 +85,8 @@ def calibration_of(model: Model, limit: int = _CALIBRATION_SAMPLES) -> Dataset:
     if model.data is None:
         return seeded_dataset(model.inputs, _SEEDED_CALIBRATION_SAMPLES, seed=_CALIBRATION_SEED)
     arrays = _read(model.data)
-    own = {name.removeprefix(_CALIBRATION): a for name, a in arrays.items() if name.startswith(_CALIBRATION)}
-    if own:
-        dataset = _dataset(model.data, own, model.inputs, None, model.data.name)
-    else:
+    dataset = _own_calibration(model.data, arrays, model.inputs)
+    if dataset is None:
         dataset = _evaluation(model.data, arrays, model.inputs, f"{model.data.name}, also used for evaluation")
     chosen = np.unique(np.linspace(0, dataset.samples - 1, min(limit, dataset.samples)).round().astype(int))
     inputs = {name: values[chosen] for name, values in dataset.inputs.items()}
@@ -101,9 +99,7 @@ def load_dataset(path: Path, specs: Sequence[TensorSpec]) -> Dataset:
     Raises DataUnreadable: no such file, no .npz, names, shapes, counts or values that do not fit.
     """
     arrays = _read(path)
-    calibration = {name.removeprefix(_CALIBRATION): a for name, a in arrays.items() if name.startswith(_CALIBRATION)}
-    if calibration:
-        _dataset(path, calibration, specs, None, path.name)
+    _own_calibration(path, arrays, specs)
     return _evaluation(path, arrays, specs, path.name)
 
 
@@ -136,11 +132,12 @@ def _read(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise DataUnreadable(path, "no such file" if not path.exists() else "not a file; give an .npz")
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise DataUnreadable(path, "holds a single array; save it with numpy.savez, one name per input")
-        with archive:
-            return {name: archive[name] for name in archive.files}
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataUnreadable(path, "holds a single array; save it with numpy.savez, one name per input")
+            with archive:
+                return {name: archive[name] for name in archive.files}
     except _READ_ERRORS as exc:
         reason = " ".join(str(exc).split())[:200] or type(exc).__name__
         raise DataUnreadable(path, f"not a readable .npz of plain arrays: {reason}") from exc
@@ -149,6 +146,17 @@ def _read(path: Path) -> dict[str, Array]:
 def _evaluation(path: Path, arrays: Mapping[str, Array], specs: Sequence[TensorSpec], source: str) -> Dataset:
     inputs = {n: a for n, a in arrays.items() if n != _LABELS and not n.startswith(_CALIBRATION)}
     return _dataset(path, inputs, specs, arrays.get(_LABELS), source)
+
+
+def _own_calibration(path: Path, arrays: Mapping[str, Array], specs: Sequence[TensorSpec]) -> Dataset | None:
+    """The samples under `calibration/`, None where there are none."""
+    own = {name: a for name, a in arrays.items() if name.startswith(_CALIBRATION)}
+    if not own:
+        return None
+    named = [replace(spec, name=_CALIBRATION + spec.name) for spec in specs]
+    found = _dataset(path, own, named, None, path.name).inputs
+    inputs = {name.removeprefix(_CALIBRATION): values for name, values in found.items()}
+    return Dataset(inputs=inputs, labels=None, source=path.name)
 
 
 def _dataset(
@@ -180,11 +188,12 @@ def _by_input(path: Path, arrays: Mapping[str, Array], specs: Sequence[TensorSpe
 
 def _fit(path: Path, values: Array, spec: TensorSpec) -> Array:
     """The array as (n, *shape) of real numbers, or the reason why it cannot be that."""
+    given = values.shape
     if values.ndim == len(spec.shape) and spec.shape[:1] == (1,):
         values = values[:, np.newaxis]
     if values.shape[1:] != spec.shape:
         raise DataUnreadable(
-            path, f"{_short(spec.name)} has shape {values.shape}, and samples of {spec.shape} are needed, samples first"
+            path, f"{_short(spec.name)} has shape {given}, and samples of {spec.shape} are needed, samples first"
         )
     if spec.scale is not None and values.dtype.name == spec.dtype:
         return dequantize(values, spec).astype(np.float32)
