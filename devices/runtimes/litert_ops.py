@@ -17,7 +17,7 @@ from harness.core.launch import OpRecord, OpTable
 from harness.core.model import Graph, OpNode
 from harness.core.units import Nanoseconds
 
-_WHOLE = "Invoke"  # the DEFAULT event around a whole inference
+_WHOLE = "Invoke"  # the first DEFAULT event of this name is around the whole inference, later ones around its calls
 _UNMAPPED = -1
 _TENTHS = 10
 _NS_PER_US = 1000
@@ -45,12 +45,13 @@ def op_table(graph: Graph, events: Sequence[ProfileEvent]) -> OpTable:
         raise ValueError(
             f"events with {sorted(runs)} inferences in one profile: each needs a time from every inference"
         )
-    kernels = [event for event in events if _is_operator(event)]
+    whole = next((event for event in events if event.type == DEFAULT and event.tag == _WHOLE), None)
+    kernels = _operators_of(whole, events)
     mapping = _map(graph, kernels)
     rows = tuple(_rows(graph, kernels, mapping))
     return OpTable(
         ops=rows,
-        coverage=_coverage(kernels, events),
+        coverage=None if whole is None else _coverage(kernels, whole),
         mapping_cost=mapping.cost / _TENTHS,
         approximate=mapping.approximate,
         partitions=mapping.partitions,
@@ -58,9 +59,13 @@ def op_table(graph: Graph, events: Sequence[ProfileEvent]) -> OpTable:
     )
 
 
-def _is_operator(event: ProfileEvent) -> bool:
-    """Operators of other subgraphs run inside the control flow operator that called them, and are in its time."""
-    return event.type in (DELEGATED, DELEGATE_OPERATOR) or (event.type == OPERATOR and event.second == 0)
+def _operators_of(whole: ProfileEvent | None, events: Sequence[ProfileEvent]) -> list[ProfileEvent]:
+    """The events of the graph that was called. An event's second number is its subgraph.
+
+    Those of other subgraphs ran inside the control flow operator that called them, and are in its time.
+    """
+    kinds = (OPERATOR, DELEGATED, DELEGATE_OPERATOR)
+    return [event for event in events if event.type in kinds and (whole is None or event.second == whole.second)]
 
 
 def _map(graph: Graph, kernels: Sequence[ProfileEvent]) -> _Mapping:
@@ -68,7 +73,8 @@ def _map(graph: Graph, kernels: Sequence[ProfileEvent]) -> _Mapping:
     delegated = {node.index for node in graph.nodes} - set(own.values())
     if len(own) == len(kernels):
         return _Mapping(nodes=own, cost=0, approximate=False, partitions=0)
-    partitions = pair(replay(graph, delegated), kernels)
+    subsets = replay(graph, delegated)
+    partitions = None if subsets is None else pair(subsets, kernels)
     if partitions is None:
         partitions = (_one_for_all(graph, delegated, kernels),)
         shown = sum(1 for _ in runs_of_kernels(kernels))
@@ -175,11 +181,8 @@ def _faster_half(event: ProfileEvent) -> Nanoseconds:
     return fmean(ordered[: (len(ordered) + 1) // 2]) * _NS_PER_US if ordered else 0.0
 
 
-def _coverage(kernels: Sequence[ProfileEvent], events: Sequence[ProfileEvent]) -> float | None:
-    """Median over inferences of the operators' time over the whole, None where the whole is not known."""
-    whole = next((event for event in events if event.type == DEFAULT and event.tag == _WHOLE), None)
-    if whole is None:
-        return None
+def _coverage(kernels: Sequence[ProfileEvent], whole: ProfileEvent) -> float | None:
+    """Median over inferences of the operators' time over the whole; None where the whole took no time."""
     sums = (sum(event.elapsed_us[run] for event in kernels) for run in range(len(whole.elapsed_us)))
     ratios = [parts / span for parts, span in zip(sums, whole.elapsed_us, strict=True) if span]
     return median(ratios) if ratios else None

@@ -28,10 +28,10 @@ class Partition:
     events: tuple[int, ...]
 
 
-def replay(graph: Graph, delegated: AbstractSet[int]) -> tuple[Subset, ...]:
+def replay(graph: Graph, delegated: AbstractSet[int]) -> tuple[Subset, ...] | None:
     """Cut a graph into subsets in the order they run. delegated holds node indexes.
 
-    Raises ValueError where the nodes cannot be put in order (a cycle, which no valid file has).
+    None where nodes wait for each other, which no file has that the runtime loads.
     """
     produced = {tensor for node in graph.nodes for tensor in node.outputs}
     waiting = list(graph.nodes)
@@ -39,7 +39,7 @@ def replay(graph: Graph, delegated: AbstractSet[int]) -> tuple[Subset, ...]:
     while waiting:
         subset, waiting = _epoch(waiting, delegated, produced)
         if not subset.nodes:
-            raise ValueError(f"operators {[node.index for node in waiting]} wait for each other")
+            return None
         subsets.append(subset)
     return tuple(subsets)
 

@@ -119,7 +119,7 @@ def residual_cnn() -> bytes:
 
 
 def transformer() -> bytes:
-    """Three encoder blocks of MiniLM's size, 128 tokens of 384 numbers, 12 heads; normalisation and one GELU written out."""
+    """Three encoder blocks of MiniLM's size: 128 tokens of 384 numbers, 12 heads. Normalisation is written out."""
     net = Network(2)
     tokens = net.graph.input("tokens", (1, 128, 384))
     x = tokens
