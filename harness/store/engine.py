@@ -14,14 +14,16 @@ from harness.core.units import Seconds
 BUSY_S = 30.0
 
 
-def connect(location: Path, *, busy_s: Seconds = BUSY_S, max_pages: int | None = None) -> Engine:
+def connect(
+    location: Path, *, busy_s: Seconds = BUSY_S, max_pages: int | None = None, foreign_keys: bool = True
+) -> Engine:
     """An engine on a SQLite file: WAL, foreign keys, each commit on the disk before it returns.
 
     max_pages bounds the size of the file, in pages of 4 KiB.
     """
     url = URL.create("sqlite+pysqlite", database=str(location))
     engine = create_engine(url, connect_args={"timeout": busy_s, "check_same_thread": False})
-    event.listen(engine, "connect", _prepare(max_pages))
+    event.listen(engine, "connect", _prepare(max_pages, foreign_keys))
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -31,7 +33,7 @@ def reading(connection: Connection) -> Connection:
     return connection.execution_options(reading=True)
 
 
-def _prepare(max_pages: int | None) -> Callable[[DBAPIConnection, object], None]:
+def _prepare(max_pages: int | None, foreign_keys: bool) -> Callable[[DBAPIConnection, object], None]:
     def prepare(connection: DBAPIConnection, _: object) -> None:
         assert isinstance(connection, sqlite3.Connection)
         connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
@@ -39,7 +41,7 @@ def _prepare(max_pages: int | None) -> Callable[[DBAPIConnection, object], None]
             connection.execute("PRAGMA journal_mode = WAL")
         # FULL, not NORMAL: a launch that was reported as saved outlives a power cut. It costs one sync a launch.
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA foreign_keys = {foreign_keys:d}")
         if max_pages is not None:
             connection.execute(f"PRAGMA max_page_count = {max_pages:d}")
 

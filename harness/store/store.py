@@ -35,18 +35,22 @@ class Store:
 
         create False: a store that is not there is an error, for whoever only reads.
         """
-        from harness.store.engine import connect
+        from harness.store import migrations
+        from harness.store.engine import connect, reading
         from harness.store.faults import translated
 
         with translated(location):
             _check(location, create)
-            store = cls(connect(location), location)
+            engine = connect(location)
             try:
-                store.bring_up_to_date()
+                with engine.connect() as connection, reading(connection).begin():
+                    at = migrations.version(connection)
+                if at != migrations.VERSIONS[-1]:
+                    migrations.migrate(location)
             except BaseException:
-                store.close()
+                engine.dispose()
                 raise
-            return store
+            return cls(engine, location)
 
     def __enter__(self) -> "Store":
         return self
@@ -56,16 +60,6 @@ class Store:
 
     def close(self) -> None:
         self._engine.dispose()
-
-    def bring_up_to_date(self) -> None:
-        """Create or migrate the tables where they are not of this version."""
-        from harness.store import migrations
-
-        with self._read() as connection:
-            if migrations.version(connection) == migrations.VERSIONS[-1]:
-                return
-        with self._write() as connection:
-            migrations.bring_up_to_date(connection)
 
     def begin_campaign(
         self,

@@ -8,16 +8,27 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from harness.core.errors import StoreError
+from harness.store.engine import connect
 
 SCRIPTS = Path(__file__).parent
 # Oldest first. A store at none of them was written by a newer weighbridge.
 VERSIONS = ("0001",)
 
 
-def bring_up_to_date(connection: Connection, *, scripts: Path = SCRIPTS, versions: tuple[str, ...] = VERSIONS) -> None:
-    """Create or migrate the tables, in the connection's transaction. Raises StoreError where the store is newer."""
+def migrate(location: Path, *, scripts: Path = SCRIPTS, versions: tuple[str, ...] = VERSIONS) -> None:
+    """Create or migrate the tables of a store, all or nothing. Raises StoreError where the store is newer."""
+    # A table that is changed is copied and dropped, which foreign keys forbid; they are checked at the end instead.
+    engine = connect(location, foreign_keys=False)
+    try:
+        with engine.begin() as connection:
+            _bring_up_to_date(connection, scripts, versions)
+    finally:
+        engine.dispose()
+
+
+def _bring_up_to_date(connection: Connection, scripts: Path, versions: tuple[str, ...]) -> None:
     at = version(connection)
-    if at == versions[-1]:
+    if at == versions[-1]:  # another process was first
         return
     if at is not None and at not in versions:
         raise StoreError(
@@ -27,6 +38,9 @@ def bring_up_to_date(connection: Connection, *, scripts: Path = SCRIPTS, version
     if at is None and inspect(connection).get_table_names():
         raise StoreError("a database of something else; give the path of a store, or of a file that does not exist yet")
     _upgrade(connection, scripts)
+    broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+    if broken:
+        raise StoreError(f"the migration to tables {versions[-1]} lost rows of {broken[0][0]}; nothing was changed")
 
 
 def version(connection: Connection) -> str | None:

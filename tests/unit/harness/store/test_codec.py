@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.campaign import Campaign, CampaignResult, ModelFailed
@@ -54,6 +54,7 @@ class Newer:
 
 
 @pytest.mark.parametrize("kind", NOUNS, ids=str)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_every_noun_comes_back_the_same(kind: object, data: st.DataObject) -> None:
     noun = data.draw(of_type(kind))
