@@ -8,7 +8,7 @@ no method is built yet, so it is refused as unknown.
 import difflib
 import re
 
-from harness.core.errors import RecipeUnknown
+from harness.core.errors import ModelUnreadable, RecipeUnknown
 from harness.core.model import Model
 from harness.variants.technique import Kind, Recipe, Step, Stored, Technique
 from harness.variants.tflite import (
@@ -23,6 +23,7 @@ from harness.variants.tflite import (
     uint8,
     weight_int8,
 )
+from harness.variants.tflite.operators import EDITED
 
 _ANY_CPU = "every CPU; GPU delegates dequantise on load"
 _INTEGER = "every CPU, Edge TPU, DSP and NPU delegates"
@@ -123,8 +124,12 @@ TECHNIQUES: dict[tuple[str, str], Technique] = {
     ),
 }
 
-# What a source may be stored in that nothing here can make: a recipe only for the source itself.
-AS_STORED = ("int2", "int4", "int16", "bfloat16", "float64")
+# What a source may be stored in that nothing here can make: a recipe only for the source itself. A model without
+# weights goes by its first output.
+AS_STORED = (
+    *("int2", "int4", "uint4", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+    *("bfloat16", "float64", "float8_e4m3fn", "float8_e5m2", "complex64", "complex128", "bool", "string"),
+)
 
 _DEFAULTS: dict[str, tuple[str, ...]] = {
     "tflite": (
@@ -175,11 +180,32 @@ def refusal(recipe: Recipe, model: Model) -> str | None:
 
 
 def default_variants(model: Model) -> tuple[str, ...]:
-    """The default set of the model's format, less what cannot work on this model; the source comes first."""
-    if model.parameters == 0:
-        return (model.precision,)
-    names = (model.precision, *_DEFAULTS.get(model.format, ()))
-    return tuple(dict.fromkeys(name for name in names if refusal(parse(name), model) is None))
+    """The default set of the model's format, less what is bound to fail on this model; the source comes first.
+
+    Reads the model's graph: without convolutions or fully connected layers there is nothing to compress, and static
+    quantisation calibrates one graph only.
+    """
+    weighted, graphs = _look_into(model)
+    names = (model.precision, *(_DEFAULTS.get(model.format, ()) if weighted else ()))
+    allowed = {name: parse(name) for name in names if graphs == 1 or not _is_calibrated(parse(name), model.format)}
+    return tuple(name for name, recipe in allowed.items() if refusal(recipe, model) is None)
+
+
+def _look_into(model: Model) -> tuple[bool, int]:
+    """Whether the model has weights to compress, and how many graphs its signatures run."""
+    from harness.sources.tflite import read_graph, read_signatures
+
+    try:
+        nodes = read_graph(model.path).nodes
+        graphs = {signature.graph for signature in read_signatures(model.path)}
+    except ModelUnreadable:
+        return model.parameters > 0, 1  # not there any more: the build will say so
+    return any(node.type in EDITED and node.weight_bytes for node in nodes), len(graphs)
+
+
+def _is_calibrated(recipe: Recipe, format: str) -> bool:
+    rows = [technique(step, format) for step in recipe.steps]
+    return any(row.calibrated for row in rows if row is not None)
 
 
 def cost(recipe: Recipe, model: Model) -> float:

@@ -16,7 +16,7 @@ from harness.core.model import Model
 from harness.core.variant import Variant, VariantSpec
 from harness.fidelity.evaluate import evaluate
 from harness.fidelity.evaluation import calibration_of, dataset_of
-from harness.sources.tflite import read_model
+from harness.sources.tflite import read_model, read_signatures
 from harness.variants import recipes
 from harness.variants.job import BuildJob
 from harness.variants.technique import Calibration, Kind, Recipe, Technique
@@ -93,6 +93,10 @@ def _made(model: Model, spec: VariantSpec, source: bytes) -> _Made:
     rows = [recipes.TECHNIQUES[step.technique, model.format] for step in recipe.steps]
     if not any(row.calibrated for row in rows):
         return apply(recipe, source, rows, None)
+    graphs = {signature.graph for signature in read_signatures(model.path)}
+    if len(graphs) > 1:
+        reason = f"its signatures run {len(graphs)} graphs and there are samples for the first alone; export it alone"
+        raise RecipeRefused(spec.recipe, reason)
     made = apply(recipe, source, rows, _calibration(model))
     return replace(made, notes=(*made.notes, RANDOM_INPUTS)) if model.data is None else made
 

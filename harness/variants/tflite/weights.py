@@ -1,6 +1,6 @@
 """Finds the weights inside a .tflite file without unpacking it: positions, shapes, scales.
 
-A weight is the constant operand of an operator that multiplies or looks up (the table below), directly or through
+A weight is the constant operand of an operator that multiplies or looks up (`operators.py`), directly or through
 DEQUANTIZE or DENSIFY. Biases are not weights.
 Format: tensorflow/compiler/mlir/lite/schema/schema.fbs, version 3.
 """
@@ -13,29 +13,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from harness.variants.tflite.operators import EDITED, WEIGHT_OPERANDS
+
 Array = NDArray[Any]
-
-_LSTM = (1, 2, 3, 4, 5, 6, 7, 8)
-
-# operator -> operands that are weights
-WEIGHT_OPERANDS: dict[str, tuple[int, ...]] = {
-    "CONV_2D": (1,),
-    "DEPTHWISE_CONV_2D": (1,),
-    "FULLY_CONNECTED": (1,),
-    "TRANSPOSE_CONV": (1,),
-    "CONV_3D": (1,),
-    "CONV_3D_TRANSPOSE": (1,),
-    "BATCH_MATMUL": (0, 1),
-    "EMBEDDING_LOOKUP": (1,),
-    "GATHER": (0,),
-    "SVDF": (1, 2),
-    "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2),
-    "LSTM": _LSTM,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": _LSTM,
-}
-
-# What sparse and palette edit: the operators whose weights dominate size, by the magnitude pruning literature.
-EDITED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 _UNPACKED_BY = ("DEQUANTIZE", "DENSIFY")
 _OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}

@@ -1,0 +1,92 @@
+"""Whether a later step kept what an earlier one made."""
+
+import numpy as np
+import pytest
+
+from harness.core.errors import RecipeError
+from harness.core.model import TensorSpec
+from harness.variants.technique import Step, Stored
+from harness.variants.tflite import chain, inspect, int8_float_io, palette, sparse, weight_int8
+from harness.variants.tflite.clusters import cluster
+from harness.variants.tflite.edit import edit_weights
+from harness.variants.tflite.weights import read_weights
+from tests.support import models
+from tests.unit.harness.variants.models import dense, normal
+
+SPARSE = Step(technique="sparse", parameter=50)
+PALETTE = Step(technique="palette", parameter=4)
+
+
+def pruned() -> bytes:
+    return sparse.build(dense(normal(40, 50)), SPARSE, None)
+
+
+def test_clustering_that_fills_zeros_has_lost_the_sparsity() -> None:
+    filled = edit_weights(pruned(), "naive", lambda flat: cluster(np.sort(flat) + np.float32(1), 16, keep_zeros=False))
+    (note,) = chain.losses(chain.promises(SPARSE, pruned()), filled)
+    assert note == (
+        "sparse-50 was lost: 1 of 1 weights have fewer zeros than it left; worst 'y/weights', 0% instead of 50%"
+    )
+
+
+def test_clustering_that_keeps_zeros_has_lost_nothing() -> None:
+    kept = palette.build(pruned(), PALETTE, None)
+    assert chain.losses(chain.promises(SPARSE, pruned()), kept) == ()
+
+
+def test_weights_that_moved_after_clustering_have_lost_the_clusters() -> None:
+    clustered = palette.build(dense(normal(40, 50)), PALETTE, None)
+    moved = edit_weights(clustered, "noise", lambda flat: flat + np.linspace(0, 1e-3, flat.size, dtype=np.float32))
+    (note,) = chain.losses(chain.promises(PALETTE, clustered), moved)
+    assert note.startswith("palette-4 was lost: 1 of 1 weights store more than 16 values under one scale; worst")
+
+
+def test_clusters_under_one_scale_are_kept_by_quantisation() -> None:
+    clustered = palette.build(dense(normal(1, 500)), PALETTE, None)
+    quantised = weight_int8.build(clustered, Step(technique="weight-int8"), None)
+    assert chain.losses(chain.promises(PALETTE, clustered), quantised) == ()
+
+
+def test_one_chance_zero_does_not_make_a_source_pruned() -> None:
+    weights = normal(40, 50)
+    weights[3, 4] = 0
+    assert chain.source_promises(dense(weights)) == ()
+
+
+def ends(source: str, built: str) -> list[tuple[TensorSpec, TensorSpec]]:
+    return [(TensorSpec(name="x", shape=(1, 50), dtype=source), TensorSpec(name="x", shape=(1, 50), dtype=built))]
+
+
+def test_an_end_of_the_wrong_dtype_is_an_error() -> None:
+    stored = Stored(weights="int8", activations="int8", interface="int8")
+    with pytest.raises(RecipeError, match="'x' came out as float32 instead of int8"):
+        inspect.check_stored("int8", stored, dense(normal(4, 5)), dense(normal(4, 5)), ends("float32", "float32"))
+
+
+def test_integer_ends_of_the_source_may_stay() -> None:
+    source = dense(normal(4, 5))
+    inspect.check_stored("int8", Stored(interface="int8"), source, source, ends("int32", "int32"))
+    assert read_weights(source)[0].dtype == "float32"
+
+
+def test_weights_of_the_wrong_dtype_are_an_error() -> None:
+    built = weight_int8.build(dense(normal(4, 5)), Step(technique="weight-int8"), None)
+    with pytest.raises(RecipeError, match="came out as int8 instead of float16"):
+        inspect.check_stored("float16", Stored(weights="float16"), dense(normal(4, 5)), built, [])
+
+
+def test_float_activations_are_no_static_quantisation() -> None:
+    built = weight_int8.build(dense(normal(4, 5)), Step(technique="weight-int8"), None)
+    stored = Stored(weights="int8", activations="int8")
+    with pytest.raises(RecipeError, match="no operator computes on int8; activations are float32"):
+        inspect.check_stored("int8-float-io", stored, dense(normal(4, 5)), built, [])
+
+
+def test_static_quantisation_needs_samples() -> None:
+    with pytest.raises(ValueError, match="without calibration samples"):
+        int8_float_io.build(models.tiny_cnn(), Step(technique="int8-float-io"), None)
+
+
+def test_weights_of_a_rebuilt_file_find_their_partners_by_name() -> None:
+    source, built = read_weights(models.tiny_cnn()), read_weights(models.tiny_cnn())[1:]
+    assert [weight.name for weight in inspect.pair(source, built).values()] == [built[0].name]

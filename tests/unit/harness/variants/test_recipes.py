@@ -1,0 +1,147 @@
+"""The grammar, the table's refusals and the default set."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.core.errors import RecipeUnknown
+from harness.core.model import Model
+from harness.variants import recipes
+from harness.variants.recipes import TECHNIQUES, default_variants, is_source, parse, refusal
+from harness.variants.technique import Kind, Recipe, Step
+from tests.support import models
+from tests.unit.harness.variants.models import a_model
+
+PLAIN = [name for (name, _), row in TECHNIQUES.items() if row.parameter is None]
+STEPS = st.one_of(
+    st.sampled_from([Step(technique=name) for name in PLAIN]),
+    st.integers(1, 99).map(lambda number: Step(technique="sparse", parameter=number)),
+    st.integers(1, 8).map(lambda number: Step(technique="palette", parameter=number)),
+)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    return a_model(tmp_path)
+
+
+@given(st.lists(STEPS, min_size=1, max_size=4).map(lambda steps: Recipe(steps=tuple(steps))))
+def test_a_recipe_reads_back_from_its_text(recipe: Recipe) -> None:
+    assert parse(str(recipe)) == recipe
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_recipe_or_unknown(text: str) -> None:
+    try:
+        back = str(parse(text))
+    except RecipeUnknown as error:
+        back = error.recipe
+    assert back == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("flaot16", "did you mean float16"),
+        ("INT8", "did you mean int8"),
+        ("sprase-75", "did you mean sparse-75"),
+        ("pallete-4", "did you mean palette-4"),
+        ("sparse", "write sparse-1 to sparse-99"),
+        ("sparse-0", "sparse-"),
+        ("sparse-100", "write sparse-1 to sparse-99"),
+        ("palette-9", "write palette-1 to palette-8"),
+        ("float16-3", "did you mean float16"),
+        ("sparse-050", "sparse-"),
+        ("sparse-50+", "is no technique"),
+        ("", "one of float32, float16"),
+        ("sparse-50 + int8", "sparse-50"),
+        ("zzzzzzzz", "sparse-N, palette-N"),
+    ],
+)
+def test_an_unknown_recipe_is_answered_with_what_is_close_or_allowed(text: str, hint: str) -> None:
+    with pytest.raises(RecipeUnknown, match=re.escape(hint)):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["sparse-50+int8@train", "palette-4@skm", "int8@", "@train"])
+def test_a_method_is_grammar_but_not_available(text: str) -> None:
+    with pytest.raises(RecipeUnknown, match="method @"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["float32", "float16", "int8", "sparse-50+palette-4", "sparse-75+int8", "sparse-50+palette-4+int8", "palette-1"],
+)
+def test_recipes_that_can_work_are_not_refused(model: Model, text: str) -> None:
+    assert refusal(parse(text), model) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("int8+palette-4", "write palette-4+int8"),
+        ("float16+sparse-50", "write sparse-50+float16"),
+        ("sparse-50+int8+palette-4", "write sparse-50+palette-4+int8"),
+        ("int8+float16", "int8 and float16 each store the weights"),
+        ("int8+int8", "keep one"),
+        ("float32+int8", "leave it out"),
+        ("sparse-50+palette-1", "use palette-2 or more"),
+        ("int4", "does not exist for tflite"),
+        ("palette-4+int4", "does not exist for tflite"),
+    ],
+)
+def test_orders_that_cannot_work_are_refused_with_the_way_out(model: Model, text: str, reason: str) -> None:
+    assert reason in str(refusal(parse(text), model))
+
+
+@pytest.mark.parametrize("text", ["float32", "float16", "dynamic-int8", "sparse-50", "sparse-50+int8"])
+def test_a_quantised_source_refuses_what_starts_from_float(model: Model, text: str) -> None:
+    assert "tiny is already int8" in str(refusal(parse(text), replace(model, precision="int8")))
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8", "uint8", *recipes.AS_STORED])
+def test_the_source_at_its_own_precision_is_always_allowed(model: Model, precision: str) -> None:
+    source = replace(model, precision=precision)
+    assert is_source(parse(precision), source)
+    assert refusal(parse(precision), source) is None
+    assert default_variants(source)[0] == precision
+
+
+def test_no_technique_is_there_for_another_format(model: Model) -> None:
+    assert "does not exist for mlpackage" in str(refusal(parse("int8"), replace(model, format="mlpackage")))
+
+
+def test_the_default_set_begins_with_the_source_and_holds_every_technique(model: Model) -> None:
+    names = default_variants(model)
+    used = {step.technique for name in names for step in parse(name).steps}
+    assert names[0] == "float32"
+    assert used == {name for name, _ in TECHNIQUES}
+
+
+def test_the_default_set_has_each_variant_once_and_none_that_is_refused(model: Model) -> None:
+    names = default_variants(model)
+    assert len(set(names)) == len(names)
+    assert [refusal(parse(name), model) for name in names] == [None] * len(names)
+
+
+def test_a_model_without_weights_to_compress_gets_itself_alone(tmp_path: Path) -> None:
+    assert default_variants(a_model(tmp_path, models.many_ops(6))) == ("float32",)
+
+
+def test_a_model_whose_file_is_gone_keeps_the_default_set(model: Model) -> None:
+    model.path.unlink()
+    assert "int8" in default_variants(model)
+
+
+@pytest.mark.parametrize(("name", "format"), TECHNIQUES)
+def test_every_row_says_what_a_user_needs(name: str, format: str) -> None:
+    row = TECHNIQUES[name, format]
+    assert row.what
+    assert row.runs_on
+    assert row.size
+    assert (row.parameter is not None) == (row.kind is Kind.EDIT)
