@@ -1,4 +1,4 @@
-"""The document for other programs: JSON as it is, CSV for spreadsheets, Markdown for pull requests, a trace for trace viewers."""
+"""The document for other programs: JSON, CSV for spreadsheets, Markdown for pull requests, a trace for viewers."""
 
 import csv
 import io

@@ -1,0 +1,136 @@
+"""Which variant to ship."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.core.campaign import CellResult
+from harness.core.judgement import Verdict
+from harness.core.outcome import Failed, Invalid, Measured
+from reports.choice import Candidate, Choice, State, caveats, choose, sentence
+from reports.quality import Judged, Quality
+from tests.support.results import a_cell_result, a_comparison, a_variant
+
+
+def candidate(result: CellResult, quality: Quality = Quality.KEPT, *, why: str = "top1 0.08, source 0.98") -> Candidate:
+    return Candidate(result=result, judged=Judged(quality=quality, why=why))
+
+
+def chosen(*candidates: Candidate, source_grade: str = "A") -> Choice:
+    return choose([candidate(a_cell_result("float32", grade=source_grade)), *candidates])
+
+
+def names(candidates: Sequence[Candidate]) -> list[str]:
+    return [each.name for each in candidates]
+
+
+def test_the_fastest_that_can_be_trusted_is_chosen() -> None:
+    choice = chosen(candidate(a_cell_result("dynamic-int8")), candidate(a_cell_result("int8")))
+    assert (choice.state, choice.chosen and choice.chosen.name) == (State.FASTER, "int8")
+
+
+def test_broken_outputs_are_passed_over_with_the_reason() -> None:
+    choice = chosen(candidate(a_cell_result("dynamic-int8")), candidate(a_cell_result("int8"), Quality.BROKEN))
+    assert choice.chosen is not None
+    assert choice.chosen.name == "dynamic-int8"
+    assert [(p.variant, p.why) for p in choice.passed_over] == [("int8", "outputs broken: top1 0.08, source 0.98")]
+
+
+def test_grade_d_is_passed_over_with_its_reasons() -> None:
+    noisy = a_cell_result("int8", grade="D", grade_reasons=("preemption 12 %",))
+    choice = chosen(candidate(a_cell_result("dynamic-int8")), candidate(noisy))
+    assert [p.why for p in choice.passed_over] == ["grade D: preemption 12 %"]
+
+
+def test_invalid_is_passed_over_with_its_reasons() -> None:
+    good = a_cell_result("int8")
+    assert isinstance(good.outcome, Measured)
+    other = replace(good, outcome=Invalid(measurement=good.outcome.measurement, reasons=("ran on cpu/builtin",)))
+    choice = chosen(candidate(a_cell_result("dynamic-int8")), candidate(other))
+    assert [p.why for p in choice.passed_over] == ["not what was asked for: ran on cpu/builtin"]
+
+
+def test_inconclusive_is_not_chosen() -> None:
+    unsure = a_cell_result("int8", comparison=a_comparison(0.9, half=0.2, verdict=Verdict.INCONCLUSIVE))
+    choice = chosen(candidate(unsure))
+    assert (choice.state, choice.passed_over[0].why) == (State.SOURCE, "inconclusive")
+
+
+def test_the_source_is_the_answer_where_nothing_is_faster() -> None:
+    choice = chosen(candidate(a_cell_result("float16")), candidate(a_cell_result("int16x8")))
+    assert (choice.state, sentence(choice)) == (
+        State.SOURCE,
+        "float32: no variant is both clearly faster and trustworthy",
+    )
+
+
+def test_only_disturbed_numbers_make_a_tentative_answer() -> None:
+    choice = chosen(candidate(a_cell_result("int8", grade="D")))
+    assert choice.state is State.TENTATIVE
+    assert "too disturbed to act on" in caveats(choice, simulated=False)[0]
+
+
+def test_a_source_of_grade_d_makes_every_answer_tentative() -> None:
+    assert chosen(candidate(a_cell_result("int8")), source_grade="D").state is State.TENTATIVE
+
+
+def test_an_invalid_variant_is_not_even_tentative() -> None:
+    good = a_cell_result("int8")
+    assert isinstance(good.outcome, Measured)
+    other = replace(good, outcome=Invalid(measurement=good.outcome.measurement, reasons=("elsewhere",)))
+    assert chosen(candidate(other)).state is State.SOURCE
+
+
+def test_nothing_measured_gives_no_answer() -> None:
+    choice = choose([candidate(a_cell_result("float32", outcome=Failed(error="crash")))])
+    assert (choice.state, choice.chosen) == (State.NOTHING, None)
+
+
+def test_without_a_source_there_is_no_answer() -> None:
+    lone = replace(a_cell_result("int8"), comparison=None)
+    assert choose([candidate(lone)]).state is State.NOTHING
+
+
+def test_variants_whose_intervals_overlap_are_named_as_ties() -> None:
+    near = a_cell_result("uint8", comparison=a_comparison(0.414))
+    choice = chosen(candidate(a_cell_result("int8")), candidate(near), candidate(a_cell_result("dynamic-int8")))
+    assert names(choice.ties) == ["uint8"]
+
+
+def test_a_much_smaller_variant_that_is_no_slower_is_named() -> None:
+    fast = a_cell_result("int8", built=a_variant("int8", source_bytes=2_500_000))
+    choice = chosen(candidate(fast), candidate(a_cell_result("dynamic-int8")))
+    assert choice.smallest is not None
+    assert choice.smallest.name == "dynamic-int8"
+
+
+def test_a_slower_variant_is_never_the_smallest_answer() -> None:
+    choice = chosen(candidate(a_cell_result("int16x8")))
+    assert choice.smallest is None
+
+
+def test_every_doubt_is_a_caveat() -> None:
+    doubtful = a_cell_result(
+        "int8",
+        grade="C",
+        grade_reasons=("canary 7 %",),
+        built=a_variant("int8", notes=("calibrated on random inputs",)),
+    )
+    choice = chosen(candidate(doubtful, Quality.REDUCED, why="top1 0.94, source 0.98"), source_grade="B")
+    assert caveats(choice, simulated=True) == (
+        "simulated device: the times are made up",
+        "grade C: canary 7 %",
+        "source: grade B: no reason given",
+        "outputs reduced: top1 0.94, source 0.98",
+        "calibrated on random inputs",
+    )
+
+
+def test_random_weights_are_a_caveat() -> None:
+    choice = chosen(candidate(a_cell_result("int8"), Quality.MEANINGLESS))
+    assert caveats(choice, simulated=False) == ("random weights: fidelity is not meaningful",)
+
+
+def test_the_sentence_names_ratio_interval_and_size() -> None:
+    choice = chosen(candidate(a_cell_result("int8")))
+    assert sentence(choice).startswith("int8 takes 0.410")
+    assert sentence(choice).endswith("the time of float32, 28 % of its size")
