@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 
+_HEADER = b"SQLite format 3\0"
+
+
 class Store:
     """Campaigns in a SQLite file. Each method is one transaction, on the disk when it returns.
 
@@ -168,8 +171,18 @@ class Store:
 
 
 def _check(location: Path, create: bool) -> None:
+    """Refuses what SQLite would misread: it takes a short file for an empty one, and writes over it."""
     if location.is_dir():
         raise StoreError(f"{location}: a folder; give the path of a file, such as {location / 'bench.db'}")
-    if not create and not location.exists():
+    if location.exists():
+        if not location.is_file() or _start(location) not in (b"", _HEADER):
+            raise StoreError(f"{location}: not a database; give the path of a store, or of a file that does not exist")
+    elif not create:
         raise StoreError(f"{location}: there is no store; `run_bench.py run` makes one")
-    location.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        location.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _start(location: Path) -> bytes:
+    with location.open("rb") as stream:
+        return stream.read(len(_HEADER))
