@@ -42,14 +42,15 @@ class WeightTensor:
 class Fidelity:
     """Distance of a variant's outputs from the source's, run on the host.
 
-    snr_db is None where the outputs are identical (max_abs_error 0) or not comparable.
+    snr_db is None where the outputs are identical (max_abs_error 0) or not comparable. max_abs_error is None where
+    outputs are NaN or infinite; reference then says in how many samples.
     top1_agreement is None where no output has classes. worst_output names the output with the lowest SNR.
     meaningful is False for random weights. reference says what ran the two and on what inputs.
     """
 
     snr_db: Decibels | None
     top1_agreement: float | None
-    max_abs_error: float
+    max_abs_error: float | None
     worst_output: str
     samples: int
     reference: str

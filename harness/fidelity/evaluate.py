@@ -64,12 +64,18 @@ def _fidelity(expected: Sequence[Output], found: Sequence[Output], dataset: Data
     return Fidelity(
         snr_db=distances[farthest].snr_db,
         top1_agreement=_agreement(expected, found),
-        max_abs_error=max(it.max_abs_error for it in distances),
+        max_abs_error=_largest([it.max_abs_error for it in distances]),
         worst_output=expected[farthest].name,
         samples=dataset.samples,
         reference=_reference(dataset, distances[farthest]),
         meaningful=meaningful,
     )
+
+
+def _largest(errors: Sequence[float | None]) -> float | None:
+    """None where one is: an error without a number is beyond every number."""
+    known = [error for error in errors if error is not None]
+    return max(known) if len(known) == len(errors) else None
 
 
 def _reference(dataset: Dataset, farthest: Distance) -> str:

@@ -19,11 +19,11 @@ class Distance:
     """Distance of one output from its reference.
 
     snr_db is None where the two are identical (max_abs_error 0), and where it has no value: not_finite of the samples
-    hold NaN or infinity (max_abs_error is then infinite), or the reference is all zeros.
+    hold NaN or infinity (max_abs_error is then None too), or the reference is all zeros.
     """
 
     snr_db: float | None
-    max_abs_error: float
+    max_abs_error: float | None
     not_finite: int
 
 
@@ -34,7 +34,7 @@ def distance(reference: Array, output: Array) -> Distance:
     finite = np.isfinite(reference) & np.isfinite(output)
     not_finite = int((~finite.reshape(len(finite), -1).all(1)).sum())
     if not_finite:
-        return Distance(snr_db=None, max_abs_error=float("inf"), not_finite=not_finite)
+        return Distance(snr_db=None, max_abs_error=None, not_finite=not_finite)
     error = reference - output
     signal, noise = float(np.sum(reference**2)), float(np.sum(error**2))
     snr = 10 * float(np.log10(signal / noise)) if signal > 0 and noise > 0 else None
@@ -46,7 +46,7 @@ def worst(distances: Sequence[Distance]) -> int:
 
     def badness(index: int) -> tuple[int, float, float]:
         it = distances[index]
-        return it.not_finite, -it.snr_db if it.snr_db is not None else -np.inf, it.max_abs_error
+        return it.not_finite, -it.snr_db if it.snr_db is not None else -np.inf, it.max_abs_error or 0.0
 
     return max(range(len(distances)), key=badness)
 

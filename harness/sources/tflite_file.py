@@ -203,7 +203,7 @@ def _names(table: Table, slot: int) -> dict[int, str]:
 def _check_indexes(indexes: tuple[int, ...], lowest: int, tensors: int, what: str) -> None:
     wrong = next((i for i in indexes if not lowest <= i < tensors), None)
     if wrong is not None:
-        raise FlatbufferDamaged(f"{what} names tensor {wrong} of {tensors}")
+        raise FlatbufferDamaged(f"{shorten(what)} names tensor {wrong} of {tensors}")
 
 
 def shorten(name: str, limit: int = 80) -> str:

@@ -163,6 +163,18 @@ def test_a_constant_shorter_than_its_shape_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_an_operator_over_a_tensor_that_is_not_there_is_refused_in_one_short_line(tmp_path: Path) -> None:
+    from harness.sources.tflite_writer import ModelWriter, Tensor
+
+    writer = ModelWriter()
+    graph = writer.graph()
+    x = graph.input("x", (1, 4))
+    graph.op("a\n" * 1000, (x,), (Tensor(index=7, shape=(), dtype="float32"),), custom=True)
+    reason = _reason(models.write_model(tmp_path, writer.pack()))
+    assert "names tensor 7 of 1" in reason
+    assert len(reason) < 250
+
+
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     content = models.tiny_cnn()
     for length in range(8, len(content) - 64, 7):
