@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import PurePath
+from typing import Any
 
 from harness.core.campaign import Campaign, CampaignResult, CellResult
 from harness.core.device import DeviceFacts
@@ -17,7 +18,7 @@ SCHEMA_VERSION = 1
 Group = tuple[str, str, str]
 
 
-def document(result: CampaignResult) -> dict[str, object]:
+def document(result: CampaignResult) -> dict[str, Any]:
     """The whole campaign. Every value is a JSON value; unknown is None; no NaN, no infinity, no lone surrogate."""
     judged = judge_cells(result)
     groups = group_cells(result.cells)
