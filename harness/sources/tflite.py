@@ -55,6 +55,8 @@ def read_model(
     file = _parse(path, content)
     signature = _signatures(file)[0]
     _check_inputs(path, signature, file.graphs[signature.graph])
+    if not signature.outputs:
+        raise ModelUnreadable(path, "the graph has no outputs, so there is nothing to run it for; export it with some")
     weights = _weights(file)
     return Model(
         name=name,

@@ -137,6 +137,42 @@ def no_inputs() -> bytes:
     return _finish(writer, graph, {}, {"y": ops.unary(graph, "TANH", k, name="y")})
 
 
+def no_outputs() -> bytes:
+    """A graph that computes something and hands nothing out."""
+    writer = ModelWriter()
+    graph = writer.graph()
+    ops.unary(graph, "TANH", graph.input("x", (1, 4)), name="y")
+    return writer.pack()
+
+
+def endless() -> bytes:
+    """A loop that never ends: running it hangs."""
+    return _loop(body=2)
+
+
+def crashing() -> bytes:
+    """A loop whose body is the graph that it stands in: LiteRT recurses until the process dies by SIGSEGV."""
+    return _loop(body=0)
+
+
+def _loop(body: int) -> bytes:
+    """WHILE x < 1e9 over one number; graphs: 0 the model, 1 the condition, 2 a body that leaves x as it is."""
+    writer = ModelWriter()
+    graph = writer.graph()
+    x, y = graph.input("x", (1,)), graph.tensor("y", (1,))
+    graph.op("WHILE", (x,), (y,), options=schema.WhileOptionsT(condSubgraphIndex=1, bodySubgraphIndex=body))
+    graph.output(y)
+    condition = writer.graph("condition")
+    x, goes_on = condition.input("x", (1,)), condition.tensor("goes on", (1,), "bool")
+    limit = condition.constant("limit", np.array([1e9], np.float32))
+    condition.op("LESS", (x, limit), (goes_on,), options=schema.LessOptionsT())
+    condition.output(goes_on)
+    rest = writer.graph("body")
+    x = rest.input("x", (1,))
+    rest.output(ops.mul(rest, x, rest.constant("one", np.array([1], np.float32)), name="same"))
+    return writer.pack()
+
+
 def no_graph() -> bytes:
     """A file with nothing in it."""
     return ModelWriter().pack()

@@ -104,6 +104,10 @@ def test_a_custom_operator_is_named(tmp_path: Path) -> None:
     [
         (models.open_shape, "input 'x' has an open dimension [-1, 4]; export it with a fixed shape"),
         (models.string_input, "input 'text' holds string, and the bench feeds only numbers"),
+        (
+            models.no_outputs,
+            "the graph has no outputs, so there is nothing to run it for; export it with some",
+        ),
         (models.no_graph, "the file holds no graph; export it again"),
     ],
 )
