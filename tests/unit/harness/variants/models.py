@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from harness.core.model import Model
 from harness.core.variant import VariantSpec
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite import read_model
-from harness.sources.tflite_writer import ModelWriter
+from harness.sources.tflite_writer import GraphWriter, ModelWriter, Tensor
 from tests.support.models import tiny_cnn, write_model
 
 
@@ -37,3 +38,40 @@ def dense(weights: "np.ndarray[tuple[int, int], np.dtype[np.float32]]") -> bytes
 def normal(rows: int, columns: int, seed: int = 0) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     """Weights as trained networks have them."""
     return np.random.default_rng(seed).normal(0, 0.05, (rows, columns)).astype(np.float32)
+
+
+def calls_itself() -> bytes:
+    """An IF whose branch is the graph that holds it: LiteRT 2.3 runs out of stack and is killed."""
+    writer = ModelWriter()
+    main, branch = writer.graph(), writer.graph("branch")
+    x, y = main.input("x", (1, 4)), main.tensor("y", (1, 4))
+    _if(main, main.constant("main/yes", np.array([True])), x, y)
+    inner_x, inner_y = branch.input("inner/x", (1, 4)), branch.tensor("inner/y", (1, 4))
+    _if(branch, branch.constant("branch/yes", np.array([True])), inner_x, inner_y)
+    main.output(y)
+    branch.output(inner_y)
+    writer.signature(main, {"x": x}, {"y": y}, "serving_default")
+    return writer.pack()
+
+
+def never_ends() -> bytes:
+    """A WHILE whose condition holds for ever."""
+    writer = ModelWriter()
+    main, condition, body = writer.graph(), writer.graph("condition"), writer.graph("body")
+    x, y = main.input("x", (1,)), main.tensor("y", (1,))
+    options = schema.WhileOptionsT()
+    options.condSubgraphIndex, options.bodySubgraphIndex = condition.index, body.index
+    main.op("WHILE", (x,), (y,), options=options)
+    main.output(y)
+    asked, yes = condition.input("asked", (1,)), condition.tensor("yes", (1,), "bool")
+    condition.op("EQUAL", (asked, asked), (yes,), options=schema.EqualOptionsT())
+    condition.output(yes)
+    body.output(ops.unary(body, "TANH", body.input("step", (1,)), name="stepped"))
+    writer.signature(main, {"x": x}, {"y": y}, "serving_default")
+    return writer.pack()
+
+
+def _if(graph: GraphWriter, condition: Tensor, x: Tensor, y: Tensor) -> None:
+    options = schema.IfOptionsT()
+    options.thenSubgraphIndex = options.elseSubgraphIndex = 1
+    graph.op("IF", (condition, x), (y,), options=options)
