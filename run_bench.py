@@ -2,12 +2,15 @@
 """Weighbridge: weigh every variant of an on-device model before you ship it."""
 
 import json
+import os
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -217,10 +220,9 @@ def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", pla
 
 
 def _show(places: "Places", campaign: str) -> int:
-    from reports.text import summary
-
     from harness.bench import is_complete, read
     from reports.html import render
+    from reports.text import summary
     from reports.view import document
 
     result = read(places, campaign)
@@ -284,35 +286,38 @@ def _devices(config: "Config", dry_run: bool) -> "list[Device]":
     """The devices of a configuration, not entered yet; for a dry run the simulated one in place of each."""
     from devices.inventory import local_device
     from devices.scenario import Scenario
-    from devices.simulated import SimulatedDevice
     from harness.config import LocalDevice
 
     opened: list[Device] = []
     for entry in config.devices:
         if dry_run:
-            opened.append(SimulatedDevice(Scenario(name=f"{entry.name}{SIMULATED}")))
+            opened.append(_simulated(Scenario(name=f"{entry.name}{SIMULATED}")))
         elif isinstance(entry, LocalDevice):
             opened.append(local_device(entry.name))
         else:
-            opened.append(SimulatedDevice(_scenario(entry)))
+            opened.append(_simulated(_scenario(entry)))
     return opened
+
+
+def _simulated(scenario: "Scenario") -> "Device":
+    from devices.simulated import SimulatedDevice
+    from devices.simulated_body import VirtualClock
+
+    return SimulatedDevice(scenario, VirtualClock(time.time()))
 
 
 def _scenario(entry: "SimulatedEntry") -> "Scenario":
     from devices.scenario import scenario_from
     from harness.yaml_source import decode, parse
 
-    given: object = entry.scenario
-    where = entry.name
-    if isinstance(given, Path):
-        where = str(given)
-        try:
-            given = parse(decode(given.read_bytes(), source=where), source=where).plain()
-        except OSError as error:
-            raise ConfigError(f"{where}: cannot be read: {error.strerror}; give the path of a scenario") from error
-    if not isinstance(given, dict):
-        raise ConfigError(f"{where}: a scenario is a mapping of keys to values (docs/simulated-device.md)")
-    return scenario_from({"name": entry.name, **given})
+    given = entry.scenario
+    if not isinstance(given, Path):
+        return replace(scenario_from(given, source=entry.name), name=entry.name)
+    try:
+        text = decode(given.read_bytes(), source=str(given))
+    except OSError as error:
+        raise ConfigError(f"{given}: cannot be read: {error.strerror}; give the path of a scenario") from error
+    return replace(scenario_from(parse(text, source=str(given)).root, source=str(given)), name=entry.name)
 
 
 def _devices_again(campaign: "Campaign", facts: "Sequence[DeviceFacts]") -> "list[Device]":
@@ -357,16 +362,22 @@ def _write(target: Path, text: str) -> None:
             target.write_text(text, encoding="utf-8")
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=target.parent, encoding="utf-8", delete=False) as stream:
-            stream.write(text)
-        Path(stream.name).replace(target)
+        part = target.with_name(f".{os.getpid()}.part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(target)
     except OSError as error:
         raise StoreError(f"{target}: cannot be written: {error.strerror}; choose another place with -o") from error
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    """Whoever asks the process to end gets what Ctrl-C gets: what was measured is saved and shown."""
+    raise KeyboardInterrupt
 
 
 def main() -> int:
     """Run the command line. Every error that the bench raises on purpose is one message, never a traceback."""
 
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = cli.main(standalone_mode=False)
         return code if isinstance(code, int) else FINE

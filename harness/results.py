@@ -161,7 +161,7 @@ def _why_missing(launches: Sequence[Placed], pass_: Pass) -> str:
 def _medians(outcome: Outcome) -> dict[int, Nanoseconds]:
     measured = measurement_of(outcome)
     launches = measured.launches if measured else ()
-    return {launch.block: median(launch.record.samples_ns) for launch in launches}
+    return {launch.block: median(launch.record.samples_ns) for launch in launches if launch.record.samples_ns}
 
 
 def _compare(source: Outcome, other: Outcome, bands: Bands) -> Comparison | None:

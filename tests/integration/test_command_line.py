@@ -1,0 +1,181 @@
+"""The command line as a user meets it: outputs, exit codes, wrong inputs."""
+
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import run_bench
+from tests.support.models import custom_op, hostile_names, open_shape, several_signatures, string_input, tiny_cnn
+
+SIMULATED = """
+devices: [{name: sim, kind: simulated}]
+measure: {launches: 8, inferences: 10}
+"""
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
+    """A finished campaign of two variants of `digits` on the simulated device: bench folder, config, output lines."""
+    folder = tmp_path_factory.mktemp("bench")
+    config = write(folder / "sim.yaml", f"models: [digits]\nvariants: [float16, int8]\n{SIMULATED}")
+    done = run_bench("run", config, "--bench", folder / "b")
+    assert done.returncode == 0, done.stderr
+    return folder / "b", config, done.stdout.splitlines()
+
+
+def test_help_names_the_commands() -> None:
+    shown = run_bench("--help")
+    assert shown.returncode == 0
+    for command in ("doctor", "devices", "variants", "plan", "run", "report"):
+        assert re.search(rf"^  {command} ", shown.stdout, re.M)
+
+
+def test_run_ends_with_campaign_and_report(campaign: tuple[Path, Path, list[str]]) -> None:
+    bench, _, lines = campaign
+    identity, report = lines[-2:]
+    assert Path(report) == bench / "reports" / f"{identity}.html"
+    assert Path(report).read_text(encoding="utf-8").startswith("<!")
+
+
+def test_json_report_is_alone_on_standard_output(campaign: tuple[Path, Path, list[str]]) -> None:
+    bench, _, lines = campaign
+    shown = run_bench("report", lines[-2], "--format", "json", "-o", "-", "--bench", bench)
+    document = json.loads(shown.stdout)
+    assert document["campaign"]["id"] == lines[-2]
+    assert Counter(cell["outcome"] for cell in document["cells"]) == {"measured": 9}
+    assert {cell["variant"] for cell in document["cells"]} == {"float32", "float16", "int8"}
+
+
+@pytest.mark.parametrize("format_", ["html", "json", "csv", "markdown", "trace"])
+def test_each_format_goes_to_a_file(campaign: tuple[Path, Path, list[str]], tmp_path: Path, format_: str) -> None:
+    target = tmp_path / "out"
+    shown = run_bench("report", "--format", format_, "-o", target, "--bench", campaign[0])
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines() == [str(target)]
+    assert target.stat().st_size > 500
+
+
+def test_report_writes_into_a_pipe_in_place(campaign: tuple[Path, Path, list[str]], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        shown = run_bench("report", "--format", "csv", "-o", pipe, "--bench", campaign[0])
+        assert shown.returncode == 0, shown.stderr
+        assert b"float16" in os.read(reader, 1 << 16)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_resume_of_a_finished_campaign_says_it_again(campaign: tuple[Path, Path, list[str]]) -> None:
+    bench, config, lines = campaign
+    again = run_bench("run", config, "--resume", "--bench", bench)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.splitlines()[-2:] == lines[-2:]
+
+
+def test_plan_counts_cells_and_time(tmp_path: Path) -> None:
+    config = write(tmp_path / "c.yaml", f"models: [digits]\nvariants: [int8]\n{SIMULATED}")
+    shown = run_bench("plan", config, "--json", "--bench", tmp_path / "b")
+    planned = json.loads(shown.stdout)
+    assert len(planned["cells"]) == 6
+    assert planned["estimate_s"] > 0
+
+
+def test_only_that_matches_nothing_is_wrong_usage(tmp_path: Path) -> None:
+    config = write(tmp_path / "c.yaml", f"models: [digits]\nvariants: [int8]\n{SIMULATED}")
+    shown = run_bench("run", config, "--only", "no-such-cell", "--bench", tmp_path / "b")
+    assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
+
+
+def test_variants_prints_what_was_built(tmp_path: Path) -> None:
+    model = tmp_path / "my.tflite"
+    model.write_bytes(tiny_cnn())
+    shown = run_bench("variants", model, "--json", "--bench", tmp_path / "b")
+    assert shown.returncode == 0, shown.stderr
+    built = {variant["variant"]: variant for variant in json.loads(shown.stdout)["variants"]}
+    assert built["float32"]["size_bytes"] == model.stat().st_size
+    assert built["int8"]["weights_compressed"] == built["int8"]["weights_total"] > 0
+    assert "calibrated on random inputs" in " ".join(built["int8"]["notes"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("missing", None, "no such file"),
+        ("empty", b"", "empty"),
+        ("text", b"hello, I am a model\n" * 100, "TFL3"),
+        ("truncated", tiny_cnn()[:900], ""),
+        ("string", string_input(), "string"),
+        ("open", open_shape(), "fixed shape"),
+        ("custom", custom_op(), "NoSuchOperator"),
+    ],
+)
+def test_model_that_cannot_be_used_fails_alone(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / f"{name}.tflite").write_bytes(content)
+    (tmp_path / "good.tflite").write_bytes(tiny_cnn())
+    text = f"models: [{{path: {name}.tflite}}, {{path: good.tflite}}]\nvariants: [float16]\nunits: [cpu]\n{SIMULATED}"
+    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", tmp_path / "b")
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    shown = run_bench("report", "--format", "json", "-o", "-", "--bench", tmp_path / "b")
+    document = json.loads(shown.stdout)
+    outcomes = {(cell["model"], cell["outcome"]) for cell in document["cells"]}
+    assert ("good", "measured") in outcomes
+    assert (name, "measured") not in outcomes
+    reasons = [failed["error"] for failed in (*document["models_failed"], *document["builds_failed"])]
+    assert any(words.lower() in reason.lower() for reason in reasons), reasons
+
+
+def test_hostile_names_come_through_as_text(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(hostile_names())
+    name = "</script><b>\\\"'../../x"
+    text = f"models: [{{path: m.tflite, name: {json.dumps(name)}}}]\nvariants: [float16]\nunits: [cpu]\n{SIMULATED}"
+    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+    page = Path(done.stdout.splitlines()[-1]).read_text(encoding="utf-8")
+    assert "</script><b>" not in page
+
+
+def test_several_signatures_run_the_first(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(several_signatures())
+    text = "models: [{path: m.tflite}]\nvariants: [float32]\nunits: [cpu]\nmeasure: {launches: 1, inferences: 3}\n"
+    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_wrong_key_is_one_line_with_its_place(tmp_path: Path) -> None:
+    config = write(tmp_path / "c.yaml", "models: [digits]\nlaunchs: 3\nmeasure:\n  launches: many\n")
+    shown = run_bench("run", config, "--bench", tmp_path / "b")
+    assert shown.returncode == 2
+    assert [line.split(": ")[0] for line in shown.stderr.splitlines()] == [f"{config}:2:1", f"{config}:4:13"]
+
+
+def test_unknown_command_is_wrong_usage() -> None:
+    assert run_bench("weigh").returncode == 2
+
+
+def test_report_without_campaigns_says_how_to_get_one(tmp_path: Path) -> None:
+    shown = run_bench("report", "--bench", tmp_path / "b")
+    assert shown.returncode == 2
+    assert "run_bench.py run" in shown.stderr
+    assert not (tmp_path / "b").exists()
+
+
+def test_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    write(tmp_path / "file", "")
+    shown = run_bench("run", "--dry-run", "--bench", tmp_path / "file" / "b")
+    assert shown.returncode == 3
+    assert len(shown.stderr.splitlines()) == 1
+    assert str(tmp_path / "file") in shown.stderr

@@ -1,0 +1,131 @@
+"""`kill -9`, then `run --resume`: the same cells, nothing measured twice, nothing lost, nothing left over."""
+
+import contextlib
+import signal
+import sqlite3
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.core.deadline import Deadline
+from harness.core.launch import Pass
+from harness.store import Store, StoredCampaign
+from tests.support.command import argv, run_bench
+
+_PATIENCE_S = 120.0
+_SIMULATED = """
+models: [digits]
+variants: [float16, int8]
+devices: [{name: sim, kind: simulated}]
+measure: {launches: 20, inferences: 50}
+"""
+_REAL = """
+models: [digits]
+variants: [int8]
+units: [cpu]
+measure: {launches: 4, inferences: 20, warmup_s: 0.2}
+"""
+
+
+@contextlib.contextmanager
+def started(*arguments: object, output: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(argv(*arguments), stdout=output, stderr=output) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def saved_launches(database: Path) -> int:
+    """Launches on disk so far; 0 while there is no database yet."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT count(*) FROM launch").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def wait_for_launches(database: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = Deadline(_PATIENCE_S)
+    while saved_launches(database) < count:
+        assert process.poll() is None, f"ended with {process.returncode} before {count} launches"
+        assert not deadline.expired, f"fewer than {count} launches after {_PATIENCE_S} s"
+        time.sleep(0.01)
+
+
+def stored(database: Path) -> StoredCampaign:
+    with Store.open(database) as store:
+        (campaign,) = store.campaigns()
+        return store.load(campaign.id)
+
+
+def attempts(campaign: StoredCampaign) -> set[str]:
+    return {launch.outcome.attempt for launch in campaign.launches}
+
+
+def test_killed_twice_and_resumed_is_whole(tmp_path: Path) -> None:
+    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+    config.write_text(_SIMULATED)
+    kept: set[str] = set()
+    for arguments, until in (((), 5), (("--resume",), 70)):
+        with started("run", config, "--bench", bench, *arguments) as process:
+            wait_for_launches(bench / "bench.db", until, process)
+            process.send_signal(signal.SIGKILL)
+        before = stored(bench / "bench.db")
+        assert before.campaign.ended_at is None
+        assert kept <= attempts(before)
+        kept = attempts(before)
+    done = run_bench("run", config, "--resume", "--bench", bench)
+    assert done.returncode == 0, done.stderr
+    whole = stored(bench / "bench.db")
+    assert kept <= attempts(whole)
+    expected = {Pass.LATENCY: 20, Pass.OPS: 1, Pass.MEMORY: 1}
+    assert Counter((launch.cell, launch.outcome.pass_) for launch in whole.launches) == {
+        (cell.id, pass_): count for cell in whole.cells for pass_, count in expected.items()
+    }
+
+
+def test_killed_host_leaves_no_process_and_no_lease(tmp_path: Path) -> None:
+    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+    config.write_text(_REAL)
+    with started("run", config, "--bench", bench) as process:
+        wait_for_launches(bench / "bench.db", 2, process)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+    assert children
+    _, alive = psutil.wait_procs(children, timeout=_PATIENCE_S)
+    assert alive == []
+    done = run_bench("run", "--resume", "--bench", bench)
+    assert done.returncode == 0, done.stderr
+    assert len(stored(bench / "bench.db").launches) == 2 * (4 + 1 + 1)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_shows_what_there_is_and_can_be_resumed(tmp_path: Path, ending: signal.Signals) -> None:
+    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+    config.write_text(_REAL)
+    with started("run", config, "--bench", bench, output=subprocess.PIPE) as process:
+        wait_for_launches(bench / "bench.db", 2, process)
+        process.send_signal(ending)
+        output, errors = process.communicate(timeout=_PATIENCE_S)
+    assert process.returncode == 3
+    assert b"Traceback" not in errors
+    assert b"--resume" in errors
+    assert Path(output.splitlines()[-1].decode()).is_file()
+    assert run_bench("run", "--resume", "--bench", bench).returncode == 0
+
+
+def test_second_run_on_this_machine_is_told_who_measures(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(_REAL)
+    with started("run", config, "--bench", tmp_path / "first") as process:
+        wait_for_launches(tmp_path / "first" / "bench.db", 1, process)
+        second = run_bench("run", config, "--bench", tmp_path / "second")
+        assert second.returncode == 3
+        assert len(second.stderr.splitlines()) == 1
+        assert str(process.pid) in second.stderr
