@@ -1,0 +1,317 @@
+"""The report in a real browser, offline: nothing fetched, nothing refused, all of it works and agrees with the JSON."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from harness.core.campaign import CampaignResult, CellResult
+from harness.core.launch import OpRecord, OpTable
+from harness.core.outcome import Failed
+from reports.html import render
+from reports.names import clipped
+from reports.view import document
+from tests.support.hostile import HOSTILE_NAMES
+from tests.support.results import (
+    a_campaign_result,
+    a_cell_result,
+    a_device,
+    a_rich_campaign_result,
+    a_variant,
+    some_ops,
+)
+
+Scheme = Literal["light", "dark"]
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+CONTRAST = Path(__file__).parents[1] / "support" / "contrast.js"
+CHARTS = ("pareto", "ratio", "ops", "launches", "memory")
+
+
+@dataclass
+class Visit:
+    """A page with all that it said and asked for."""
+
+    page: Page
+    address: str
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def texts(self, selector: str) -> list[str]:
+        return [text.strip() for text in self.page.locator(selector).all_text_contents()]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def rich_page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+    """One page for tests that only look."""
+    with_page = visit(browser, tmp_path_factory.mktemp("rich"), a_rich_campaign_result())
+    yield with_page
+    with_page.page.context.close()
+
+
+def visit(
+    browser: Browser, folder: Path, result: CampaignResult, *, scheme: Scheme = "light", width: int = 1280
+) -> Visit:
+    file = folder / "report.html"
+    file.write_text(render(document(result)), encoding="utf-8")
+    context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": width, "height": 900})
+    context.set_default_timeout(10_000)
+    made = Visit(page=context.new_page(), address=file.as_uri())
+    made.page.on("console", lambda message: made.complaints.append(message.text))
+    made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
+    made.page.on("dialog", lambda dialog: made.complaints.append(f"dialog {dialog.message}"))
+    made.page.on("request", lambda request: made.requests.append(request.url))
+    made.page.goto(made.address)
+    return made
+
+
+def rows(page: Page, table: str = "#cells-table") -> list[list[str]]:
+    """Texts of the rows that are shown."""
+    shown: list[list[str]] = page.eval_on_selector_all(
+        f"{table} tbody tr:not([hidden])",
+        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent.trim()))",
+    )
+    return shown
+
+
+def sort_values(page: Page, column: int) -> list[str]:
+    found: list[str] = page.eval_on_selector_all(
+        "#cells-table tbody tr", f"rows => rows.map(row => row.cells[{column}].dataset.v)"
+    )
+    return found
+
+
+def test_the_page_is_quiet_and_asks_for_nothing(rich_page: Visit) -> None:
+    assert (rich_page.complaints, rich_page.requests) == ([], [rich_page.address])
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_every_chart_is_drawn_and_described(rich_page: Visit, chart: str) -> None:
+    place = rich_page.page.locator(f"#chart-{chart}")
+    assert place.locator("svg path").count() > 5
+    assert place.get_attribute("aria-label")
+
+
+def test_every_chart_has_a_table_beside_it(rich_page: Visit) -> None:
+    for section in ("tradeoff", "operators", "launches", "memory"):
+        assert rich_page.page.locator(f"#{section} table tbody tr").count() > 0
+
+
+def test_numbers_are_those_of_the_document(rich_page: Visit) -> None:
+    cells = document(a_rich_campaign_result())["cells"]
+    shown = rich_page.page.eval_on_selector_all(
+        "#cells-table tbody tr",
+        "rows => rows.map(row => [row.dataset.cell, row.cells[4].dataset.v, row.cells[8].dataset.v])",
+    )
+    for cell, (cell_id, ratio, median) in zip(cells, shown, strict=True):
+        assert cell_id == cell["id"]
+        for text, part, key in ((ratio, "vs_float", "latency_ratio"), (median, "latency_ns", "median")):
+            value = cell[part][key] if cell[part] else None
+            assert (float(text) if text else None) == (None if value is None else pytest.approx(value, rel=1e-5))
+
+
+def test_a_heading_sorts_up_and_then_down(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_rich_campaign_result()).page
+    heading = page.locator("#cells-table thead th", has_text="Median")
+    for direction, order in (("ascending", 1), ("descending", -1)):
+        heading.locator("button").click()
+        assert heading.get_attribute("aria-sort") == direction
+        values = sort_values(page, 8)
+        numbers = [float(value) for value in values if value]
+        assert all(order * a <= order * b for a, b in pairwise(numbers))
+        assert values[-1] == ""  # the failed cell has none, and stays last
+    page.context.close()
+
+
+def test_a_heading_sorts_from_the_keyboard(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_rich_campaign_result()).page
+    page.locator("#cells-table thead th button", has_text="Variant").focus()
+    page.keyboard.press("Enter")
+    names = [row[1] for row in rows(page)]
+    assert names == sorted(names)
+    page.context.close()
+
+
+def test_filters_narrow_the_table_and_count(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_rich_campaign_result()).page
+    page.fill("#find", "mobilenet builtin")
+    assert {(row[0], "builtin" in row[2]) for row in rows(page)} == {("mobilenet_v2", True)}
+    page.select_option("#by-outcome", "failed")
+    assert [row[1] for row in rows(page)] == ["dynamic-int8"]
+    assert page.locator("#shown").text_content() == "1 of 54 cells"
+    page.context.close()
+
+
+def test_the_menu_turns_charts_and_tables_to_another_group(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_rich_campaign_result()).page
+    before = page.locator("#chart-pareto").inner_html()
+    page.select_option("#focus", label="mobilenet_v2 · local · cpu")
+    assert page.locator("#chart-pareto").inner_html() != before
+    assert [row[0] for row in rows(page, "#load table")] == [
+        "float32", "float16", "dynamic-int8", "int8", "sparse-50", "palette-4",
+    ]  # fmt: skip
+    page.context.close()
+
+
+def test_source_and_answer_are_compared_first(rich_page: Visit) -> None:
+    assert rich_page.texts("#ops-caption .side") == ["A digits float32 on local cpu", "B digits int8 on local cpu"]
+
+
+def test_another_pair_is_compared_when_chosen(browser: Browser, tmp_path: Path) -> None:
+    result = a_rich_campaign_result()
+    page = visit(browser, tmp_path, result).page
+    cells = {(c["variant"], c["compute_unit"]): c for c in document(result)["cells"] if c["model"] == "digits"}
+    a, b = cells["float16", "cpu"], cells["int16x8", "cpu/builtin"]
+    page.select_option("#op-a", a["id"])
+    page.select_option("#op-b", b["id"])
+    for row, left, right in zip(rows(page, "#ops-table"), a["ops"], b["ops"], strict=True):
+        assert row[1] == left["name"]
+        for text, op in ((row[4], left), (row[5], right)):
+            assert (
+                text == "folded"
+                if op["latency_ns"] is None
+                else float(text) == pytest.approx(op["latency_ns"] / 1e3, rel=5e-3)
+            )
+    page.context.close()
+
+
+def test_operators_of_one_side_alone_are_shown(browser: Browser, tmp_path: Path) -> None:
+    """Quantising adds operators at both ends and renames one in the middle."""
+    page = visit(browser, tmp_path, a_campaign_result([a_cell_result("float32", ops=some_ops(6)), quantised()])).page
+    found = [(row[1], row[2]) for row in rows(page, "#ops-table")]
+    assert found[0] == ("quantize/in only in B", "QUANTIZE")
+    assert found[-1] == ("dequantize/out only in B", "DEQUANTIZE")
+    assert found[3][0] == "model/block_0/add_2B: renamed"
+    assert len(found) == 8
+    page.context.close()
+
+
+def quantised() -> CellResult:
+    table = some_ops(6)
+    first, third = table.ops[0], table.ops[2]
+    ops = (
+        replace(first, name="quantize/in", type="QUANTIZE"),
+        *table.ops[:2],
+        replace(third, name="renamed"),
+        *table.ops[3:],
+        replace(first, name="dequantize/out", type="DEQUANTIZE"),
+    )
+    return a_cell_result("int8", ops=numbered(table, ops))
+
+
+def numbered(table: OpTable, ops: tuple[OpRecord, ...]) -> OpTable:
+    return replace(table, ops=tuple(replace(op, index=i) for i, op in enumerate(ops)))
+
+
+def test_doubt_of_the_mapping_is_said(browser: Browser, tmp_path: Path) -> None:
+    doubtful = replace(some_ops(6), approximate=True, mapping_cost=2.0)
+    page = visit(
+        browser, tmp_path, a_campaign_result([a_cell_result("float32"), a_cell_result("int8", ops=doubtful)])
+    ).page
+    assert "B: mapping approximate" in (page.locator("#op-notes .doubt").text_content() or "")
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+def test_a_hostile_name_is_shown_as_text(browser: Browser, tmp_path: Path, name: str) -> None:
+    ops = some_ops(6)
+    ops = replace(ops, ops=(replace(ops.ops[0], name=name, kernels=(name,)), *ops.ops[1:]))
+    cells = [
+        a_cell_result("float32", model=name, ops=ops),
+        a_cell_result(
+            name, model=name, recipe="int8", ops=ops, built=a_variant(name, model=name, recipe="int8", notes=(name,))
+        ),
+        replace(
+            a_cell_result("uint8", model=name), outcome=Failed(error=name, stderr_tail=name), latency=None, load=None
+        ),
+    ]
+    shown = visit(browser, tmp_path, a_campaign_result(cells))
+    clean = clipped(name.encode("utf-8", "replace").decode(), 32)
+    assert rows(shown.page)[1][:2] == [clean, clean]
+    assert rows(shown.page, "#ops-table")[0][1] == clipped(name.encode("utf-8", "replace").decode(), 90)
+    assert (shown.complaints, shown.requests) == ([], [shown.address])
+    assert shown.page.locator("img").count() == 0
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= 1280
+    shown.page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_themes_paint_page_and_charts(browser: Browser, tmp_path: Path, scheme: Scheme) -> None:
+    shown = visit(browser, tmp_path, a_rich_campaign_result(), scheme=scheme)
+    ground, ink = shown.page.evaluate(
+        "(() => { const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]; })()"
+    )
+    assert (brightness(ground) > brightness(ink)) == (scheme == "light")
+    assert shown.page.locator("#chart-pareto").screenshot() != shown.page.locator("#chart-memory").screenshot()
+    assert len(shown.page.screenshot()) > 20_000
+    shown.page.context.close()
+
+
+def brightness(colour: str) -> int:
+    return sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(","))
+
+
+def test_the_theme_can_be_turned(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_campaign_result()).page
+    button = page.locator("#theme")
+    themes = []
+    for _ in range(3):
+        button.click()
+        themes.append((button.text_content(), page.evaluate("document.documentElement.dataset.theme")))
+    assert themes == [("Theme: light", "light"), ("Theme: dark", "dark"), ("Theme: automatic", "light")]
+    page.context.close()
+
+
+def test_it_prints_with_its_tables(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_rich_campaign_result(), scheme="dark").page
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details.table:not([open])").count() == 0
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details.table[open]").count() == 0
+    page.context.close()
+
+
+def test_a_phone_scrolls_tables_and_not_the_page(browser: Browser, tmp_path: Path) -> None:
+    shown = visit(browser, tmp_path, a_rich_campaign_result(), width=390)
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert shown.complaints == []
+    shown.page.context.close()
+
+
+def test_a_simulated_banner_stays_in_sight(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_campaign_result(devices=[a_device(simulated=True)])).page
+    page.evaluate("window.scrollTo({ top: 1e6, behavior: 'instant' })")
+    box = page.get_by_role("alert").bounding_box()
+    assert box is not None
+    assert box["y"] == 0
+    assert page.title().startswith("SIMULATED")
+    page.context.close()
+
+
+def test_an_empty_campaign_is_a_page_without_complaints(browser: Browser, tmp_path: Path) -> None:
+    shown = visit(browser, tmp_path, a_campaign_result([], models=[]))
+    assert shown.complaints == []
+    assert "Nothing was measured" in shown.page.inner_text("#answer")
+    shown.page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(browser: Browser, tmp_path: Path, scheme: Scheme) -> None:
+    """WCAG 2.2, 1.4.3: 4.5 to 1, over every text that is on screen."""
+    page = visit(browser, tmp_path, a_rich_campaign_result(), scheme=scheme).page
+    assert page.evaluate(CONTRAST.read_text(encoding="utf-8")) == []
+    page.context.close()
