@@ -70,9 +70,11 @@ def _operators_of(whole: ProfileEvent | None, events: Sequence[ProfileEvent]) ->
 
 def _map(graph: Graph, kernels: Sequence[ProfileEvent]) -> _Mapping:
     own = {k: event.first for k, event in enumerate(kernels) if event.type == OPERATOR}
-    delegated = {node.index for node in graph.nodes} - set(own.values())
+    known = {node.index for node in graph.nodes}
+    strange = not known.issuperset(own.values())
+    delegated = known - set(own.values())
     if len(own) == len(kernels):
-        return _Mapping(nodes=own, cost=0, approximate=False, partitions=0)
+        return _Mapping(nodes=own, cost=0, approximate=strange, partitions=0)
     subsets = replay(graph, delegated)
     partitions = None if subsets is None else pair(subsets, kernels)
     if partitions is None:

@@ -56,11 +56,11 @@ def compare(content: bytes, table: OpTable, directory: Path, backend: str | None
     source = Source(content)
     mapped = {row.index: row.kernels for row in table.ops if row.index >= 0}
     singles = [(index,) for index in mapped if not source.only_unpacks(index)]
-    alone = _run(source, singles, directory, backend)
+    alone = run_alone(source, singles, directory, backend)
     apart = {index for (index,) in singles if alone[(index,)] != mapped[index]}
     apart |= {index for index in mapped if source.only_unpacks(index) and mapped[index]}
     groups = tuple(_groups(source, apart))
-    together = _run(source, groups, directory, backend)
+    together = run_alone(source, groups, directory, backend)
     differences = tuple(
         _difference(source, group, mapped, found)
         for group, found in together.items()
@@ -101,7 +101,7 @@ def _groups(source: Source, apart: set[int]) -> Iterable[tuple[int, ...]]:
         yield tuple(sorted(group | {n for n in around if not source.only_unpacks(n)}))
 
 
-def _run(
+def run_alone(
     source: Source, groups: Sequence[tuple[int, ...]], directory: Path, backend: str | None
 ) -> dict[tuple[int, ...], Kernels | str]:
     """Kernels of each group of operators as a model of its own, or the runtime's refusal as a string."""

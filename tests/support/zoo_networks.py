@@ -4,7 +4,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from harness.sources import tflite_ops as ops
-from harness.sources.tflite_writer import Array, ModelWriter, Tensor
+from harness.sources.tflite_writer import Array, GraphWriter, ModelWriter, Tensor
 
 
 class Network:
@@ -225,3 +225,36 @@ def partitioned() -> bytes:
 
 def _mirrored(net: Network, x: Tensor) -> Tensor:
     return net.op("REVERSE_V2", (x, net.constant("axis", np.array([2], np.int32))), x.shape, schema.ReverseV2OptionsT())
+
+
+def loop() -> bytes:
+    """A WHILE between two operators that XNNPACK takes; its body has operators of its own."""
+    writer = ModelWriter()
+    main, condition, body = writer.graph("main"), writer.graph("condition"), writer.graph("body")
+    _is_below_three(condition)
+    _add_one_and_bend(body)
+    count, x = main.input("count", (1,), "int32"), main.input("x", (1, 64))
+    bent = ops.unary(main, "TANH", x, name="bent")
+    state = (main.tensor("count_after", (1,), "int32"), main.tensor("x_after", (1, 64)))
+    start = main.constant("start", np.zeros(1, np.int32))
+    total = ops.mul(main, count, start, name="none")
+    options = schema.WhileOptionsT(condSubgraphIndex=1, bodySubgraphIndex=2)
+    main.op("WHILE", (total, bent), state, options=options)
+    flat = ops.reshape(main, ops.unary(main, "LOGISTIC", state[1], name="squashed"), (64,), name="flat")
+    main.output(state[0], flat)
+    writer.signature(main, {"count": count, "x": x}, {"count": state[0], "x": flat}, "serving_default")
+    return writer.pack()
+
+
+def _is_below_three(graph: GraphWriter) -> None:
+    count, _ = graph.input("count", (1,), "int32"), graph.input("x", (1, 64))
+    below = graph.tensor("below", (1,), "bool")
+    three = graph.constant("three", np.array([3], np.int32))
+    graph.op("LESS", (count, three), (below,), options=schema.LessOptionsT())
+    graph.output(below)
+
+
+def _add_one_and_bend(graph: GraphWriter) -> None:
+    count, x = graph.input("count", (1,), "int32"), graph.input("x", (1, 64))
+    one = graph.constant("one", np.ones(1, np.int32))
+    graph.output(ops.add(graph, count, one, name="next"), ops.unary(graph, "TANH", x, name="bent"))
