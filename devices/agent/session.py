@@ -59,7 +59,8 @@ class Session:
         backend = unit["backend"]
         if unit["kind"] != "cpu" or backend not in KERNEL_MODES:
             known = ", ".join("cpu/" + name for name in KERNEL_MODES if name)
-            raise LiteRtError("{kind}/{backend} is no unit of this agent; it has cpu, ".format(**unit) + known)
+            asked = "{kind}/{backend}".format(**unit) if backend else unit["kind"]
+            raise LiteRtError("{} is no unit of this agent; it has cpu, {}".format(asked, known))
         options = self._library.make("LiteRtCreateOptions")
         self._library.call("LiteRtSetOptionsHardwareAccelerators", options, _CPU)
         self._add(options, "runtime_options_string", enable_profiling=profiling, error_reporter_mode=_REPORT_TO_STDERR)
@@ -86,7 +87,7 @@ class Session:
         if kind.element_type == inputs.STRING:
             raise LiteRtError("{} {} holds strings, which LiteRT cannot be fed here".format(side.lower(), place))
         kind.layout = self._layout(side, place, count)  # the compiled model's: a signature may carry -1 for the batch
-        if any(length < 0 for length in kind.layout.shape):
+        if any(length < 1 for length in kind.layout.shape):
             raise LiteRtError(
                 "{} {} has the shape {}: fix it when converting".format(side.lower(), place, kind.layout.shape)
             )

@@ -1,0 +1,160 @@
+"""What every Device does, whatever runs behind it: this machine through its agent, and the simulated one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devices.inventory import LocalAgent, local_device
+from devices.scenario import Scenario
+from devices.simulated import SimulatedDevice
+from harness.core.compute_unit import ComputeUnit
+from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchRecord, MeasureSettings, Pass
+from harness.core.ports import Device
+from harness.sources.tflite import read_graph
+from tests.support.models import tiny_cnn, write_model
+
+SETTINGS = MeasureSettings(inferences=6, warmup_s=0.0, warmup_max_s=0.2, max_launch_s=5.0)
+CPU = ComputeUnit(kind="cpu")
+
+
+def this_machine(folder: Path) -> Device:
+    return local_device(agent=LocalAgent(agents=folder, leases=folder))
+
+
+def simulated(_: Path) -> Device:
+    return SimulatedDevice(Scenario(name="simulated"))
+
+
+Make = Callable[[Path], Device]
+each_device = pytest.mark.parametrize("make", [this_machine, simulated])
+
+
+def an_order(folder: Path, pass_: Pass = Pass.LATENCY, unit: ComputeUnit = CPU) -> LaunchOrder:
+    model = write_model(folder, tiny_cnn())
+    return LaunchOrder(
+        attempt="attempt-7",
+        variant=model,
+        variant_digest="0" * 64,
+        pass_=pass_,
+        unit=unit,
+        settings=SETTINGS,
+        deadline_s=60.0,
+        graph=read_graph(model),
+    )
+
+
+def record_of(device: Device, order: LaunchOrder) -> LaunchRecord:
+    outcome = device.launch(order)
+    assert isinstance(outcome, LaunchRecord), outcome
+    return outcome
+
+
+@each_device
+def test_facts_are_known_before_entering_and_stay(make: Make, tmp_path: Path) -> None:
+    device = make(tmp_path)
+    before = device.facts
+    with device as entered:
+        assert entered.facts == before
+    assert before.name
+    assert before.family
+
+
+@each_device
+def test_a_device_offers_the_cpu_with_one_thread(make: Make, tmp_path: Path) -> None:
+    assert CPU in make(tmp_path).facts.units
+
+
+@each_device
+def test_no_unit_is_offered_twice_and_none_that_is_excluded(make: Make, tmp_path: Path) -> None:
+    facts = make(tmp_path).facts
+    assert len(set(facts.units)) == len(facts.units)
+    assert {str(unit) for unit in facts.units}.isdisjoint({exclusion.what for exclusion in facts.exclusions})
+    assert all(exclusion.reason for exclusion in facts.exclusions)
+
+
+@each_device
+def test_conditions_have_a_time_that_does_not_run_backwards(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        first, second = device.conditions(), device.conditions()
+    assert 0 <= first.taken_at <= second.taken_at
+
+
+@each_device
+def test_a_canary_is_the_median_of_its_samples(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        canary = device.canary()
+    assert len(canary.samples_ns) >= 3
+    assert min(canary.samples_ns) <= canary.median_ns <= max(canary.samples_ns)
+    assert min(canary.samples_ns) > 0
+
+
+@each_device
+@pytest.mark.parametrize("pass_", list(Pass))
+def test_a_record_answers_its_order(make: Make, tmp_path: Path, pass_: Pass) -> None:
+    with make(tmp_path) as device:
+        record = record_of(device, an_order(tmp_path, pass_))
+    assert (record.attempt, record.pass_) == ("attempt-7", pass_)
+    assert record.runtime
+    assert record.wall_s > 0
+
+
+@each_device
+def test_a_latency_record_has_a_wall_cpu_and_start_for_each_inference(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        record = record_of(device, an_order(tmp_path))
+    assert len(record.samples_ns) == len(record.cpu_ns) == len(record.starts_ns) == SETTINGS.inferences
+    assert list(record.starts_ns) == sorted(record.starts_ns)
+    assert min(record.samples_ns) > 0
+    assert len(record.warmup_ns) >= SETTINGS.warmup_inferences
+
+
+@each_device
+def test_samples_are_whole_nanoseconds(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        record = record_of(device, an_order(tmp_path))
+    assert {type(value) for value in (*record.samples_ns, *record.cpu_ns, *record.starts_ns)} == {int}
+
+
+@each_device
+def test_an_ops_record_has_a_row_for_each_operator(make: Make, tmp_path: Path) -> None:
+    order = an_order(tmp_path, Pass.OPS)
+    with make(tmp_path) as device:
+        record = record_of(device, order)
+    assert record.ops is not None
+    assert order.graph is not None
+    assert {op.index for op in record.ops.ops} >= {node.index for node in order.graph.nodes}
+
+
+@each_device
+def test_only_a_memory_record_has_a_memory_reading(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        latency = record_of(device, an_order(tmp_path, Pass.LATENCY))
+        memory = record_of(device, an_order(tmp_path, Pass.MEMORY))
+    assert latency.memory is None
+    assert memory.memory is not None
+    assert memory.memory.method
+
+
+@each_device
+def test_the_unit_observed_is_the_one_asked_for(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        assert record_of(device, an_order(tmp_path)).observed == CPU
+
+
+@each_device
+def test_a_unit_that_is_not_offered_is_a_failure_and_no_exception(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        outcome = device.launch(an_order(tmp_path, unit=ComputeUnit(kind="edgetpu")))
+    assert isinstance(outcome, LaunchFailure)
+    assert outcome.kind is FailureKind.ERROR
+    assert (outcome.attempt, outcome.pass_) == ("attempt-7", Pass.LATENCY)
+    assert "edgetpu" in outcome.message
+
+
+@each_device
+def test_a_device_can_be_entered_again(make: Make, tmp_path: Path) -> None:
+    device = make(tmp_path)
+    for _ in range(2):
+        with device:
+            assert record_of(device, an_order(tmp_path)).samples_ns

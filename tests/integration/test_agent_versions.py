@@ -1,0 +1,125 @@
+"""LiteRTs that are not the known one, planted: latency and memory where possible, words where not, no crash."""
+
+import _ctypes
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from devices.agent.runtimes import find_litert
+from devices.device import AttachedDevice
+from devices.inventory import LocalAgent, local_device
+from harness.core.launch import FailureKind, LaunchFailure, Pass
+from harness.sources.tflite import read_graph
+from tests.support import models
+from tests.support.models import write_model
+
+from .agent_bench import an_order, measured
+
+
+def the_real_library() -> Path:
+    found = find_litert(sys.path)
+    assert found is not None
+    return Path(str(found["library"]))
+
+
+def plant(folder: Path, version: str | None) -> Path:
+    """A place where LiteRT of that version seems to be installed; answers where its library goes."""
+    (folder / "ai_edge_litert").mkdir()
+    if version is not None:
+        (folder / f"ai_edge_litert-{version}.dist-info").mkdir()
+    return folder / "ai_edge_litert" / "libLiteRt.so"
+
+
+@contextmanager
+def device_with(search: Path, folder: Path) -> Iterator[AttachedDevice]:
+    with local_device(agent=LocalAgent(agents=folder, leases=folder, search=(search,))) as device:
+        yield device
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "site").mkdir()
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_model(tmp_path, models.tiny_cnn())
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "reason"),
+    [
+        ("9.9.0", "LiteRT 9.9.0", "per-op unavailable: LiteRT 9.9.0 is unknown, known 2.3"),
+        (
+            None,
+            "LiteRT of unknown version",
+            "per-op unavailable: LiteRT an unnamed version is unknown, known 2.3",
+        ),
+    ],
+)
+def test_an_unknown_litert_gives_latency_and_memory_and_says_why_no_ops(
+    place: Path, tmp_path: Path, model: Path, version: str | None, name: str, reason: str
+) -> None:
+    plant(place, version).symlink_to(the_real_library())
+    with device_with(place, tmp_path) as device:
+        latency = measured(device.launch(an_order(model)))
+        memory = measured(device.launch(an_order(model, pass_=Pass.MEMORY)))
+        ops = measured(device.launch(an_order(model, pass_=Pass.OPS, graph=read_graph(model))))
+    assert (latency.runtime, len(latency.samples_ns)) == (name, 8)
+    assert memory.memory is not None
+    assert (ops.ops, ops.ops_unavailable) == (None, reason)
+
+
+def test_a_known_litert_without_its_profiler_says_why_no_ops(place: Path, tmp_path: Path, model: Path) -> None:
+    library = plant(place, "2.3.0")
+    content = the_real_library().read_bytes()
+    assert content.count(b"\0LiteRtStartProfiler\0") == 1
+    library.write_bytes(content.replace(b"\0LiteRtStartProfiler\0", b"\0LiteRtStirtProfiler\0"))
+    with device_with(place, tmp_path) as device:
+        ops = measured(device.launch(an_order(model, pass_=Pass.OPS, graph=read_graph(model))))
+    assert ops.ops_unavailable == "per-op unavailable: this LiteRT lacks LiteRtStartProfiler"
+    assert len(ops.samples_ns) == 8
+
+
+def test_a_library_that_is_no_litert_is_refused_by_what_it_lacks(place: Path, tmp_path: Path, model: Path) -> None:
+    plant(place, "2.3.0").symlink_to(_ctypes.__file__)
+    with device_with(place, tmp_path) as device:
+        outcome = device.launch(an_order(model))
+    assert isinstance(outcome, LaunchFailure)
+    assert outcome.kind is FailureKind.ERROR
+    assert "no LiteRT this agent can use: it lacks LiteRtCreateEnvironment" in outcome.message
+
+
+def test_a_library_that_cannot_be_loaded_is_refused(place: Path, tmp_path: Path, model: Path) -> None:
+    plant(place, "2.3.0").write_text("no library")
+    with device_with(place, tmp_path) as device:
+        outcome = device.launch(an_order(model))
+    assert isinstance(outcome, LaunchFailure)
+    assert outcome.kind is FailureKind.ERROR
+    assert "cannot be loaded" in outcome.message
+
+
+def test_without_litert_there_are_no_units_and_a_reason(place: Path, tmp_path: Path, model: Path) -> None:
+    with device_with(place, tmp_path) as device:
+        facts, outcome = device.facts, device.launch(an_order(model))
+    assert facts.units == ()
+    assert facts.exclusions[0].reason == "LiteRT was not found: pip install ai-edge-litert"
+    assert isinstance(outcome, LaunchFailure)
+    assert "LiteRT was not found" in outcome.message
+
+
+def test_a_litert_that_goes_away_costs_launches_and_no_more(place: Path, tmp_path: Path, model: Path) -> None:
+    library = plant(place, "2.3.0")
+    library.symlink_to(the_real_library())
+    with device_with(place, tmp_path) as device:
+        measured(device.launch(an_order(model)))
+        shutil.rmtree(place)
+        gone = device.launch(an_order(model))
+        assert len(device.canary().samples_ns) == 9
+    assert isinstance(gone, LaunchFailure)
+    assert gone.kind is FailureKind.ERROR

@@ -1,0 +1,80 @@
+"""Facts that an agent told, as the plan wants them."""
+
+from typing import Any
+
+import pytest
+
+from devices.agent.protocol import ProtocolError
+from devices.families.linux import exclusions_of, facts_of, units_of
+from harness.core.compute_unit import ComputeUnit
+
+LITERT = {"name": "LiteRT", "version": "2.3.0", "library": "/x/libLiteRt.so"}
+
+
+def told(**changes: object) -> dict[str, Any]:
+    facts = {
+        "system": "linux",
+        "os": "Debian 12",
+        "arch": "aarch64",
+        "processor": "BCM2712",
+        "cores": 4,
+        "memory_bytes": 8_000_000_000,
+        "runtimes": [LITERT],
+        "accelerators": [],
+    }
+    return {**facts, **changes}
+
+
+def accelerator(unit: str, found: list[str], looked_for: list[str]) -> dict[str, object]:
+    return {"unit": unit, "found": found, "looked_for": looked_for}
+
+
+def test_a_device_is_what_it_told() -> None:
+    facts = facts_of("pi5", told())
+    assert (facts.name, facts.family, facts.simulated) == ("pi5", "linux", False)
+    assert (facts.os, facts.arch, facts.processor) == ("Debian 12", "aarch64", "BCM2712")
+    assert (facts.cores, facts.memory_bytes, facts.runtimes) == (4, 8_000_000_000, {"LiteRT": "2.3.0"})
+
+
+def test_what_a_device_does_not_tell_is_none() -> None:
+    facts = facts_of("x", told(os=None, arch=None, processor=None, cores=None, memory_bytes=None))
+    assert (facts.os, facts.arch, facts.processor, facts.cores, facts.memory_bytes) == (None,) * 5
+
+
+def test_a_mac_is_a_family_of_its_own() -> None:
+    assert facts_of("studio", told(system="darwin")).family == "mac"
+
+
+@pytest.mark.parametrize(
+    ("cores", "units"),
+    [(1, ["cpu", "cpu/builtin"]), (None, ["cpu", "cpu/builtin"]), (8, ["cpu", "cpu:8", "cpu/builtin"])],
+)
+def test_one_thread_all_cores_and_builtin_are_offered(cores: int | None, units: list[str]) -> None:
+    assert units_of(cores) == tuple(ComputeUnit.parse(unit) for unit in units)
+
+
+def test_without_a_runtime_nothing_is_offered_and_the_reason_says_what_to_install() -> None:
+    facts = facts_of("x", told(runtimes=[]))
+    assert facts.units == ()
+    assert [(e.what, e.reason) for e in facts.exclusions] == [
+        ("cpu", "LiteRT was not found: pip install ai-edge-litert")
+    ]
+
+
+def test_a_runtime_without_a_version_is_named_so() -> None:
+    assert facts_of("x", told(runtimes=[{**LITERT, "version": None}])).runtimes == {"LiteRT": "unknown version"}
+
+
+def test_an_accelerator_that_is_not_there_is_excluded_by_what_was_looked_for() -> None:
+    (exclusion,) = exclusions_of([accelerator("edgetpu", [], ["/dev/apex_0", "usb 18d1:9302"])])
+    assert (exclusion.what, exclusion.reason) == ("edgetpu", "not found: no /dev/apex_0, no usb 18d1:9302")
+
+
+def test_an_accelerator_that_is_there_is_excluded_because_the_bench_cannot_measure_it() -> None:
+    (exclusion,) = exclusions_of([accelerator("gpu", ["/dev/dri/renderD128"], ["/dev/dri/renderD*"])])
+    assert exclusion.reason == "found /dev/dri/renderD128, but this version of the bench does not measure on gpu"
+
+
+def test_a_runtime_with_a_key_nobody_knows_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="colour"):
+        facts_of("x", told(runtimes=[{**LITERT, "colour": "red"}]))

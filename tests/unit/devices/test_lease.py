@@ -1,0 +1,110 @@
+"""One measurement at a time on a device."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devices.lease import lease, lock_name
+from harness.core.errors import DeviceBusy, DeviceError
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from devices.lease import lease
+with lease("local", "local", Path(sys.argv[1]), clock=lambda: 1_700_000_000.0):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def hold(folder: Path) -> subprocess.Popen[str]:
+    """Another process that holds the lease by now."""
+    process = subprocess.Popen((sys.executable, "-c", HOLD, str(folder)), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def test_the_second_is_told_who_holds_it_since_when_and_what_to_do(tmp_path: Path) -> None:
+    holder = hold(tmp_path)
+    try:
+        with pytest.raises(DeviceBusy) as busy, lease("mine", "local", tmp_path):
+            pass
+    finally:
+        end(holder)
+    assert str(busy.value).startswith(f"mine: process {holder.pid} has measured on it since 2023-11-1")
+    assert str(busy.value).endswith(f"wait for it to end, or `kill {holder.pid}`")
+
+
+def test_a_lease_dies_with_its_holder(tmp_path: Path) -> None:
+    end(hold(tmp_path))
+    with lease("local", "local", tmp_path):
+        assert str(os.getpid()) in (tmp_path / lock_name("local")).read_text()
+
+
+def test_a_lease_can_be_taken_again_after_it_was_given_back(tmp_path: Path) -> None:
+    for _ in range(2):
+        with lease("local", "local", tmp_path):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == [lock_name("local")]
+
+
+def test_a_lease_is_given_back_by_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), lease("local", "local", tmp_path):
+        raise ZeroDivisionError
+    with lease("local", "local", tmp_path):
+        pass
+
+
+def test_two_devices_can_be_held_at_once(tmp_path: Path) -> None:
+    with lease("a", "a", tmp_path), lease("b", "b", tmp_path):
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_holder_that_has_not_signed_yet_is_busy_too(tmp_path: Path) -> None:
+    with lease("local", "local", tmp_path):
+        (tmp_path / lock_name("local")).write_text("")
+        with pytest.raises(DeviceBusy, match="another process measures on it"), lease("local", "local", tmp_path):
+            pass
+
+
+def test_a_folder_is_made_for_all_users(tmp_path: Path) -> None:
+    with lease("local", "local", tmp_path / "leases"):
+        assert (tmp_path / "leases").stat().st_mode & 0o7777 == 0o1777
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DeviceError, match="no lease can be taken in"), lease("local", "local", tmp_path / "file" / "x"):
+        pass
+
+
+def test_a_link_in_a_shared_folder_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / lock_name("local")).symlink_to(victim)
+    with pytest.raises(DeviceError), lease("local", "local", tmp_path):
+        pass
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("key", ["../../etc/passwd", "a/b", "", "x" * 10_000, "ü\n\0"])
+def test_any_key_has_a_harmless_file_name(key: str) -> None:
+    name = lock_name(key)
+    assert Path(name).name == name
+    assert len(name) < 100
+
+
+def test_keys_that_read_alike_have_different_files() -> None:
+    assert lock_name("a/b") != lock_name("a_b")
