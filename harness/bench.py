@@ -99,12 +99,12 @@ def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
         from harness.sources.samples import sample_model
 
         return sample_model(entry.sample, places.models)
-    from harness.fidelity.evaluation import load_dataset
+    from harness.fidelity.evaluation import dataset_of
     from harness.sources.tflite import read_model
 
     model = read_model(entry.path, name=entry.name, data=entry.data, metric=entry.metric)
-    if entry.data is not None:
-        load_dataset(entry.data, model.inputs)
+    if model.data is not None:
+        dataset_of(model)  # data that does not fit fails the model here, not each of its variants
     return model
 
 
