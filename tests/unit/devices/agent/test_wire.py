@@ -1,0 +1,225 @@
+"""A launch on the wire: the order written, and what was said made into an outcome."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devices.agent import protocol
+from devices.runtimes.agent_launch import Ending, encode, outcome
+from devices.runtimes.events import ProfileEvent
+from devices.runtimes.litert_ops import op_table
+from harness.core.compute_unit import ComputeUnit
+from harness.core.device import Conditions
+from harness.core.launch import (
+    FailureKind,
+    LaunchFailure,
+    LaunchOrder,
+    LaunchRecord,
+    LoadTimes,
+    MeasureSettings,
+    MemoryReading,
+    OpTable,
+    Pass,
+)
+from harness.core.model import Graph
+
+NO_NODES = Graph(nodes=(), inputs=())
+NOTHING = OpTable(ops=(), coverage=None, mapping_cost=0.0, approximate=False, partitions=0, runs=0)
+
+
+def an_order(pass_: Pass = Pass.LATENCY, unit: str = "cpu", graph: Graph | None = None) -> LaunchOrder:
+    return LaunchOrder(
+        attempt="a1",
+        variant=Path("/m/v.tflite"),
+        variant_digest="d",
+        pass_=pass_,
+        unit=ComputeUnit.parse(unit),
+        settings=MeasureSettings(),
+        deadline_s=5.0,
+        inputs=(Path("/m/x.bin"),),
+        seed=3,
+        graph=graph,
+    )
+
+
+def an_ending(**changes: Any) -> Ending:  # noqa: ANN401 (any field of Ending)
+    fields: dict[str, Any] = {
+        "exit_code": 0,
+        "reason": "exit",
+        "message": "",
+        "wall_s": 1.5,
+        "stderr_tail": "",
+        "before": Conditions(taken_at=1.0),
+        "after": Conditions(taken_at=2.0),
+    }
+    return Ending(**{**fields, **changes})
+
+
+def said(kind: str, **fields: object) -> dict[str, Any]:
+    return {"v": 1, "id": "1", "say": kind, **fields}
+
+
+BEGUN = said("begun", started_at=1.2, runtime="LiteRT 2.3.0")
+LOADED = said("loaded", environment_ns=10, compile_ns=20, first_ns=30, accelerated=True)
+PARTLY = said("loaded", environment_ns=10, compile_ns=20, first_ns=30, accelerated=False)
+SAMPLES = said("samples", wall_ns=[5, 6], cpu_ns=[4, 5], starts_ns=[0, 7], warmup_ns=[30])
+DONE = said("done")
+EVENT = {"tag": "Copy", "type": 8, "first": 0, "second": 0, "elapsed_us": [1, 2]}
+PROFILE = said("profile", events=[EVENT], runs=2, dropped=0, unavailable=None)
+
+
+def record(*messages: dict[str, Any], order: LaunchOrder | None = None) -> LaunchRecord:
+    made = outcome(order or an_order(), messages, an_ending(), lambda _, __: NOTHING)
+    assert isinstance(made, LaunchRecord), made
+    return made
+
+
+def failure(*messages: dict[str, Any], order: LaunchOrder | None = None, **ending: object) -> LaunchFailure:
+    made = outcome(order or an_order(), messages, an_ending(**ending), op_table)
+    assert isinstance(made, LaunchFailure), made
+    return made
+
+
+def test_an_order_on_the_wire_is_what_the_agent_accepts() -> None:
+    wire = json.loads(json.dumps(encode(an_order(unit="cpu/builtin:4"))))
+    assert protocol.check_order(wire) == wire
+    assert wire["unit"] == {"kind": "cpu", "backend": "builtin", "threads": 4}
+
+
+def test_paths_on_the_wire_are_absolute() -> None:
+    order = LaunchOrder(
+        attempt="a",
+        variant=Path("v.tflite"),
+        variant_digest="d",
+        pass_=Pass.LATENCY,
+        unit=ComputeUnit(kind="cpu"),
+        settings=MeasureSettings(),
+        deadline_s=1.0,
+    )
+    assert encode(order)["variant"] == str(Path.cwd() / "v.tflite")
+
+
+def test_what_was_said_is_the_record() -> None:
+    assert record(BEGUN, LOADED, SAMPLES, DONE) == LaunchRecord(
+        attempt="a1",
+        pass_=Pass.LATENCY,
+        started_at=1.2,
+        wall_s=1.5,
+        runtime="LiteRT 2.3.0",
+        backend="xnnpack",
+        observed=ComputeUnit(kind="cpu"),
+        load=LoadTimes(environment_ns=10, compile_ns=20, first_ns=30),
+        samples_ns=(5, 6),
+        cpu_ns=(4, 5),
+        starts_ns=(0, 7),
+        warmup_ns=(30,),
+        before=Conditions(taken_at=1.0),
+        after=Conditions(taken_at=2.0),
+    )
+
+
+def test_memory_is_taken_over_as_it_was_said() -> None:
+    reading = {"after_load": 1, "after_run": 2, "peak": None, "anonymous": 3, "file_backed": 4, "method": "proc"}
+    made = record(BEGUN, LOADED, SAMPLES, said("memory", **reading), DONE, order=an_order(Pass.MEMORY))
+    assert made.memory == MemoryReading(**reading)  # type: ignore[arg-type]
+
+
+def test_events_go_to_the_mapping_with_the_order_s_graph() -> None:
+    asked: list[object] = []
+
+    def map_ops(graph: Graph, events: object) -> OpTable:
+        asked.extend((graph, events))
+        return NOTHING
+
+    outcome(an_order(Pass.OPS, graph=NO_NODES), (BEGUN, LOADED, SAMPLES, PROFILE, DONE), an_ending(), map_ops)
+    assert asked == [NO_NODES, (ProfileEvent(tag="Copy", type=8, first=0, second=0, elapsed_us=(1, 2)),)]
+
+
+def test_a_profile_that_could_not_be_had_keeps_its_reason() -> None:
+    none = said("profile", events=[], runs=0, dropped=0, unavailable="LiteRT 9 is unknown")
+    made = record(BEGUN, LOADED, SAMPLES, none, DONE, order=an_order(Pass.OPS, graph=NO_NODES))
+    assert (made.ops, made.ops_unavailable) == (None, "LiteRT 9 is unknown")
+
+
+@pytest.mark.parametrize(
+    ("unit", "loaded", "kinds", "backend", "observed"),
+    [
+        ("cpu", LOADED, (), "xnnpack", "cpu"),
+        ("cpu", PARTLY, (), None, "cpu"),
+        ("cpu", PARTLY, (8, 2), "xnnpack+builtin", "cpu"),
+        ("cpu", PARTLY, (2,), "builtin", "cpu"),
+        ("cpu/builtin", PARTLY, (), "builtin", "cpu/builtin"),
+        ("cpu/builtin:2", PARTLY, (2,), "builtin", "cpu/builtin:2"),
+        ("cpu/builtin", LOADED, (), "xnnpack", "cpu/xnnpack"),
+        ("cpu/xnnpack", PARTLY, (), None, None),
+        ("cpu/xnnpack", PARTLY, (8, 2), "xnnpack+builtin", "cpu/xnnpack"),
+        ("cpu/xnnpack", PARTLY, (2,), "builtin", "cpu/builtin"),
+    ],
+)
+def test_backend_and_unit_are_what_the_evidence_shows(
+    unit: str, loaded: dict[str, Any], kinds: tuple[int, ...], backend: str | None, observed: str | None
+) -> None:
+    events = [{**EVENT, "type": kind} for kind in kinds]
+    profile = said("profile", events=events, runs=2, dropped=0, unavailable=None)
+    order = an_order(Pass.OPS if kinds else Pass.LATENCY, unit, NO_NODES)
+    made = record(BEGUN, loaded, SAMPLES, *([profile] if kinds else []), DONE, order=order)
+    assert (made.backend, made.observed) == (backend, None if observed is None else ComputeUnit.parse(observed))
+
+
+def test_an_error_has_the_runtime_s_own_words() -> None:
+    tail = (
+        "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+        "ERROR: [error_reporter.cc:27] Encountered unresolved custom op: Foo.\n"
+        "ERROR: [error_reporter.cc:27] Encountered unresolved custom op: Foo.\n"
+        "ERROR: plain\n\n"
+    )
+    ended = failure(BEGUN, said("error", error="it failed (status 3)"), exit_code=1, stderr_tail=tail)
+    assert ended.kind is FailureKind.ERROR
+    assert ended.message == "it failed (status 3); Encountered unresolved custom op: Foo.; plain"
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind", "words"),
+    [
+        ({"exit_code": 139}, FailureKind.CRASH, "signal 11 (exit code 139)"),
+        ({"exit_code": 3}, FailureKind.CRASH, "exit code 3"),
+        ({"exit_code": 137, "reason": "deadline", "message": "slow"}, FailureKind.DEADLINE, "killed: slow"),
+        ({"exit_code": 137, "reason": "protocol", "message": "odd"}, FailureKind.PROTOCOL, "killed: odd"),
+        ({"exit_code": 137, "reason": "cancelled", "message": "c"}, FailureKind.LOST, "killed: c"),
+        ({"exit_code": 137, "reason": "boredom", "message": "b"}, FailureKind.PROTOCOL, "killed: b"),
+    ],
+)
+def test_a_bad_end_is_a_failure_of_its_kind(ending: dict[str, Any], kind: FailureKind, words: str) -> None:
+    ended = failure(BEGUN, **ending)
+    assert (ended.kind, ended.exit_code) == (kind, ending["exit_code"])
+    assert words in ended.message
+
+
+@pytest.mark.parametrize(
+    ("pass_", "missing"), [(Pass.LATENCY, "done"), (Pass.OPS, "profile, done"), (Pass.MEMORY, "memory, done")]
+)
+def test_an_end_without_everything_a_pass_has_to_say_is_no_record(pass_: Pass, missing: str) -> None:
+    ended = failure(BEGUN, LOADED, SAMPLES, order=an_order(pass_))
+    assert ended.kind is FailureKind.PROTOCOL
+    assert ended.message == f"it ended without saying {missing}"
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({**SAMPLES, "wall_ns": [1.5]}, "whole number"),
+        ({**SAMPLES, "wall_ns": [True]}, "whole number"),
+        ({**SAMPLES, "mood": "good"}, "mood"),
+        ({**SAMPLES, "wall_ns": None}, "wall_ns"),
+    ],
+)
+def test_a_message_of_the_wrong_form_is_a_failure_of_the_protocol(bad: dict[str, Any], words: str) -> None:
+    ended = failure(BEGUN, LOADED, bad, DONE)
+    assert ended.kind is FailureKind.PROTOCOL
+    assert words in ended.message
+
+
+def test_a_record_without_conditions_is_a_failure_of_the_protocol() -> None:
+    assert "conditions" in failure(BEGUN, LOADED, SAMPLES, DONE, after=None).message
