@@ -122,9 +122,10 @@ def test_a_writer_killed_at_any_moment_loses_nothing_that_was_saved(tmp_path: Pa
         said.append(process.stdout.readline())
         time.sleep(chance.uniform(0.0, 0.25))
         process.send_signal(signal.SIGKILL)
-        rest, fault = process.communicate(timeout=PATIENCE_S)
+        # Not communicate: it would lose what readline has buffered.
+        said.extend(process.stdout.read().splitlines())
+        _, fault = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == -signal.SIGKILL, fault
-        said.extend(rest.splitlines())
 
     assert checked(location) == []
     words = [line.split() for line in said if line.strip()]
