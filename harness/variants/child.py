@@ -27,6 +27,8 @@ def _attempt(job: BuildJob, build: BuildOne) -> BuildOutcome:
         return build(job)
     except WeighbridgeError as exc:
         return _failed(job, _without_recipe(str(exc), job.spec.recipe), refused=isinstance(exc, RecipeRefused))
+    except OSError as exc:
+        return _failed(job, f"{exc.filename or job.scratch}: {exc.strerror}")
     except Exception as exc:  # the tools raise anything; this is the boundary of one build
         return _failed(job, f"{type(exc).__name__}: {exc}"[:2000])
 
