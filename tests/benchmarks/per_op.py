@@ -1,0 +1,87 @@
+"""How much of an inference the per-op table explains: the lowest coverage over a fixed list of models.
+
+0 where a kernel or an operator is unaccounted for, or where the runtime's own kernels, which name their operators,
+cover less than 0.99. detail holds every model with its coverage, the doubt of its mapping, and how many of its
+operators have the kernels that they have when they are cut out and run alone.
+"""
+
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from devices.inventory import local_device
+from devices.runtimes.litert_kernels import LOST, rule_for
+from harness.core import digest
+from harness.core.compute_unit import ComputeUnit
+from harness.core.launch import LaunchOrder, LaunchRecord, MeasureSettings, OpTable, Pass
+from harness.core.ports import Device
+from harness.sources.tflite import read_graph
+from tests.benchmarks.line import print_line
+from tests.support import zoo
+from tests.support.one_op import compare
+
+_LEAST_BUILTIN = 0.99
+_SHORT_NS = 1e6
+_INFERENCES = {"cpu": 60, "cpu/builtin": 10}
+
+
+def launch(device: Device, path: Path, unit: str) -> LaunchRecord:
+    """One ops pass. Raises RuntimeError where it gave no operators: then there is nothing to benchmark."""
+    order = LaunchOrder(
+        attempt=f"{path.stem}-{unit}",
+        variant=path,
+        variant_digest=digest.of_file(path),
+        pass_=Pass.OPS,
+        unit=ComputeUnit.parse(unit),
+        settings=MeasureSettings(inferences=_INFERENCES[unit]),
+        deadline_s=120.0,
+        graph=read_graph(path),
+    )
+    outcome = device.launch(order)
+    if not isinstance(outcome, LaunchRecord) or outcome.ops is None:
+        raise RuntimeError(f"{path.name} on {unit}: {outcome}")
+    return outcome
+
+
+def unaccounted(table: OpTable) -> int:
+    """Kernels without an operator, and operators without a kernel that no rule lets go."""
+    return sum(row.index < 0 or (not row.kernels and rule_for(row.type).vanish >= LOST) for row in table.ops)
+
+
+def measure(device: Device, entry: zoo.Entry, directory: Path) -> dict[str, object]:
+    """One model: its line of the detail."""
+    path = zoo.write(entry, directory)
+    record, builtin = launch(device, path, "cpu"), launch(device, path, "cpu/builtin")
+    table, own = record.ops, builtin.ops
+    assert table is not None
+    assert own is not None
+    agreement = compare(path.read_bytes(), table, directory)
+    return {
+        "model": entry.name,
+        "coverage": round(table.coverage or 0.0, 4),
+        "builtin_coverage": round(own.coverage or 0.0, 4),
+        "unaccounted": unaccounted(table) + unaccounted(own),
+        "cost": table.mapping_cost,
+        "approximate": table.approximate,
+        "partitions": table.partitions,
+        "alone_agree": f"{agreement.same + agreement.merged} of {agreement.total}",
+        "of_them_merged": agreement.merged,
+        "median_ms": round(median(record.samples_ns) / 1e6, 2),
+        "over_1_ms": median(record.samples_ns) >= _SHORT_NS,
+    }
+
+
+def value_of(models: list[dict[str, object]]) -> float:
+    if any(model["unaccounted"] or float(str(model["builtin_coverage"])) < _LEAST_BUILTIN for model in models):
+        return 0.0
+    return min(float(str(model["coverage"])) for model in models)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch, local_device() as device:
+        models = [measure(device, entry, Path(scratch)) for entry in zoo.ZOO]
+    print_line("per_op", value_of(models), "coverage", {"models": models})
+
+
+if __name__ == "__main__":
+    main()
