@@ -77,16 +77,18 @@ function turnTheme() {
   drawAll();
 }
 
-/** Paper is light, and a closed table is lost on it. */
+/** Paper is light and has one width; a closed table is lost on it. */
 function preparePrint() {
   const opened = [...document.querySelectorAll("details.table:not([open])")];
   window.addEventListener("afterprint", () => {
     opened.forEach((details) => { details.open = false; });
+    delete document.documentElement.dataset.printing;
     applyTheme(themeOf());
     drawAll();
   }, { once: true });
   opened.forEach((details) => { details.open = true; });
   document.documentElement.dataset.theme = "light";
+  document.documentElement.dataset.printing = "";
   drawAll();
 }
 
