@@ -151,6 +151,7 @@ _DEFAULTS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+_SHOWN = 60  # characters of a name that is no technique
 _STEP = re.compile(r"(?P<name>[a-z][a-z0-9]*(?:-[a-z][a-z0-9]*)*)(?:-(?P<number>[1-9][0-9]{0,2}))?")
 
 
@@ -246,7 +247,8 @@ def _model_refusal(recipe: Recipe, model: Model) -> str | None:
 def _parse_step(text: str, part: str) -> Step:
     name, at, method = part.partition("@")
     if at:
-        raise RecipeUnknown(text, f"the method @{method} is not available; write {name or 'the technique'} without it")
+        plain = name[:_SHOWN] or "the technique"
+        raise RecipeUnknown(text, f"the method @{method[:_SHOWN]} is not available; write {plain} without it")
     if name in _names(with_number=False) or name in AS_STORED:
         return Step(technique=name)
     match = _STEP.fullmatch(name)
@@ -270,6 +272,7 @@ def _numbers(name: str) -> range | None:
 
 
 def _unknown(name: str) -> str:
+    name = name if len(name) <= _SHOWN else name[:_SHOWN] + "..."
     number = re.search(r"[0-9]+$", name)
     candidates = _names(with_number=False) + [
         f"{known}-{number[0] if number else numbers[len(numbers) // 2]}"

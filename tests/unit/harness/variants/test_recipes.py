@@ -145,3 +145,9 @@ def test_every_row_says_what_a_user_needs(name: str, format: str) -> None:
     assert row.runs_on
     assert row.size
     assert (row.parameter is not None) == (row.kind is Kind.EDIT)
+
+
+def test_a_very_long_name_is_not_repeated_whole() -> None:
+    with pytest.raises(RecipeUnknown) as caught:
+        parse("x" * 10_000)
+    assert len(caught.value.reason) < 400
