@@ -34,6 +34,7 @@ from harness.config_fields import (
     as_mapping,
     auto_or_list,
     refuse,
+    taken,
     unique,
 )
 from harness.core.errors import ConfigError
@@ -70,7 +71,9 @@ Variants = Annotated[
 ]
 
 
+# Held equal to harness.sources.samples and harness.fidelity.metrics by a test; written out for editors.
 Sample = Literal["digits", "mobilenet_v2"]
+Metric = Literal["top1"]
 
 
 class SampleModel(_Form):
@@ -90,7 +93,7 @@ class FileModel(_Form):
     path: File
     name: Text = Field(default_factory=lambda given: given["path"].stem)
     data: File | None = None
-    metric: Literal["top1"] | None = None
+    metric: Metric | None = None
     variants: Variants | None = None
 
 
@@ -135,7 +138,7 @@ def _check_models(entries: tuple[Model | PrebuiltVariant, ...]) -> tuple[Model |
                 ((index, "of"), f"no model {entry.of[:80]!r}, allowed: {', '.join(models) or 'none is given'}")
             )
         elif entry.name in models[entry.of]:
-            problems.append(((index, "name"), f"{entry.of} has a variant {entry.name[:80]!r} already, allowed: once"))
+            problems.append(((index, "name"), taken(entry.of, entry.name)))
         else:
             models[entry.of].add(entry.name)
     refuse(problems)
@@ -237,14 +240,19 @@ class Config(_Form):
         return Bands(**self.compare.model_dump())
 
     def specs(self, model: str, default: Sequence[str]) -> tuple[VariantSpec, ...]:
-        """The variants asked for of a model: its own list, else the common one, else `default` (recipes' texts)."""
+        """The variants asked for of a model: its own list, else the common one, else `default` (recipes' texts).
+
+        Those that somebody else built come last. Raises ConfigError where one is called as another variant.
+        """
         own = next(entry.variants for entry in self.sources if entry.name == model)
         asked = [(form.name, form.recipe) for form in own or self.variants or ()] or [(text, text) for text in default]
-        built = tuple(VariantSpec(model=model, name=name, recipe=recipe) for name, recipe in asked)
-        found = (entry for entry in self.models if isinstance(entry, PrebuiltVariant) and entry.of == model)
-        return built + tuple(
-            VariantSpec(model=model, name=entry.name, recipe=PREBUILT, prebuilt=entry.path) for entry in found
-        )
+        specs = [VariantSpec(model=model, name=name, recipe=recipe) for name, recipe in asked]
+        for index, entry in enumerate(self.models):
+            if isinstance(entry, PrebuiltVariant) and entry.of == model:
+                if entry.name in dict(asked):
+                    raise ConfigError(f"{self.place('models', index, 'name')}: {taken(model, entry.name)}")
+                specs.append(VariantSpec(model=model, name=entry.name, recipe=PREBUILT, prebuilt=entry.path))
+        return tuple(specs)
 
     def place(self, *keys: Key) -> Place:
         """Where the value at `keys` stands in the file, for problems that only its reader can find."""

@@ -41,6 +41,11 @@ def unique(what: str, identity: Callable[[Any], str], *keys: str) -> AfterValida
     return AfterValidator(check)
 
 
+def taken(model: str, variant: str) -> str:
+    """What is said of a variant that is called as another one of the same model."""
+    return f"{model[:80]} has a variant {variant[:80]!r} already, allowed: once"
+
+
 def as_mapping(key: str) -> Callable[[object], object]:
     """The short form of an item: its text alone stands for {key: text}."""
     return lambda value: {key: value} if isinstance(value, str) else value

@@ -130,19 +130,19 @@ def _plain(node: object, left: list[int]) -> object:
     if left[0] < 0:
         raise OverflowError
     if isinstance(node, dict):
-        return {_plain_key(key): _plain(value, left) for key, value in node.items()}
+        return {_scalar(key): _plain(value, left) for key, value in node.items()}
     if isinstance(node, list):
         return [_plain(item, left) for item in node]
+    return _scalar(node)
+
+
+def _scalar(node: object) -> object:
     if isinstance(node, bool | ScalarBoolean):  # ruamel's own, where it carries an anchor, is an int
         return bool(node)
     for kind in (int, float, str):
         if isinstance(node, kind):
             return kind(node)
     return node  # dates and tagged values: no key takes them, so they end as a wrong type
-
-
-def _plain_key(key: object) -> object:
-    return str(key) if isinstance(key, str) else key
 
 
 def _holds(node: object, key: Key) -> TypeGuard[CommentedMap | CommentedSeq]:

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from harness.config import (
     Config,
     FileModel,
+    Metric,
     PrebuiltVariant,
+    Sample,
     SampleModel,
     SimulatedDevice,
     load_config,
@@ -23,6 +26,8 @@ from harness.core.compute_unit import ComputeUnit
 from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
+from harness.fidelity.metrics import METRICS
+from harness.sources.samples import SAMPLES
 
 ROOT = Path(__file__).parents[3]
 LINE = re.compile(r"bench\.yaml:\d+:\d+: .")
@@ -106,6 +111,30 @@ def test_without_variants_the_default_set_is_taken_and_a_prebuilt_one_added() ->
     specs = config.specs("digits", ("uint8", "int8"))
     assert [spec.name for spec in specs] == ["uint8", "int8", "x"]
     assert [spec.prebuilt for spec in specs] == [None, None, Path("/folder/x.tflite")]
+
+
+def test_a_prebuilt_variant_is_not_called_as_one_of_the_default_set() -> None:
+    config = a_config("models:\n  - digits\n  - {path: int8.tflite, of: digits}\n")
+    with pytest.raises(ConfigError, match=r"^/folder/bench\.yaml:3:5: digits has a variant 'int8' already"):
+        config.specs("digits", ("float32", "int8"))
+
+
+def test_the_samples_are_those_that_ship() -> None:
+    assert get_args(Sample) == tuple(SAMPLES)
+
+
+def test_the_metrics_are_those_of_the_table() -> None:
+    assert get_args(Metric) == tuple(METRICS)
+
+
+def test_a_scenario_keeps_keys_that_are_numbers() -> None:
+    config = a_config(
+        "models: [digits]\n"
+        "devices: [{name: a, kind: simulated, scenario: {heat: {throttle: {44.0: 1.15}}, on: &yes true, off: *yes}}]\n"
+    )
+    device = config.devices[0]
+    assert isinstance(device, SimulatedDevice)
+    assert repr(device.scenario) == "{'heat': {'throttle': {44.0: 1.15}}, 'on': True, 'off': True}"
 
 
 def test_whole_numbers_of_seconds_are_the_same_settings_as_floats() -> None:
