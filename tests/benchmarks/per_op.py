@@ -6,6 +6,7 @@ operators have the kernels that they have when they are cut out and run alone.
 """
 
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
@@ -21,11 +22,28 @@ from tests.support import zoo
 from tests.support.one_op import compare
 
 _LEAST_BUILTIN = 0.99
-_SHORT_NS = 1e6
 _INFERENCES = {"cpu": 60, "cpu/builtin": 10}
 
 
-def launch(device: Device, path: Path, unit: str) -> LaunchRecord:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerOp:
+    """What came of one model. agree_merged counts operators that agree together with the neighbours that XNNPACK
+    merged them with. median_ms is of profiled inferences."""
+
+    model: str
+    coverage: float
+    builtin_coverage: float
+    unaccounted: int
+    cost: float
+    approximate: bool
+    partitions: int
+    operators: int
+    agree_alone: int
+    agree_merged: int
+    median_ms: float
+
+
+def launch(device: Device, path: Path, unit: str) -> tuple[LaunchRecord, OpTable]:
     """One ops pass. Raises RuntimeError where it gave no operators: then there is nothing to benchmark."""
     order = LaunchOrder(
         attempt=f"{path.stem}-{unit}",
@@ -40,7 +58,7 @@ def launch(device: Device, path: Path, unit: str) -> LaunchRecord:
     outcome = device.launch(order)
     if not isinstance(outcome, LaunchRecord) or outcome.ops is None:
         raise RuntimeError(f"{path.name} on {unit}: {outcome}")
-    return outcome
+    return outcome, outcome.ops
 
 
 def unaccounted(table: OpTable) -> int:
@@ -48,39 +66,42 @@ def unaccounted(table: OpTable) -> int:
     return sum(row.index < 0 or (not row.kernels and rule_for(row.type).vanish >= LOST) for row in table.ops)
 
 
-def measure(device: Device, entry: zoo.Entry, directory: Path) -> dict[str, object]:
-    """One model: its line of the detail."""
+def measure(device: Device, entry: zoo.Entry, directory: Path) -> PerOp:
+    """Both units of one model, and its operators alone."""
     path = zoo.write(entry, directory)
-    record, builtin = launch(device, path, "cpu"), launch(device, path, "cpu/builtin")
-    table, own = record.ops, builtin.ops
-    assert table is not None
-    assert own is not None
+    record, table = launch(device, path, "cpu")
+    _, own = launch(device, path, "cpu/builtin")
     agreement = compare(path.read_bytes(), table, directory)
-    return {
-        "model": entry.name,
-        "coverage": round(table.coverage or 0.0, 4),
-        "builtin_coverage": round(own.coverage or 0.0, 4),
-        "unaccounted": unaccounted(table) + unaccounted(own),
-        "cost": table.mapping_cost,
-        "approximate": table.approximate,
-        "partitions": table.partitions,
-        "alone_agree": f"{agreement.same + agreement.merged} of {agreement.total}",
-        "of_them_merged": agreement.merged,
-        "median_ms": round(median(record.samples_ns) / 1e6, 2),
-        "over_1_ms": median(record.samples_ns) >= _SHORT_NS,
-    }
+    return PerOp(
+        model=entry.name,
+        coverage=round(table.coverage or 0.0, 4),
+        builtin_coverage=round(own.coverage or 0.0, 4),
+        unaccounted=unaccounted(table) + unaccounted(own),
+        cost=table.mapping_cost,
+        approximate=table.approximate,
+        partitions=table.partitions,
+        operators=agreement.total,
+        agree_alone=agreement.same,
+        agree_merged=agreement.merged,
+        median_ms=round(median(record.samples_ns) / 1e6, 2),
+    )
 
 
-def value_of(models: list[dict[str, object]]) -> float:
-    if any(model["unaccounted"] or float(str(model["builtin_coverage"])) < _LEAST_BUILTIN for model in models):
+def value_of(models: list[PerOp]) -> float:
+    if any(model.unaccounted or model.builtin_coverage < _LEAST_BUILTIN for model in models):
         return 0.0
-    return min(float(str(model["coverage"])) for model in models)
+    return min(model.coverage for model in models)
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, local_device() as device:
         models = [measure(device, entry, Path(scratch)) for entry in zoo.ZOO]
-    print_line("per_op", value_of(models), "coverage", {"models": models})
+    detail = {
+        "agree": f"{sum(m.agree_alone + m.agree_merged for m in models)} of {sum(m.operators for m in models)}",
+        "over_1_ms": sum(model.median_ms >= 1 for model in models),
+        "models": [asdict(model) for model in models],
+    }
+    print_line("per_op", value_of(models), "coverage", detail)
 
 
 if __name__ == "__main__":
