@@ -3,20 +3,16 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from devices.runtimes.agent import AgentClient, Lines, MapOps
+from devices.runtimes.agent import AgentClient
+from devices.runtimes.agent_launch import MapOps
+from devices.transport.local import LocalTransport
 from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.errors import DeviceLost
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
 
 T = TypeVar("T")
-
-
-class Connection(Lines, Protocol):
-    """A transport that can be closed, which ends the agent."""
-
-    def close(self) -> None: ...
 
 
 class AttachedDevice:
@@ -28,7 +24,7 @@ class AttachedDevice:
     def __init__(
         self,
         facts: DeviceFacts,
-        connect: Callable[[], Connection],
+        connect: Callable[[], LocalTransport],
         lease: Callable[[], AbstractContextManager[None]],
         map_ops: MapOps,
     ) -> None:
@@ -37,7 +33,7 @@ class AttachedDevice:
         self._lease = lease
         self._map_ops = map_ops
         self._held = ExitStack()
-        self._connection: Connection | None = None
+        self._connection: LocalTransport | None = None
         self._client: AgentClient | None = None
 
     @property

@@ -15,6 +15,7 @@ from pathlib import Path
 from harness.core import digest
 from harness.core.errors import DeviceBusy, DeviceError
 
+_HELD: set[int] = set()
 _LONGEST = 40
 _NOTE_BYTES = 4096
 
@@ -37,11 +38,13 @@ def lease(device: str, key: str, folder: Path, clock: Callable[[], float] = time
         descriptor = _open(path)
     except OSError as exc:
         raise DeviceError(device, f"no lease can be taken in {path}: {exc.strerror}; make the folder writable") from exc
+    _HELD.add(descriptor)
     try:
         _lock(descriptor, device)
         _note(descriptor, {"pid": os.getpid(), "since": clock()})
         yield
     finally:
+        _HELD.discard(descriptor)
         os.close(descriptor)
 
 
@@ -49,6 +52,15 @@ def lock_name(key: str) -> str:
     """A file name for any key: readable where it can be, and never the same for two."""
     readable = re.sub(r"[^A-Za-z0-9_-]", "_", key)[:_LONGEST]
     return f"{readable}-{digest.of_bytes(key.encode())[:8]}.lock"
+
+
+def _let_go() -> None:
+    """In a forked child: flock goes with the open file, which a child shares and could keep past its parent's end."""
+    while _HELD:
+        os.close(_HELD.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _open(path: Path) -> int:

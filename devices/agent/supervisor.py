@@ -58,6 +58,7 @@ class Supervisor:
         self._child: Child | None = None
         self._runtime: dict[str, object] | None = None
         self._open = True
+        self._parent = os.getppid()
         self._next_beat = time.monotonic()
 
     def serve(self) -> None:
@@ -97,6 +98,8 @@ class Supervisor:
         if now >= self._next_beat:
             self._next_beat = now + _HEARTBEAT_S
             self._writer.say("heartbeat")
+            # A host that was killed may have left copies of our stdin in processes that it forked.
+            self._open = self._open and os.getppid() == self._parent
 
     def _read_requests(self) -> None:
         piece = os.read(0, _CHUNK)

@@ -3,41 +3,28 @@
 import itertools
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
 
 from devices.agent import protocol
 from devices.agent.protocol import ProtocolError
 from devices.runtimes import agent_launch
-from devices.runtimes.agent_launch import Ending
-from devices.runtimes.events import ProfileEvent
+from devices.runtimes.agent_launch import Ending, MapOps, Message
+from devices.transport.local import LocalTransport
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, Conditions
 from harness.core.errors import DeviceLost
-from harness.core.launch import LaunchOrder, LaunchOutcome, OpTable
-from harness.core.model import Graph
+from harness.core.launch import LaunchOrder, LaunchOutcome
 from harness.core.units import Seconds
-
-MapOps = Callable[[Graph, Sequence[ProfileEvent]], OpTable]
-Message = dict[str, Any]
 
 _START_S: Seconds = 30.0  # a board starts Python slowly
 _ANSWER_S: Seconds = 15.0
-_OVERTIME_S: Seconds = 5.0  # the supervisor enforces a launch's deadline; past this it is gone itself
-
-
-class Lines(Protocol):
-    """What the client needs of a transport."""
-
-    def send(self, line: bytes) -> None: ...
-
-    def receive(self, deadline: Deadline) -> bytes: ...
+_OVERTIME_S: Seconds = 30.0  # the supervisor keeps the deadline; the dead may take a while to give back their memory
 
 
 class AgentClient:
     """Speaks with one supervisor. Every wait has a deadline; DeviceLost where the agent is gone or talks nonsense."""
 
-    def __init__(self, device: str, lines: Lines, map_ops: MapOps) -> None:
+    def __init__(self, device: str, lines: LocalTransport, map_ops: MapOps) -> None:
         self._device = device
         self._lines = lines
         self._map_ops = map_ops

@@ -78,6 +78,13 @@ def test_the_first_inference_is_in_the_warm_up(device: AttachedDevice, cnn: Path
     assert record.load.compile_ns > 0
 
 
+def test_of_a_long_warm_up_both_ends_are_kept(device: AttachedDevice, cnn: Path) -> None:
+    long = MeasureSettings(inferences=3, warmup_inferences=5000, warmup_s=0.0)
+    record = measured(device.launch(an_order(cnn, settings=long)))
+    assert len(record.warmup_ns) == 1000
+    assert record.warmup_ns[0] == record.load.first_ns
+
+
 def test_a_launch_stops_early_with_what_it_has(device: AttachedDevice, cnn: Path) -> None:
     endless = MeasureSettings(inferences=10**9, max_launch_s=0.3, warmup_s=0.0)
     record = measured(device.launch(an_order(cnn, settings=endless)))

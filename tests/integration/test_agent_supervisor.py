@@ -1,6 +1,8 @@
 """The supervisor on its own, spoken to in lines: requests, refusals, heartbeats, cancel, the end of stdin."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +50,17 @@ class Talk:
         assert self.process.stdin is not None
         self.process.stdin.close()
         return self.process.wait(10)
+
+
+HOST = """
+import os, subprocess, sys, time
+pipe = subprocess.PIPE
+supervisor = subprocess.Popen((sys.executable, sys.argv[1], "supervise"), stdin=pipe, stdout=pipe)
+assert b"hello" in supervisor.stdout.readline()
+if os.fork() == 0:
+    print(supervisor.pid, os.getpid(), flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -115,6 +128,18 @@ def test_the_end_of_stdin_ends_the_launch_and_the_supervisor(talk: Talk, tmp_pat
     launched = wait_for_pid(tmp_path / "m")
     assert talk.end() == 0
     assert wait_for_end(launched)
+
+
+def test_a_killed_host_ends_it_though_a_fork_of_the_host_holds_its_stdin(tmp_path: Path) -> None:
+    argv = (sys.executable, "-c", HOST, str(bundle_file(tmp_path)))
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as host:
+        assert host.stdout is not None
+        supervisor, fork = (int(word) for word in host.stdout.readline().split())
+        host.kill()
+        host.wait(10)
+        ended = wait_for_end(supervisor)
+        os.kill(fork, signal.SIGKILL)
+    assert ended
 
 
 def test_stop_ends_it(talk: Talk) -> None:

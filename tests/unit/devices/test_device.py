@@ -1,17 +1,19 @@
 """A device with an agent: when the lease is held, when the agent is started, and what is asked again."""
 
 import json
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from devices.device import AttachedDevice
 from devices.runtimes.litert_ops import op_table
+from devices.transport.local import LocalTransport
 from harness.core.compute_unit import ComputeUnit
-from harness.core.deadline import Deadline
 from harness.core.device import DeviceFacts
 from harness.core.errors import DeviceBusy, DeviceLost
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, MeasureSettings, Pass
@@ -21,25 +23,40 @@ BEAT = {"v": 1, "say": "heartbeat"}
 FACTS = DeviceFacts(name="board", family="linux", simulated=False)
 
 
-class Line:
-    """A connection that plays what it was given; `None` is the end of the agent."""
+PLAY = """
+import sys
+messages, wait, log = sys.argv[1:]
+if messages:
+    print(messages, flush=True)
+if wait == "wait":
+    with open(log, "w") as stream:
+        stream.write(sys.stdin.read())
+"""
 
-    def __init__(self, *messages: object) -> None:
-        self._messages = deque(messages)
-        self.sent: list[dict[str, object]] = []
-        self.closed = False
 
-    def send(self, line: bytes) -> None:
-        self.sent.append(json.loads(line))
+class Play:
+    """Starts a process that says what it was given and then waits, or ends where the last word is None."""
 
-    def receive(self, _: Deadline) -> bytes:
-        message = self._messages.popleft()
-        if message is None:
-            raise DeviceLost("board", "the agent ended")
-        return message if isinstance(message, bytes) else json.dumps(message).encode()
+    def __init__(self, folder: Path, *messages: object) -> None:
+        self._ends = messages[-1] is None
+        self._lines = [m if isinstance(m, str) else json.dumps(m) for m in messages if m is not None]
+        self._log = folder / f"{id(self)}.log"
+        self.process = 0
 
-    def close(self) -> None:
-        self.closed = True
+    def __call__(self) -> LocalTransport:
+        words = ("\n".join(self._lines), "end" if self._ends else "wait", str(self._log))
+        transport = LocalTransport("board", (sys.executable, "-I", "-S", "-c", PLAY, *words))
+        self.process = transport.pid
+        return transport
+
+    @property
+    def is_running(self) -> bool:
+        return psutil.pid_exists(self.process)
+
+    @property
+    def heard(self) -> list[str]:
+        """What it was asked to do, once it has ended."""
+        return [json.loads(line)["do"] for line in self._log.read_text().splitlines()]
 
 
 class Lease:
@@ -53,9 +70,17 @@ class Lease:
         self.held = False
 
 
-def a_device(*lines: Line, lease: Lease | None = None) -> AttachedDevice:
-    waiting = deque(lines)
-    return AttachedDevice(FACTS, waiting.popleft, lease or Lease(), op_table)
+class Taken(Lease):
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        if not self.held:
+            raise DeviceBusy("board", "held")
+        yield
+
+
+def a_device(*plays: Play, lease: Lease | None = None) -> AttachedDevice:
+    waiting = deque(plays)
+    return AttachedDevice(FACTS, lambda: waiting.popleft()(), lease or Lease(), op_table)
 
 
 def canary(identity: str, *samples: object) -> dict[str, object]:
@@ -74,84 +99,76 @@ def an_order() -> LaunchOrder:
     )
 
 
-def test_the_lease_is_held_while_the_device_is_entered() -> None:
+def test_the_lease_is_held_while_the_device_is_entered(tmp_path: Path) -> None:
     lease = Lease()
-    with a_device(Line(HELLO), lease=lease):
+    with a_device(Play(tmp_path, HELLO), lease=lease):
         assert lease.held
     assert not lease.held
 
 
-def test_leaving_closes_the_connection() -> None:
-    line = Line(HELLO)
-    with a_device(line):
-        assert not line.closed
-    assert line.closed
+def test_leaving_ends_the_agent(tmp_path: Path) -> None:
+    play = Play(tmp_path, HELLO)
+    with a_device(play):
+        assert play.is_running
+    assert not play.is_running
 
 
-def test_an_agent_that_does_not_start_gives_the_lease_back() -> None:
-    lease, line = Lease(), Line(None)
-    with pytest.raises(DeviceLost):
-        a_device(line, lease=lease).__enter__()
-    assert line.closed
+def test_an_agent_that_does_not_start_gives_the_lease_back(tmp_path: Path) -> None:
+    lease, play = Lease(), Play(tmp_path, None)
+    with pytest.raises(DeviceLost, match="the agent ended"):
+        a_device(play, lease=lease).__enter__()
+    assert not play.is_running
     assert not lease.held
 
 
-def test_a_busy_device_starts_no_agent() -> None:
-    class Taken(Lease):
-        @contextmanager
-        def __call__(self) -> Iterator[None]:
-            if not self.held:
-                raise DeviceBusy("board", "held")
-            yield
+def test_a_program_that_is_not_there_is_a_lost_device() -> None:
+    with pytest.raises(DeviceLost, match="cannot be started with /no/such/python: No such file"):
+        LocalTransport("board", ("/no/such/python",))
 
-    line = Line(HELLO)
+
+def test_a_busy_device_starts_no_agent(tmp_path: Path) -> None:
+    play = Play(tmp_path, HELLO)
     with pytest.raises(DeviceBusy):
-        a_device(line, lease=Taken()).__enter__()
-    assert line.receive(Deadline(1.0)) == json.dumps(HELLO).encode()
+        a_device(play, lease=Taken()).__enter__()
+    assert play.process == 0
 
 
-def test_an_agent_of_another_version_is_lost_with_the_reason() -> None:
+def test_an_agent_of_another_version_is_lost_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(DeviceLost, match="protocol version 2, this end speaks 1"):
-        a_device(Line({**HELLO, "v": 2})).__enter__()
+        a_device(Play(tmp_path, {**HELLO, "v": 2})).__enter__()
 
 
-def test_heartbeats_and_leftovers_of_older_requests_are_passed_over() -> None:
-    with a_device(Line(HELLO, BEAT, canary("0", 9), BEAT, canary("1", 3, 1, 2))) as device:
+def test_heartbeats_and_leftovers_of_older_requests_are_passed_over(tmp_path: Path) -> None:
+    with a_device(Play(tmp_path, HELLO, BEAT, canary("0", 9), BEAT, canary("1", 3, 1, 2))) as device:
         assert device.canary().median_ns == 2
 
 
-def test_a_question_is_asked_again_of_a_new_agent() -> None:
-    first, second = Line(HELLO, None), Line(HELLO, canary("1", 5))
+def test_a_question_is_asked_again_of_a_new_agent(tmp_path: Path) -> None:
+    first, second = Play(tmp_path, HELLO, None), Play(tmp_path, HELLO, canary("1", 5))
     with a_device(first, second) as device:
         assert device.canary().samples_ns == (5,)
-    assert first.closed
+        assert not first.is_running
 
 
-def test_a_question_is_not_asked_a_third_time() -> None:
-    lines = Line(HELLO, None), Line(HELLO, None), Line(HELLO, canary("1", 5))
-    with a_device(*lines) as device, pytest.raises(DeviceLost):
+def test_a_question_is_not_asked_a_third_time(tmp_path: Path) -> None:
+    plays = [Play(tmp_path, HELLO, *words) for words in ([None], [None], [canary("1", 5)])]
+    with a_device(*plays) as device, pytest.raises(DeviceLost):
         device.canary()
 
 
-def test_a_launch_is_not_repeated() -> None:
-    first, second = Line(HELLO, None), Line(HELLO)
-    with a_device(first, second) as device:
+def test_a_launch_is_not_repeated(tmp_path: Path) -> None:
+    second = Play(tmp_path, HELLO, canary("1", 5))
+    with a_device(Play(tmp_path, HELLO, None), second) as device:
         outcome = device.launch(an_order())
-    assert outcome == LaunchFailure(
-        attempt="a1", pass_=Pass.MEMORY, kind=FailureKind.LOST, message="the agent ended", exit_code=None
-    )
-    assert second.sent == []
+        device.canary()
+    assert isinstance(outcome, LaunchFailure)
+    assert (outcome.attempt, outcome.pass_, outcome.kind) == ("a1", Pass.MEMORY, FailureKind.LOST)
+    assert second.heard == ["canary"]
 
 
-def test_after_a_lost_launch_the_next_call_starts_another_agent() -> None:
-    with a_device(Line(HELLO, None), Line(HELLO, canary("1", 5))) as device:
-        device.launch(an_order())
-        assert device.canary().samples_ns == (5,)
-
-
-def test_an_order_that_the_agent_refuses_is_a_failure_in_its_words() -> None:
+def test_an_order_that_the_agent_refuses_is_a_failure_in_its_words(tmp_path: Path) -> None:
     refusal = {"v": 1, "id": "1", "say": "refused", "error": "LiteRT was not found"}
-    with a_device(Line(HELLO, refusal)) as device:
+    with a_device(Play(tmp_path, HELLO, refusal)) as device:
         outcome = device.launch(an_order())
     assert isinstance(outcome, LaunchFailure)
     assert (outcome.kind, outcome.message) == (FailureKind.ERROR, "LiteRT was not found")
@@ -159,9 +176,9 @@ def test_an_order_that_the_agent_refuses_is_a_failure_in_its_words() -> None:
 
 @pytest.mark.parametrize(
     "nonsense",
-    [b"%!", {"v": 1, "id": "1", "say": "canary", "samples_ns": [1], "mood": "good"}, {"v": 1, "id": "1"}],
+    ["%!", {"v": 1, "id": "1", "say": "canary", "samples_ns": [1], "mood": "good"}, {"v": 1, "id": "1"}],
 )
-def test_an_agent_that_talks_nonsense_is_lost(nonsense: object) -> None:
-    lines = Line(HELLO, nonsense), Line(HELLO, nonsense)
-    with a_device(*lines) as device, pytest.raises(DeviceLost, match="the agent's words make no sense"):
+def test_an_agent_that_talks_nonsense_is_lost(tmp_path: Path, nonsense: object) -> None:
+    plays = Play(tmp_path, HELLO, nonsense), Play(tmp_path, HELLO, nonsense)
+    with a_device(*plays) as device, pytest.raises(DeviceLost, match="the agent's words make no sense"):
         device.canary()

@@ -21,11 +21,27 @@ with lease("local", "local", Path(sys.argv[1]), clock=lambda: 1_700_000_000.0):
 """
 
 
+HOLD_AND_FORK = """
+import os, sys, time
+from pathlib import Path
+from devices.lease import lease
+with lease("local", "local", Path(sys.argv[1])):
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+    time.sleep(60)
+"""
+
+
+def start(script: str, folder: Path) -> tuple[subprocess.Popen[str], str]:
+    process = subprocess.Popen((sys.executable, "-c", script, str(folder)), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
 def hold(folder: Path) -> subprocess.Popen[str]:
     """Another process that holds the lease by now."""
-    process = subprocess.Popen((sys.executable, "-c", HOLD, str(folder)), stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
+    process, word = start(HOLD, folder)
+    assert word == "held"
     return process
 
 
@@ -51,6 +67,16 @@ def test_a_lease_dies_with_its_holder(tmp_path: Path) -> None:
     end(hold(tmp_path))
     with lease("local", "local", tmp_path):
         assert str(os.getpid()) in (tmp_path / lock_name("local")).read_text()
+
+
+def test_a_lease_does_not_live_on_in_what_its_holder_forked(tmp_path: Path) -> None:
+    holder, child = start(HOLD_AND_FORK, tmp_path)
+    end(holder)
+    try:
+        with lease("local", "local", tmp_path):
+            os.kill(int(child), 0)  # it is still there
+    finally:
+        os.kill(int(child), signal.SIGKILL)
 
 
 def test_a_lease_can_be_taken_again_after_it_was_given_back(tmp_path: Path) -> None:
