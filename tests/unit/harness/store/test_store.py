@@ -7,6 +7,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,9 +138,8 @@ def test_launches_of_a_torn_block_stay_and_never_count(store: Store, tmp_path: P
     read = store.load("c1")
     assert [block.state for block in read.blocks] == [BlockState.TORN]
     assert read.launches == ()
-    with sqlite3.connect(tmp_path / "bench.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "bench.db")) as connection:
         assert connection.execute("SELECT count(*) FROM launch").fetchone() == (1,)
-    connection.close()
 
 
 def test_a_block_that_was_only_begun_does_not_count_yet(store: Store) -> None:
@@ -314,10 +314,22 @@ def test_columns_answer_questions_without_this_code(store: Store, tmp_path: Path
     store.begin_block(a_block())
     store.save_launch(a_launch(position=0, outcome=a_record(samples=3)))
     store.save_launch(a_launch(position=1, outcome=failure()))
-    connection = sqlite3.connect(tmp_path / "bench.db")
-    rows = connection.execute("SELECT pass, failure, exit_code, median_ns FROM launch ORDER BY position").fetchall()
-    connection.close()
+    with closing(sqlite3.connect(tmp_path / "bench.db")) as connection:
+        rows = connection.execute("SELECT pass, failure, exit_code, median_ns FROM launch ORDER BY position").fetchall()
     assert rows == [("latency", None, None, 1_000_001.0), ("latency", "crash", 139, None)]
+
+
+def test_the_query_of_the_documentation_works(store: Store, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "store.md").read_text(encoding="utf-8")
+    begin(store)
+    store.begin_block(a_block("b1"))
+    store.save_launch(a_launch("b1", outcome=a_record(samples=3)))
+    store.end_block("b1", None)
+    store.begin_block(a_block("b2"))
+    store.save_launch(a_launch("b2", outcome=a_record("other", samples=99)))
+    with closing(sqlite3.connect(tmp_path / "bench.db")) as connection:
+        rows = connection.execute(page.split('sqlite3 .bench/bench.db "')[1].split('"')[0]).fetchall()
+    assert rows == [("digits", "int8", "cpu", 1.000001)]
 
 
 def test_importing_the_store_loads_no_database_library() -> None:
