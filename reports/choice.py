@@ -166,9 +166,7 @@ def _caveats(choice: Choice, simulated: bool) -> Iterable[str]:
         return
     if choice.state is State.TENTATIVE:
         yield "the numbers are too disturbed to act on; measure again on a quiet machine"
-    for each, label in ((chosen, ""), (choice.source, "source: ")):
-        if each is not None and (label == "" or each is not chosen):
-            yield from _grade_caveat(each, label)
+    yield from _grade_caveats(chosen, choice.source)
     if chosen.judged.quality is Quality.REDUCED:
         yield f"outputs reduced: {chosen.judged.why}"
     if chosen.judged.quality is Quality.MEANINGLESS:
@@ -178,10 +176,16 @@ def _caveats(choice: Choice, simulated: bool) -> Iterable[str]:
     yield from chosen.result.variant.notes if chosen.result.variant else ()
 
 
-def _grade_caveat(candidate: Candidate, label: str) -> Iterable[str]:
-    if candidate.grade and candidate.grade.letter is not GradeLetter.A:
-        reasons = "; ".join(candidate.grade.reasons) or "no reason given"
-        yield f"{label}grade {candidate.grade.letter}: {reasons}"
+def _grade_caveats(chosen: Candidate, source: Candidate | None) -> Iterable[str]:
+    """What kept the two grades from an A; of the source only what does not hold for the chosen one as well."""
+    own = chosen.grade.reasons if chosen.grade else ()
+    if chosen.grade and chosen.grade.letter is not GradeLetter.A:
+        yield f"grade {chosen.grade.letter}: {'; '.join(own) or 'no reason given'}"
+    if source is None or source is chosen or source.grade is None or source.grade.letter is GradeLetter.A:
+        return
+    other = [reason for reason in source.grade.reasons if reason not in own]
+    if other or chosen.grade is None or chosen.grade.letter is not source.grade.letter:
+        yield f"the source has grade {source.grade.letter}" + (f": {'; '.join(other)}" if other else "")
 
 
 def sentence(choice: Choice) -> str:

@@ -88,7 +88,7 @@ def _matrix_cell(cell: Json | None) -> str:
     if not cell["latency_ns"]:
         return str(cell["outcome"])
     latency, against = cell["latency_ns"], cell["vs_float"] or {}
-    time = f"{numbers.milliseconds(latency['median'], latency['ci95'])} ms"
+    time = numbers.duration(latency["median"], latency["ci95"])
     verdict = VERDICTS.get(against.get("verdict") or "", "")
     ratio = numbers.times(against.get("latency_ratio"), against.get("ci95"))
     grade = f"grade {cell['grade']}" if cell["grade"] else ""

@@ -118,10 +118,10 @@ def _templates() -> "Environment":
     )
     environment.filters |= {
         "clip": clipped,
-        "ms": numbers.milliseconds,
+        "duration": numbers.duration,
         "times": numbers.times,
         "span": numbers.span,
-        "ms_span": _millisecond_span,
+        "duration_span": numbers.duration_span,
         "canary_text": _canary_text,
         "bytes": numbers.size,
         "percent": numbers.percent,
@@ -145,10 +145,6 @@ def _sortable(value: float | str | None) -> str:
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _millisecond_span(median: float, interval: numbers.Interval) -> str:
-    return numbers.span(median / 1e6, [bound / 1e6 for bound in interval] if interval else None)
 
 
 def _canary_text(cell: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 Interval = Sequence[float] | None
 DASH = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
+MICRO = "\N{MICRO SIGN}"
 MISSING = DASH
 _MOST = 4  # significant digits, however small the spread
 _USUAL = 3  # where no spread is known
@@ -41,11 +42,31 @@ def times(ratio: float | None, interval: Interval = None) -> str:
     return MISSING if ratio is None else f"{rounded(ratio, interval)}{TIMES}"
 
 
-def milliseconds(nanoseconds: float | None, interval: Interval = None) -> str:
-    """Nanoseconds as a number of milliseconds, without the unit."""
+def duration(nanoseconds: float | None, interval: Interval = None) -> str:
+    """Nanoseconds in the largest of ns, us, ms and s that leaves a number of 1 or more: `11.2 us` with its micro sign.
+
+    From 0.1 ms on it is milliseconds, so that one table seldom mixes units.
+    """
     if nanoseconds is None:
         return MISSING
-    return rounded(nanoseconds / 1e6, [bound / 1e6 for bound in interval] if interval else None)
+    divisor, unit = _scale(nanoseconds)
+    return f"{rounded(nanoseconds / divisor, [bound / divisor for bound in interval] if interval else None)} {unit}"
+
+
+def duration_span(nanoseconds: float | None, interval: Interval) -> str:
+    """The interval of a duration in the unit of its value; empty where there is none."""
+    if nanoseconds is None or not interval:
+        return ""
+    divisor, unit = _scale(nanoseconds)
+    return f"{span(nanoseconds / divisor, [bound / divisor for bound in interval])} {unit}"
+
+
+def _scale(nanoseconds: float) -> tuple[float, str]:
+    if nanoseconds < 1e3:
+        return 1.0, "ns"
+    if nanoseconds < 1e5:
+        return 1e3, f"{MICRO}s"
+    return (1e6, "ms") if nanoseconds < 1e10 else (1e9, "s")
 
 
 def size(count: float | None) -> str:

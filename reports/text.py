@@ -85,7 +85,7 @@ def _cell(cell: Json | None) -> str:
     if not cell["latency_ns"]:
         return str(cell["outcome"])
     latency, against = cell["latency_ns"], cell["vs_float"] or {}
-    time = f"{numbers.milliseconds(latency['median'], latency['ci95'])} ms"
+    time = numbers.duration(latency["median"], latency["ci95"])
     ratio = "" if cell["is_source"] else numbers.times(against.get("latency_ratio"), against.get("ci95"))
     mark = _MARKS.get(against.get("verdict") or "", "")
     doubt = "INVALID" if cell["outcome"] == "invalid" else ""

@@ -224,6 +224,14 @@ def test_doubt_of_the_mapping_is_said(browser: Browser, tmp_path: Path) -> None:
     page.context.close()
 
 
+def test_operators_that_cover_little_of_the_run_are_doubted(browser: Browser, tmp_path: Path) -> None:
+    short = replace(some_ops(6), coverage=0.06)
+    cells = [a_cell_result("float32"), a_cell_result("int8", ops=short)]
+    page = visit(browser, tmp_path, a_campaign_result(cells)).page
+    assert "B: its operators cover only 6 % of the run" in (page.locator("#op-notes .doubt").text_content() or "")
+    page.context.close()
+
+
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
 def test_a_hostile_name_is_shown_as_text(browser: Browser, tmp_path: Path, name: str) -> None:
     ops = some_ops(6)

@@ -121,6 +121,7 @@ function drawPareto(cells, key) {
   const points = cells.filter((cell) => cell.median !== null && chosen.value(cell) !== null).sort((x, y) => importance(x) - importance(y));
   if (!points.length) return draw("chart-pareto", null, 0, `No measured cell here has this: ${chosen.name.toLowerCase()}.`);
   const front = frontOf(points, chosen);
+  const [divisor, unit] = timeUnit(Math.sqrt(Math.min(...points.map((cell) => cell.median)) * Math.max(...points.map((cell) => cell.median))));
   const looks = (cell) => {
     if (cell.quality === "broken") return { symbol: CROSS, symbolSize: 13, itemStyle: { color: colour("alarm") } };
     if (cell.is_source) return { symbol: "diamond", symbolSize: 15, itemStyle: { color: colour("ink") } };
@@ -130,13 +131,13 @@ function drawPareto(cells, key) {
   draw("chart-pareto", {
     grid: { left: 70, right: 26, top: 18, bottom: 48 },
     tooltip: tooltip(({ data }) => data.cell && cellLines(data.cell)),
-    xAxis: spanAxis("Latency, ms", points.map((cell) => cell.median / 1e6), (v) => String(Number(v.toPrecision(3)))),
+    xAxis: spanAxis("Latency, " + unit, points.map((cell) => cell.median / divisor), (v) => String(Number(v.toPrecision(3)))),
     yAxis: chosen.down ? sizeAxis(points.map(chosen.value)) : spanAxis("", points.map(chosen.value), (v) => chosen.text(v)),
     series: [
-      { type: "line", silent: true, symbol: "none", data: front.map((cell) => [cell.median / 1e6, chosen.value(cell)]), lineStyle: { color: colour("series-1"), width: 1.2, type: "dashed", opacity: 0.7 }, z: 1 },
+      { type: "line", silent: true, symbol: "none", data: front.map((cell) => [cell.median / divisor, chosen.value(cell)]), lineStyle: { color: colour("series-1"), width: 1.2, type: "dashed", opacity: 0.7 }, z: 1 },
       {
         type: "scatter", z: 3,
-        data: points.map((cell) => ({ value: [cell.median / 1e6, chosen.value(cell)], cell, name: cell.variant, ...looks(cell) })),
+        data: points.map((cell) => ({ value: [cell.median / divisor, chosen.value(cell)], cell, name: cell.variant, ...looks(cell) })),
         label: { show: true, position: "right", distance: 8, color: colour("ink"), fontSize: 11.5, formatter: ({ data }) => plain(clipped(data.cell.variant, narrow() ? 14 : 24)), textBorderColor: colour("panel"), textBorderWidth: 3 },
         labelLine: { show: true, lineStyle: { color: colour("muted"), width: 0.7 } },
         labelLayout: apart(byId("chart-pareto")),
@@ -178,7 +179,7 @@ function frontOf(points, chosen) {
 function cellLines(cell) {
   return [
     clipped(cell.variant, 60) + (cell.is_source ? " (source)" : ""),
-    `${milliseconds(cell.median)}${cell.ci ? `  (${significant(cell.ci[0] / 1e6)}–${significant(cell.ci[1] / 1e6)})` : ""}`,
+    `${durationText(cell.median)}${cell.ci ? `  (${durationText(cell.ci[0])} – ${durationText(cell.ci[1])})` : ""}`,
     cell.ratio !== null && `${significant(cell.ratio)}× the source${cell.verdict ? ", " + cell.verdict : ""}`,
     `${byteText(cell.size)}, zipped ${byteText(cell.zip)}`,
     cell.accuracy !== null && `${cell.metric} ${cell.accuracy.toFixed(3)}`,
@@ -239,8 +240,8 @@ function drawLaunches(cells) {
   const far = niceStep(reach * 1.05);
   draw("chart-launches", {
     grid: room(),
-    tooltip: tooltip(({ data }) => data.cell && [clipped(data.cell.variant, 60), `block ${data.block}: ${milliseconds(data.ns)}`, `${data.value[0].toFixed(1)} % off the cell's median`]),
-    xAxis: axis("% off the cell's median", { type: "value", min: -far, max: far, axisLabel: { color: colour("muted"), formatter: (v) => (v > 0 ? "+" : "") + Number(v.toPrecision(3)) } }),
+    tooltip: tooltip(({ data }) => data.cell && [clipped(data.cell.variant, 60), `block ${data.block}: ${durationText(data.ns)}`, `${data.value[0].toFixed(1)} % off the cell's median`]),
+    xAxis: axis("% off the cell's median", { type: "value", min: -far, max: far, interval: far / 2, axisLabel: { color: colour("muted"), formatter: (v) => (v > 0 ? "+" : "") + Number(v.toPrecision(3)) } }),
     yAxis: names(timed.map((cell) => cell.variant)),
     series: [
       boxes(timed),

@@ -20,12 +20,21 @@ function element(tag, attributes, ...children) {
 /** Three significant digits, never in exponent form. */
 function significant(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return MISSING;
-  const size = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
+  if (value === 0) return "0";
+  const size = Math.floor(Math.log10(Math.abs(value)));
   return value.toFixed(Math.max(0, digits - 1 - size));
 }
 
 const microseconds = (ns) => (ns === null ? MISSING : significant(ns / 1e3));
-const milliseconds = (ns) => (ns === null ? MISSING : significant(ns / 1e6) + " ms");
+/** A unit of time for a whole chart: its divisor in ns, and its name. */
+const timeUnit = (longest) => (longest < 1e5 ? [1e3, "µs"] : longest < 1e10 ? [1e6, "ms"] : [1e9, "s"]);
+
+function durationText(ns) {
+  if (ns === null) return MISSING;
+  const [divisor, name] = timeUnit(ns);
+  return `${significant(ns / divisor)} ${name}`;
+}
+
 const percent = (share, places = 0) =>
   share === null || share === undefined ? MISSING : (100 * share).toFixed(places) + " %";
 

@@ -12,6 +12,9 @@ function operatorsOf(cell) {
   });
 }
 
+/** Below this coverage the profiler saw too little of the run: operators shorter than its clock can tell. */
+const LITTLE = 0.8;
+
 const cellLabel = (cell) => `${cell.model} ${cell.variant} on ${cell.device} ${cell.compute_unit}`;
 
 function fillOperatorMenus() {
@@ -102,6 +105,7 @@ function operatorNotes(cell, side) {
   const mapping = cell.mapping;
   const parts = [`${side} covers ${percent(mapping.coverage)} of its profiled run in ${mapping.runs} runs, ${mapping.partitions} ${mapping.partitions === 1 ? "partition" : "partitions"}. `];
   const doubts = [];
+  if (mapping.coverage !== null && mapping.coverage < LITTLE) doubts.push(`its operators cover only ${percent(mapping.coverage)} of the run; their shares are not to be relied on`);
   if (mapping.approximate) doubts.push("mapping approximate: a kernel of an unknown kind was assigned by its place");
   if (mapping.cost > 0) doubts.push(`mapping cost ${significant(mapping.cost)}`);
   if (mapping.unmapped_ns > 0) doubts.push(`${microseconds(mapping.unmapped_ns)} µs belong to no operator`);

@@ -119,10 +119,17 @@ def test_every_doubt_is_a_caveat() -> None:
     assert caveats(choice, simulated=True) == (
         "simulated device: the times are made up",
         "grade C: canary 7 %",
-        "source: grade B: no reason given",
+        "the source has grade B",
         "outputs reduced: top1 0.94, source 0.98",
         "calibrated on random inputs",
     )
+
+
+def test_what_the_source_shares_is_said_once() -> None:
+    shared = "no sensor for temperature"
+    source = candidate(a_cell_result("float32", grade="B", grade_reasons=(shared,)))
+    choice = choose([source, candidate(a_cell_result("int8", grade="B", grade_reasons=(shared,)))])
+    assert caveats(choice, simulated=False) == (f"grade B: {shared}",)
 
 
 def test_random_weights_are_a_caveat() -> None:

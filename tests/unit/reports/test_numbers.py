@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.numbers import milliseconds, percent, rounded, size, span, times
+from reports.numbers import duration, duration_span, percent, rounded, size, span, times
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,27 @@ def test_a_ratio_is_written_as_a_multiple() -> None:
     assert times(0.5, (0.49, 0.51)) == "0.50\N{MULTIPLICATION SIGN}"
 
 
-def test_nanoseconds_are_shown_in_milliseconds() -> None:
-    assert milliseconds(12_345_678, (12_300_000, 12_400_000)) == "12.35"
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (640.0, "640 ns"),
+        (11_234.0, "11.2 \N{MICRO SIGN}s"),
+        (123_456.0, "0.123 ms"),
+        (3.2e9, "3200 ms"),
+        (12.5e9, "12.5 s"),
+        (None, "\N{EN DASH}"),
+    ],
+)
+def test_a_duration_takes_the_unit_that_suits_it(nanoseconds: float | None, text: str) -> None:
+    assert duration(nanoseconds) == text
+
+
+def test_a_duration_ends_where_its_interval_opens() -> None:
+    assert duration(12_345_678, (12_300_000, 12_400_000)) == "12.35 ms"
+
+
+def test_an_interval_of_durations_has_the_unit_of_its_value() -> None:
+    assert duration_span(98_000, (96_000, 101_000)) == "96\N{EN DASH}101 \N{MICRO SIGN}s"
 
 
 @pytest.mark.parametrize(
