@@ -102,7 +102,8 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
 
     MODEL is a sample's name or a .tflite file and gets its format's default set.
     """
-    from harness.bench import build_only, take_in
+    from harness.bench import take_in
+    from harness.building import build_only
     from harness.core.variant import BuildFailed, Variant
     from reports.listings import variant_fields, variants_text
     from reports.progress import progress
@@ -112,7 +113,8 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
         return _say_pruned(places)
     intake = take_in(_config_of(source), places)
     with progress("building") as step:
-        built = build_only(intake, format_, places, step)
+        chosen = [model for model in intake.models if model.format == format_]
+        built = build_only(intake.specs, chosen, places.variants, step)
     failed = [outcome for outcome in built if isinstance(outcome, BuildFailed)]
     if as_json:
         rows = [variant_fields(outcome) for outcome in built if isinstance(outcome, Variant)]
@@ -255,7 +257,8 @@ def _config_of(source: str | None) -> "Config":
 
 
 def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", only: str | None) -> "Plan":
-    from harness.bench import refusal_of, wishes
+    from harness.bench import wishes
+    from harness.building import refusal_of
     from harness.plan import make_plan, select
 
     made = make_plan(wishes(config, intake), intake.models, facts, refusal_of)

@@ -9,12 +9,13 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import __version__
+from harness.building import Step, build
 from harness.campaign import Loadable, Progress, run_campaign
 from harness.core.campaign import Campaign, CampaignResult, ModelFailed
 from harness.core.device import DeviceFacts
@@ -23,19 +24,13 @@ from harness.core.model import Model
 from harness.core.outcome import Failed
 from harness.core.ports import Device
 from harness.core.units import Seconds
-from harness.core.variant import BuildFailed, BuildOutcome, Variant, VariantSpec
+from harness.core.variant import BuildOutcome, Variant, VariantSpec
 from harness.journal import Journal
-from harness.plan import Plan, Wishes, estimate, schedule, with_source
+from harness.plan import Plan, Wishes, estimate, schedule
 
 if TYPE_CHECKING:
     from harness.config import Config, FileModel, SampleModel
     from harness.store import Store
-    from harness.store.records import StoredCampaign
-
-Step = Callable[[int, int, str, Seconds | None], None]
-
-# A build that has not ended by then hangs: ResNet-sized models take seconds.
-_BUILD_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,30 +148,6 @@ def environment() -> Mapping[str, str]:
     return {**host, **versions, "processors": str(os.cpu_count())}
 
 
-def build(store: "Store", stored: "StoredCampaign", places: Places, step: Step) -> tuple[BuildOutcome, ...]:
-    """Build what a campaign needs and save each result once. What was built before comes from the cache."""
-    from harness.variants.build import build_variants
-
-    models = {model.name: model for model in stored.models}
-    known = {(b.model, b.name): b for b in stored.builds}
-    due = [spec for spec in stored.campaign.specs if not _is_there(known.get((spec.model, spec.name)))]
-
-    def save(outcome: BuildOutcome) -> None:
-        store.save_build(stored.campaign.id, outcome)
-        count(outcome)
-
-    count = Counter(len(due), step)
-    orders = [(models[spec.model], spec) for spec in due]
-    built = build_variants(orders, cache=places.variants, timeout_s=_BUILD_TIMEOUT_S, progress=save)
-    kept = [outcome for outcome in known.values() if _is_there(outcome)]
-    return (*kept, *built)
-
-
-def _is_there(outcome: BuildOutcome | None) -> bool:
-    """What failed is tried again: on a resume the reason may be gone."""
-    return isinstance(outcome, Variant) and outcome.path.is_file()
-
-
 def loadables(
     models: Sequence[Model], builds: Sequence[BuildOutcome], directory: Path
 ) -> dict[tuple[str, str], Loadable]:
@@ -216,7 +187,7 @@ def carry_out(
     store.tear_open_blocks(campaign)
     stored = store.load(campaign)
     check_unchanged(stored.models)
-    builds = build(store, stored, places, watchers.built)
+    builds = build(store, stored, places.variants, watchers.built)
     ready = loadables(stored.models, builds, places.inputs)
     blocks = schedule([cell for cell in stored.cells if cell.id not in stored.skipped], stored.campaign.seed)
 
@@ -227,42 +198,6 @@ def carry_out(
     if not given_up:
         store.end_campaign(campaign, time.time())
     return given_up
-
-
-def refusal_of(recipe: str, model: Model) -> str | None:
-    """Why a recipe cannot work on a model, None where it may. Raises RecipeUnknown."""
-    from harness.variants.recipes import parse, refusal
-
-    return refusal(parse(recipe), model)
-
-
-def build_only(intake: Intake, format_: str, places: Places, step: Step) -> tuple[BuildOutcome, ...]:
-    """The variants of every model of a format, source first, without a campaign. Refused recipes are BuildFailed."""
-    from harness.variants.build import build_variants
-
-    orders: list[tuple[Model, VariantSpec]] = []
-    refused: list[BuildOutcome] = []
-    for model in (model for model in intake.models if model.format == format_):
-        for spec in with_source(model, intake.specs[model.name]):
-            if reason := None if spec.prebuilt else refusal_of(spec.recipe, model):
-                refused.append(
-                    BuildFailed(model=model.name, name=spec.name, recipe=spec.recipe, error=reason, refused=True)
-                )
-            else:
-                orders.append((model, spec))
-    count = Counter(len(orders), step)
-    return (*build_variants(orders, cache=places.variants, timeout_s=_BUILD_TIMEOUT_S, progress=count), *refused)
-
-
-class Counter:
-    """Turns finished builds into steps of progress."""
-
-    def __init__(self, total: int, step: Step) -> None:
-        self._done, self._total, self._step = 0, total, step
-
-    def __call__(self, outcome: BuildOutcome) -> None:
-        self._done += 1
-        self._step(self._done, self._total, f"{outcome.model} {outcome.name}", None)
 
 
 def estimate_s(plan: Plan, models: Sequence[Model]) -> Seconds:

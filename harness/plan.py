@@ -100,8 +100,13 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
 def with_source(model: Model, specs: Sequence[VariantSpec]) -> tuple[VariantSpec, ...]:
     """The model at its own precision first: every number stands as a ratio to it."""
     source = VariantSpec(model=model.name, name=model.precision, recipe=model.precision)
-    rest = tuple(spec for spec in specs if not _is_source(spec, model))
+    rest = tuple(spec for spec in specs if not is_source(spec, model))
     return (source, *rest)
+
+
+def is_source(spec: VariantSpec, model: Model) -> bool:
+    """Whether a spec is the model at its own precision."""
+    return spec.prebuilt is None and spec.recipe == model.precision
 
 
 def why_missing(unit: ComputeUnit, device: DeviceFacts) -> str | None:
@@ -186,12 +191,8 @@ def _cell(model: Model, spec: VariantSpec, device: DeviceFacts, unit: ComputeUni
         family=device.family,
         unit=unit,
         settings=settings,
-        is_source=_is_source(spec, model),
+        is_source=is_source(spec, model),
     )
-
-
-def _is_source(spec: VariantSpec, model: Model) -> bool:
-    return spec.prebuilt is None and spec.recipe == model.precision
 
 
 def _groups(cells: Sequence[Cell]) -> dict[tuple[str, str], list[Cell]]:

@@ -109,7 +109,7 @@ def _death(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
         hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-        return f"the build process was killed by {name}{hint}"
+        return f"the build process was killed by {name} (exit code {128 - exit_code}){hint}"
     return f"the build process ended without an answer (exit code {exit_code})"
 
 
@@ -126,4 +126,6 @@ def _tail(path: Path) -> str:
         lines = path.read_bytes()[-8192:].decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    return " / ".join([line.strip() for line in lines if line.strip()][-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
+    # LiteRT's notices of what it loaded stand before every end, good or bad.
+    telling = [line.strip() for line in lines if line.strip() and not line.startswith("INFO: ")]
+    return " / ".join(telling[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from devices.inventory import local_device
-from harness.bench import Places, begin, build, loadables, refusal_of, take_in, wishes
+from harness.bench import Places, begin, loadables, take_in, wishes
+from harness.building import build, refusal_of
 from harness.campaign import run_campaign
 from harness.config import parse_config
 from harness.core.launch import LaunchRecord
@@ -33,7 +34,7 @@ def measure(root: Path) -> tuple[float, list[LaunchRecord], int]:
         plan = make_plan(wishes(config, intake), intake.models, [device.facts], refusal_of)
         campaign = begin(store, config, root / "overhead.yaml", intake, plan, [device.facts])
         stored = store.load(campaign)
-        builds = build(store, stored, places, lambda *_: None)
+        builds = build(store, stored, places.variants, lambda *_: None)
         ready = loadables(stored.models, builds, places.inputs)
         started = time.monotonic()
         run_campaign(

@@ -1,0 +1,110 @@
+"""Which variants to build, in which order, and what their failures mean for one another."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.core.model import Model
+from harness.core.units import Seconds
+from harness.core.variant import BuildFailed, BuildOutcome, Variant, VariantSpec
+from harness.plan import is_source, with_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.store import Store
+    from harness.store.records import StoredCampaign
+
+Step = Callable[[int, int, str, Seconds | None], None]
+Order = tuple[Model, VariantSpec]
+Saver = Callable[[BuildOutcome], None]
+
+# A build that takes longer hangs. The reference kernels of int16x8 do about 1 G multiply-accumulates in 2 s, and
+# scoring runs them some twenty times.
+_TIMEOUT_S = 60.0
+_TIMEOUT_S_PER_GIGA_MAC = 60.0
+
+
+def build(store: "Store", stored: "StoredCampaign", cache: "Path", step: Step) -> tuple[BuildOutcome, ...]:
+    """Build what a campaign needs and save each outcome. What was built before comes from the cache."""
+    models = {model.name: model for model in stored.models}
+    known = {(b.model, b.name): b for b in stored.builds}
+    kept = [outcome for outcome in known.values() if _is_there(outcome)]
+    there = {(outcome.model, outcome.name) for outcome in kept}
+    orders = [(models[s.model], s) for s in stored.campaign.specs if (s.model, s.name) not in there]
+    return (*kept, *_build(orders, cache, step, lambda outcome: store.save_build(stored.campaign.id, outcome)))
+
+
+def build_only(
+    specs: Mapping[str, Sequence[VariantSpec]], models: Sequence[Model], cache: "Path", step: Step
+) -> tuple[BuildOutcome, ...]:
+    """The variants of models, source first, without a campaign. specs by model; refused recipes are BuildFailed."""
+    orders: list[Order] = []
+    refused: list[BuildOutcome] = []
+    for model in models:
+        for spec in with_source(model, specs[model.name]):
+            if reason := None if spec.prebuilt else refusal_of(spec.recipe, model):
+                refused.append(_failed(spec, reason, refused=True))
+            else:
+                orders.append((model, spec))
+    return (*_build(orders, cache, step, lambda _: None), *refused)
+
+
+def refusal_of(recipe: str, model: Model) -> str | None:
+    """Why a recipe cannot work on a model, None where it may. Raises RecipeUnknown."""
+    from harness.variants.recipes import parse, refusal
+
+    return refusal(parse(recipe), model)
+
+
+def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver) -> tuple[BuildOutcome, ...]:
+    """Sources first: a model that does not run itself, or hangs, costs one build and not one for each recipe."""
+    from harness.variants.build import build_variants
+
+    count = _Counter(len(orders), step)
+
+    def ended(outcome: BuildOutcome) -> None:
+        save(outcome)
+        count(outcome)
+
+    def run(chosen: Sequence[Order]) -> tuple[BuildOutcome, ...]:
+        return build_variants(chosen, cache=cache, timeout_s=_timeout_s(chosen), progress=ended)
+
+    sources = run([order for order in orders if is_source(order[1], order[0])])
+    broken = {failed.model: failed.error for failed in sources if isinstance(failed, BuildFailed)}
+    rest = [order for order in orders if not is_source(order[1], order[0])]
+    hopeless = [
+        _failed(spec, f"the model itself does not run: {broken[m.name]}") for m, spec in rest if m.name in broken
+    ]
+    for failed in hopeless:
+        ended(failed)
+    outcomes = (*sources, *hopeless, *run([order for order in rest if order[0].name not in broken]))
+    by_name = {(outcome.model, outcome.name): outcome for outcome in outcomes}
+    return tuple(by_name[model.name, spec.name] for model, spec in orders)
+
+
+def _timeout_s(orders: Sequence[Order]) -> Seconds:
+    from harness.sources.tflite import read_graph
+
+    paths = {model.path for model, _ in orders}
+    macs = max((sum(node.macs or 0 for node in read_graph(path).nodes) for path in paths), default=0)
+    return round(_TIMEOUT_S + _TIMEOUT_S_PER_GIGA_MAC * macs / 1e9)
+
+
+def _is_there(outcome: BuildOutcome) -> bool:
+    """What failed is tried again: on a resume the reason may be gone."""
+    return isinstance(outcome, Variant) and outcome.path.is_file()
+
+
+def _failed(spec: VariantSpec, error: str, *, refused: bool = False) -> BuildFailed:
+    return BuildFailed(model=spec.model, name=spec.name, recipe=spec.recipe, error=error, refused=refused)
+
+
+class _Counter:
+    """Turns finished builds into steps of progress."""
+
+    def __init__(self, total: int, step: Step) -> None:
+        self._done, self._total, self._step = 0, total, step
+
+    def __call__(self, outcome: BuildOutcome) -> None:
+        self._done += 1
+        self._step(self._done, self._total, f"{outcome.model} {outcome.name}", None)
