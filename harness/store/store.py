@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 
-_HEADER = b"SQLite format 3\0"
-
-
 class Store:
     """Campaigns in a SQLite file. Each method is one transaction, on the disk when it returns.
 
@@ -171,18 +168,17 @@ class Store:
 
 
 def _check(location: Path, create: bool) -> None:
-    """Refuses what SQLite would misread: it takes a short file for an empty one, and writes over it."""
+    """Refuses what SQLite would not: a pipe, and a file of one byte, which it takes for empty and writes over.
+
+    The file is not opened here. Closing it again would take away the locks of any other connection in this process
+    (sqlite.org/howtocorrupt.html, 2.2).
+    """
     if location.is_dir():
         raise StoreError(f"{location}: a folder; give the path of a file, such as {location / 'bench.db'}")
     if location.exists():
-        if not location.is_file() or _start(location) not in (b"", _HEADER):
+        if not location.is_file() or location.stat().st_size == 1:
             raise StoreError(f"{location}: not a database; give the path of a store, or of a file that does not exist")
     elif not create:
         raise StoreError(f"{location}: there is no store; `run_bench.py run` makes one")
     else:
         location.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _start(location: Path) -> bytes:
-    with location.open("rb") as stream:
-        return stream.read(len(_HEADER))

@@ -218,7 +218,7 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
 def test_what_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     location = tmp_path / "bench.db"
     location.write_bytes(content)
-    with pytest.raises(StoreError, match=r"bench\.db: not a database.*; give the path of a store"):
+    with pytest.raises(StoreError, match=r"bench\.db: not a database.*; give the path of a store, or"):
         Store.open(location)
     assert location.read_bytes() == content
 
@@ -236,6 +236,22 @@ def test_a_damaged_store_is_one_clear_error(tmp_path: Path) -> None:
     location.write_bytes(content)
     with pytest.raises(StoreError, match=r"bench\.db: damaged \(database disk image is malformed\); the file is"):
         Store.open(location).load("c1")
+
+
+def test_a_store_opened_twice_in_a_process_keeps_its_locks(tmp_path: Path) -> None:
+    location = tmp_path / "bench.db"
+    with Store.open(location) as store:
+        begin(store)
+        Store.open(location).close()
+        # Another process that closes last would drop the log that `store` writes to.
+        process = start(OPENER, str(location))
+        assert process.communicate("go\n", timeout=PATIENCE_S)[1] == ""
+        store.begin_block(a_block())
+        store.save_launch(a_launch())
+        store.end_block("b1", None)
+    assert checked(location) == []
+    with Store.open(location) as store:
+        assert len(store.load("c1").launches) == 1
 
 
 def test_every_truncation_of_a_store_is_a_store_or_one_clear_error(tmp_path: Path) -> None:
