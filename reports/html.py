@@ -122,7 +122,7 @@ def _templates() -> "Environment":
         "times": numbers.times,
         "span": numbers.span,
         "duration_span": numbers.duration_span,
-        "canary_text": _canary_text,
+        "canary_spread": _canary_spread,
         "bytes": numbers.size,
         "percent": numbers.percent,
         "rounded": numbers.rounded,
@@ -130,6 +130,7 @@ def _templates() -> "Environment":
         "moment": _moment,
         "group": tables.group_key,
         "sortable": _sortable,
+        "unplanned": tables.unplanned,
     }
     environment.tests["startswith"] = str.startswith
     environment.tests["longer_than"] = lambda text, most: len(text) > most
@@ -147,8 +148,8 @@ def _sortable(value: float | str | None) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _canary_text(cell: Mapping[str, Any]) -> str:
-    """How far the canary strayed over the cell's launches: its slowest over its fastest."""
+def _canary_spread(cell: Mapping[str, Any]) -> float | None:
+    """How much slower the slowest canary of the cell's blocks was than the fastest, as a share."""
     readings = [launch[key] for launch in cell["launches"] for key in ("canary_before_ns", "canary_after_ns")]
     taken = [reading for reading in readings if reading]
-    return f"within {numbers.percent(max(taken) / min(taken) - 1, 1)}" if taken else "not taken"
+    return max(taken) / min(taken) - 1 if taken else None

@@ -99,3 +99,14 @@ def outcome_counts(document: Mapping[str, Any]) -> dict[str, int]:
 def grade_counts(document: Mapping[str, Any]) -> dict[str, int]:
     grades = [cell["grade"] for cell in document["cells"] if cell["grade"]]
     return {letter: grades.count(letter) for letter in "ABCD" if letter in grades}
+
+
+def unplanned(devices: Sequence[Json], planned: Sequence[Json]) -> list[Json]:
+    """What devices say they lack and the plan did not already leave out, named `device: what` as the plan does."""
+    said = {(exclusion["what"], exclusion["reason"]) for exclusion in planned}
+    named = [
+        {"what": f"{device['name']}: {exclusion['what']}", "reason": exclusion["reason"]}
+        for device in devices
+        for exclusion in device["exclusions"]
+    ]
+    return [exclusion for exclusion in named if (exclusion["what"], exclusion["reason"]) not in said]

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from harness.core.outcome import Measured
 from reports.html import as_script_data, render
 from reports.page import page_data, significant
 from reports.view import document
@@ -134,3 +135,16 @@ def test_numbers_of_the_page_have_four_digits(value: float | None, short: float 
 
 def test_two_hundred_cells_fit_in_four_megabytes() -> None:
     assert len(render(document(a_huge_campaign_result())).encode()) < 4_000_000
+
+
+def test_the_canary_is_shown_from_fastest_to_slowest() -> None:
+    assert '<td class="n" data-v="0.005">0.5 %</td>' in PLAIN
+
+
+def test_a_canary_that_was_not_taken_is_unknown() -> None:
+    result = a_cell_result("int8", launches=1)
+    assert isinstance(result.outcome, Measured)
+    measurement = result.outcome.measurement
+    bare = replace(measurement.launches[0], canary_before=None, canary_after=None)
+    without = replace(result, outcome=Measured(measurement=replace(measurement, launches=(bare,))))
+    assert '<td class="n" data-v="">' in render(document(a_campaign_result([without])))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.core.outcome import Failed
-from reports.tables import broken_variants, groups, matrices, outcome_counts, pareto_front
+from reports.tables import broken_variants, groups, matrices, outcome_counts, pareto_front, unplanned
 from reports.view import document
 from tests.support.results import a_campaign_result, a_cell_result, a_rich_campaign_result, a_variant, some_cells
 
@@ -61,3 +61,12 @@ def test_groups_are_model_device_and_unit() -> None:
 
 def test_outcomes_are_counted() -> None:
     assert outcome_counts(RICH) == {"measured": 52, "invalid": 1, "failed": 1, "skipped": 0}
+
+
+def test_what_plan_and_device_both_leave_out_is_listed_once() -> None:
+    device = {
+        "name": "local",
+        "exclusions": [{"what": "gpu", "reason": "none found"}, {"what": "npu", "reason": "none"}],
+    }
+    planned = [{"what": "local: gpu", "reason": "none found"}]
+    assert unplanned([device], planned) == [{"what": "local: npu", "reason": "none"}]
