@@ -2,7 +2,6 @@
 """Weighbridge: weigh every variant of an on-device model before you ship it."""
 
 import json
-import os
 import shutil
 import signal
 import sys
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import __version__
-from harness.core.errors import ConfigError, StoreError, WeighbridgeError
+from harness.core.errors import ConfigError, WeighbridgeError
 
 if TYPE_CHECKING:
     from devices.scenario import Scenario
@@ -191,6 +190,7 @@ def report(campaign: str | None, format_: str, output: str | None, bench: Path) 
     """Show a campaign again: by its id, the start of its id, or the latest one."""
     from harness.bench import read
     from reports.formats import EXTENSIONS, render
+    from reports.output import write_text
     from reports.view import document
 
     places = _places(bench)
@@ -200,7 +200,7 @@ def report(campaign: str | None, format_: str, output: str | None, bench: Path) 
         click.echo(text, nl=not text.endswith("\n"))
         return FINE
     target = Path(output) if output else places.reports / f"{result.campaign.id}.{EXTENSIONS[format_]}"
-    _write(target, text)
+    write_text(target, text)
     click.echo(str(target.absolute()))
     return FINE
 
@@ -224,13 +224,14 @@ def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", pla
 def _show(places: "Places", campaign: str) -> int:
     from harness.bench import is_complete, read
     from reports.html import render
+    from reports.output import write_text
     from reports.text import summary
     from reports.view import document
 
     result = read(places, campaign)
     shown = document(result)
     target = places.reports / f"{campaign}.html"
-    _write(target, render(shown))
+    write_text(target, render(shown))
     click.echo(summary(shown, _width()))
     _say_unreadable(result.models_failed)
     click.echo(campaign)
@@ -356,20 +357,6 @@ def _print_json(content: object) -> None:
 
 def _width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
-
-
-def _write(target: Path, text: str) -> None:
-    """Write a file whole or not at all; what is not a regular file (a device, a pipe) is written in place."""
-    try:
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{os.getpid()}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(target)
-    except OSError as error:
-        raise StoreError(f"{target}: cannot be written: {error.strerror}; choose another place with -o") from error
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
