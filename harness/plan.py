@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts, Exclusion
+from harness.core.errors import ConfigError
 from harness.core.launch import MeasureSettings, Pass
 from harness.core.model import Model
 from harness.core.units import Seconds
@@ -98,9 +99,15 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
 
 
 def with_source(model: Model, specs: Sequence[VariantSpec]) -> tuple[VariantSpec, ...]:
-    """The model at its own precision first: every number stands as a ratio to it."""
+    """The model at its own precision first: every number stands as a ratio to it.
+
+    Raises ConfigError where another variant has taken its name.
+    """
     source = VariantSpec(model=model.name, name=model.precision, recipe=model.precision)
     rest = tuple(spec for spec in specs if not is_source(spec, model))
+    if any(spec.name == source.name for spec in rest):
+        reason = f"a variant is called {source.name}, as the model itself is; give it another name"
+        raise ConfigError(f"model {model.name}: {reason}")
     return (source, *rest)
 
 

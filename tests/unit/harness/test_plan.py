@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from harness.core.compute_unit import ComputeUnit
+from harness.core.errors import ConfigError
 from harness.core.launch import Pass
 from harness.core.model import Model
 from harness.core.variant import VariantSpec
@@ -49,6 +50,12 @@ def test_prebuilt_file_is_no_source_whatever_its_name() -> None:
     model = a_model()
     given = VariantSpec(model="m", name="float32-ours", recipe="prebuilt", prebuilt=model.path)
     assert with_source(model, [given])[1] == given
+
+
+def test_variant_under_the_name_of_the_model_itself_is_refused() -> None:
+    given = VariantSpec(model="m", name="float32", recipe="sparse-50")
+    with pytest.raises(ConfigError, match="called float32"):
+        with_source(a_model(), [given])
 
 
 def test_refused_recipe_is_skipped_with_its_reason_and_not_built() -> None:
