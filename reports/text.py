@@ -95,13 +95,15 @@ def _cell(cell: Json | None) -> str:
 def _failures(document: Mapping[str, Any]) -> Iterable[str]:
     lines = [f"failed: {failed['error']}" for failed in document["models_failed"]]
     lines += [
-        f"{'refused' if failed['refused'] else 'not built'}: {clipped(failed['model'], 30)} {failed['error']}"
+        f"{'refused' if failed['refused'] else 'not built'}: {clipped(failed['model'], 30)} "
+        f"{clipped(failed['name'], 30)}: {failed['error']}"
         for failed in document["builds_failed"]
     ]
+    unbuilt = {(failed["model"], failed["name"]) for failed in document["builds_failed"]}
     lines += [
         f"{c['outcome']}: {clipped(c['model'], 30)} {clipped(c['variant'], 30)} {c['compute_unit']}: {c['reason']}"
         for c in document["cells"]
-        if c["outcome"] in ("failed", "invalid")
+        if c["outcome"] in ("failed", "invalid") and (c["model"], c["variant"]) not in unbuilt
     ]
     if lines:
         yield ""
