@@ -6,6 +6,8 @@ import array
 import random
 import struct
 
+from .litert import LiteRtError
+
 _BLOCK = 4096
 
 # LiteRtElementType: what a value is, its bytes, and how a block of values is made.
@@ -28,6 +30,20 @@ def make(element_type: int, size: int, seed: int) -> bytes | None:
     if block is None:
         return None
     return (block * (size // len(block) + 1))[:size]
+
+
+def content(files: list[str], place: int, element_type: int, size: int, seed: int) -> bytes:
+    """What input number `place` is fed: its file, or made-up values. Raises LiteRtError, OSError."""
+    if not files:
+        made = make(element_type, size, seed + place)
+        if made is None:
+            raise LiteRtError("input {} has element type {}, which cannot be made up".format(place, element_type))
+        return made
+    with open(files[place], "rb") as stream:
+        read = stream.read()
+    if len(read) != size:
+        raise LiteRtError("{} has {} bytes, input {} takes {}".format(files[place], len(read), place, size))
+    return read
 
 
 def _block(element_type: int, source: random.Random) -> bytes | None:

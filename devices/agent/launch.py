@@ -10,14 +10,18 @@ import sys
 import time
 
 from . import memory, profile, protocol
-from .litert import Library, LiteRtError, abi_mismatch
-from .session import Session
+from .litert import LiteRtError
+from .session import NativeRuntime
 from .timing import Samples, Settings, Stopwatch, time_inferences, warm_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .interpreter import InterpreterRuntime, InterpreterSession
+    from .session import Session
+
+    Runtime = NativeRuntime | InterpreterRuntime
     Say = Callable[..., None]
 
 WARMUP_END = 500  # samples kept of each end of the warm-up
@@ -46,7 +50,7 @@ def _run(request: dict[str, object], watch: Stopwatch, say: Say) -> int:
         order = protocol.check_order(request["order"])
         runtime = protocol.check("runtime", request["runtime"], protocol.RUNTIME)
         say("begun", started_at=time.time(), runtime=_name(runtime))
-        _measure(order, runtime, watch, say)
+        PASSES[str(order["pass"])](_load(runtime, _texts(request["path"])), order, watch, say)
     except (LiteRtError, protocol.ProtocolError, OSError, MemoryError) as problem:
         say("error", error=str(problem) or type(problem).__name__)
         return 1
@@ -54,29 +58,33 @@ def _run(request: dict[str, object], watch: Stopwatch, say: Say) -> int:
     return 0
 
 
-def _measure(order: dict[str, object], runtime: dict[str, object], watch: Stopwatch, say: Say) -> None:
-    wrong = abi_mismatch()
-    if wrong is not None:
-        raise LiteRtError("LiteRT cannot be called from this machine: " + wrong)
+def _load(runtime: dict[str, object], path: list[str]) -> Runtime:
+    """The C API where it is the known one, else the Python interpreter, which has been the same for longer."""
     version = runtime["version"]
-    library = Library(str(runtime["library"]), None if version is None else str(version))
-    PASSES[str(order["pass"])](library, order, watch, say)
+    try:
+        return NativeRuntime(str(runtime["library"]), None if version is None else str(version))
+    except LiteRtError as problem:
+        from .interpreter import InterpreterRuntime
+
+        return InterpreterRuntime(str(runtime["package"]), path, "per-op unavailable: {}".format(problem))
 
 
-def _measure_latency(library: Library, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
-    session = _open(library, order, profiling=False)
+def _measure_latency(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
+    session = _open(runtime, order)
+    _feed(session, order)
     infer, settings = session.inference(), Settings(order["settings"])  # type: ignore[arg-type]
     warm = warm_up(watch, infer, settings)
     _say_loaded(say, session, warm)
     _say_samples(say, time_inferences(watch, infer, settings), warm)
 
 
-def _measure_ops(library: Library, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
-    if library.ops_refused is not None:
-        _measure_latency(library, order, watch, say)
-        say("profile", **profile.unavailable(library.ops_refused))
+def _measure_ops(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
+    if not isinstance(runtime, NativeRuntime) or runtime.ops_refused is not None:
+        _measure_latency(runtime, order, watch, say)
+        say("profile", **profile.unavailable(str(runtime.ops_refused)))
         return
-    session = _open(library, order, profiling=True)
+    session = runtime.open(str(order["variant"]), order["unit"], profiling=True)  # type: ignore[arg-type]
+    _feed(session, order)
     infer, settings = session.inference(), Settings(order["settings"])  # type: ignore[arg-type]
     warm = warm_up(watch, infer, settings)
     _say_loaded(say, session, warm)
@@ -91,9 +99,9 @@ def _measure_ops(library: Library, order: dict[str, object], watch: Stopwatch, s
     say("profile", **seen.message())
 
 
-def _measure_memory(library: Library, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
+def _measure_memory(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
     meter = memory.Meter()
-    session = _open(library, order, profiling=False, fed=False)
+    session = _open(runtime, order)
     loaded = meter.levels()
     _feed(session, order)
     settings, samples = Settings(order["settings"]), Samples()  # type: ignore[arg-type]
@@ -107,25 +115,22 @@ def _measure_memory(library: Library, order: dict[str, object], watch: Stopwatch
     say("memory", **report)
 
 
-PASSES: dict[str, Callable[[Library, dict[str, object], Stopwatch, Say], None]] = {
+PASSES: dict[str, Callable[[Runtime, dict[str, object], Stopwatch, Say], None]] = {
     "latency": _measure_latency,
     "ops": _measure_ops,
     "memory": _measure_memory,
 }
 
 
-def _open(library: Library, order: dict[str, object], profiling: bool, fed: bool = True) -> Session:
-    session = Session(library, str(order["variant"]), order["unit"], profiling)  # type: ignore[arg-type]
-    if fed:
-        _feed(session, order)
-    return session
+def _open(runtime: Runtime, order: dict[str, object]) -> Session | InterpreterSession:
+    return runtime.open(str(order["variant"]), order["unit"])  # type: ignore[arg-type]
 
 
-def _feed(session: Session, order: dict[str, object]) -> None:
+def _feed(session: Session | InterpreterSession, order: dict[str, object]) -> None:
     session.feed(order["inputs"], int(order["seed"]))  # type: ignore[arg-type,call-overload]
 
 
-def _say_loaded(say: Say, session: Session, first: Samples) -> None:
+def _say_loaded(say: Say, session: Session | InterpreterSession, first: Samples) -> None:
     say(
         "loaded",
         environment_ns=session.environment_ns,
@@ -140,6 +145,10 @@ def _say_samples(say: Say, timed: Samples, warm: Samples) -> None:
     if len(warmup) > 2 * WARMUP_END:  # a model of microseconds warms up over tens of thousands of inferences
         warmup = warmup[:WARMUP_END] + warmup[-WARMUP_END:]
     say("samples", wall_ns=timed.wall_ns, cpu_ns=timed.cpu_ns, starts_ns=timed.starts_ns, warmup_ns=warmup)
+
+
+def _texts(given: object) -> list[str]:
+    return [str(each) for each in given] if isinstance(given, list) else []
 
 
 def _name(runtime: dict[str, object]) -> str:

@@ -194,13 +194,20 @@ def in_words(call: str, status: int) -> str:
 
 def ops_refused(version: str | None, missing: list[str]) -> str | None:
     """Why there is no per-op with this LiteRT, or None. An event read by a wrong layout would be a wrong number."""
-    if version is None or ".".join(version.split(".")[:2]) != KNOWN:
-        name = "an unnamed version" if version is None else version
-        return "per-op unavailable: LiteRT {} is unknown, known {}".format(name, KNOWN)
+    unknown = version_unknown(version)
+    if unknown is not None:
+        return "per-op unavailable: " + unknown
     if missing:
         return "per-op unavailable: this LiteRT lacks {}".format(", ".join(missing))
     wrong = abi_mismatch()
     return None if wrong is None else "per-op unavailable: " + wrong
+
+
+def version_unknown(version: str | None) -> str | None:
+    """Why this version is not one the binding was written for, or None. 2.1 has other arguments, for one."""
+    if version is not None and ".".join(version.split(".")[:2]) == KNOWN:
+        return None
+    return "LiteRT {} is unknown, known {}".format("of an unnamed version" if version is None else version, KNOWN)
 
 
 def abi_mismatch() -> str | None:

@@ -74,7 +74,7 @@ FACTS: dict[str, object] = {
     "accelerators": list,
 }
 
-RUNTIME: dict[str, object] = {"name": str, "version": _MAYBE_TEXT, "library": str}
+RUNTIME: dict[str, object] = {"name": str, "version": _MAYBE_TEXT, "package": str, "library": _MAYBE_TEXT}
 ACCELERATOR: dict[str, object] = {"unit": str, "found": list, "looked_for": list}
 
 EVENT: dict[str, object] = {"tag": str, "type": int, "first": int, "second": int, "elapsed_us": list}

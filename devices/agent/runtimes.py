@@ -12,14 +12,17 @@ _DIST_INFO = re.compile(r"ai[-_.]edge[-_.]litert-(?P<version>[^-]+)\.dist-info",
 def find_litert(search: list[str]) -> dict[str, object] | None:
     """The first LiteRT in the directories, in the manner of an import. version None: it has no metadata.
 
+    library None: this version has none by that name (before 2.1).
+
     Reading the directory's name instead of importing keeps numpy out and works on Python 3.7,
     which has no importlib.metadata.
     """
     for directory in search:
-        for name in LIBRARIES:
-            library = os.path.join(directory, "ai_edge_litert", name)
-            if os.path.isfile(library):
-                return {"name": "LiteRT", "version": _version(directory), "library": library}
+        package = os.path.join(directory, "ai_edge_litert")
+        libraries = [path for path in (os.path.join(package, name) for name in LIBRARIES) if os.path.isfile(path)]
+        if libraries or os.path.isfile(os.path.join(package, "interpreter.py")):
+            library = libraries[0] if libraries else None
+            return {"name": "LiteRT", "version": _version(directory), "package": package, "library": library}
     return None
 
 

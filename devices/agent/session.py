@@ -8,7 +8,17 @@ import time
 from ctypes import byref, c_bool, c_int, c_void_p
 
 from . import inputs
-from .litert import EnvironmentOption, Layout, Library, LiteRtError, ProfiledEvent, RankedTensorType, in_words
+from .litert import (
+    EnvironmentOption,
+    Layout,
+    Library,
+    LiteRtError,
+    ProfiledEvent,
+    RankedTensorType,
+    abi_mismatch,
+    in_words,
+    version_unknown,
+)
 
 _AUTO_REGISTER_ACCELERATORS = 24  # LiteRtEnvOptionTag: a bit mask; CPU alone keeps GPU libraries out of the process
 _MIN_LOGGER_SEVERITY = 25
@@ -20,6 +30,24 @@ _READ, _WRITE = 0, 1
 _SIGNATURE = 0
 
 KERNEL_MODES = {None: None, "xnnpack": "delegate", "builtin": "builtin"}
+
+
+class NativeRuntime:
+    """Opens models through LiteRT's C API. ops_refused says why there is no per-op, or is None.
+
+    Raises LiteRtError where this machine, this version or this library is not what the binding was written for.
+    """
+
+    def __init__(self, path: str, version: str | None) -> None:
+        wrong = abi_mismatch() or version_unknown(version)
+        if wrong is not None:
+            raise LiteRtError(wrong)
+        self._library = Library(path, version)
+        self.ops_refused = self._library.ops_refused
+
+    def open(self, path: str, unit: dict[str, object], profiling: bool = False) -> Session:
+        """A model, compiled. Raises LiteRtError in LiteRT's words."""
+        return Session(self._library, path, unit, profiling)
 
 
 class Session:
@@ -128,7 +156,7 @@ class Session:
             raise LiteRtError("{} input files for a model with {} inputs".format(len(files), len(self._inputs)))
         for place, (buffer, kind) in enumerate(self._inputs):
             size = self._library.count("LiteRtGetTensorBufferPackedSize", buffer)
-            self._write(buffer, _content(files, place, kind, size, seed))
+            self._write(buffer, inputs.content(files, place, kind, size, seed))
 
     def _write(self, buffer: c_void_p, content: bytes) -> None:
         address = c_void_p()
@@ -178,19 +206,6 @@ class Inference:
             if status != 0:
                 raise LiteRtError(in_words("LiteRtLockTensorBuffer", status))
             self._unlock(output)
-
-
-def _content(files: list[str], place: int, kind: int, size: int, seed: int) -> bytes:
-    if not files:
-        made = inputs.make(kind, size, seed + place)
-        if made is None:
-            raise LiteRtError("input {} has element type {}, which cannot be made up".format(place, kind))
-        return made
-    with open(files[place], "rb") as stream:
-        content = stream.read()
-    if len(content) != size:
-        raise LiteRtError("{} has {} bytes, input {} takes {}".format(files[place], len(content), place, size))
-    return content
 
 
 def _toml(value: object) -> str:

@@ -164,7 +164,9 @@ class Supervisor:
         order = protocol.check_order(request["order"])
         runtime = self._find_runtime()
         before = conditions.read(self._root)
-        line = json.dumps({"v": protocol.VERSION, "id": identity, "order": order, "runtime": runtime}).encode()
+        line = json.dumps(
+            {"v": protocol.VERSION, "id": identity, "order": order, "runtime": runtime, "path": self._path()}
+        ).encode()
         try:
             child = Child(identity, self._launch, line, float(order["deadline_s"]))  # type: ignore[arg-type]
         except OSError as problem:
@@ -173,6 +175,10 @@ class Supervisor:
         self._selector.register(child.output, selectors.EVENT_READ, lambda: self._pass_on(child))
         self._selector.register(child.errors, selectors.EVENT_READ, lambda: self._keep_errors(child))
         self._writer.say("started", id=identity, pid=child.pid, before=before)
+
+    def _path(self) -> list[str]:
+        """Where a launch, which starts without site-packages, may import from."""
+        return [os.path.abspath(entry) for entry in [*self._search, *sys.path[1:]] if entry]
 
     def _find_runtime(self) -> dict[str, object]:
         """Found once: looking through sys.path is not for every launch."""

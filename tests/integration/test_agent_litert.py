@@ -261,13 +261,14 @@ def test_a_model_that_is_missing_is_refused(device: AttachedDevice, tmp_path: Pa
 def test_a_launch_dies_when_nobody_listens_any_more(tmp_path: Path, cnn: Path) -> None:
     """Without a supervisor's kill and without a parent's death: only its stdin ends."""
     endless = MeasureSettings(inferences=10**9, max_launch_s=600.0)
-    order = {"v": 1, "id": "1", "order": encode(an_order(cnn, settings=endless)), "runtime": find_litert(sys.path)}
+    order = encode(an_order(cnn, settings=endless))
+    request = {"v": 1, "id": "1", "order": order, "runtime": find_litert(sys.path), "path": []}
     argv = (sys.executable, "-I", "-S", str(bundle_file(tmp_path)), "launch")
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
         assert b'"begun"' in process.stdout.readline()
         process.stdin.close()

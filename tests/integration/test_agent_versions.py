@@ -12,6 +12,7 @@ import pytest
 from devices.agent.runtimes import find_litert
 from devices.device import AttachedDevice
 from devices.inventory import LocalAgent, local_device
+from harness.core.compute_unit import ComputeUnit
 from harness.core.launch import FailureKind, LaunchFailure, Pass
 from harness.sources.tflite import read_graph
 from tests.support import models
@@ -51,28 +52,94 @@ def model(tmp_path: Path) -> Path:
     return write_model(tmp_path, models.tiny_cnn())
 
 
+UNKNOWN = "per-op unavailable: LiteRT 9.9.0 is unknown, known 2.3"
+
+
+def plant_another_version(folder: Path, version: str | None = "9.9.0") -> Path:
+    """The whole LiteRT of this environment under another version."""
+    plant(folder, version)
+    (folder / "ai_edge_litert").rmdir()
+    (folder / "ai_edge_litert").symlink_to(the_real_library().parent)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("version", "name", "reason"),
     [
-        ("9.9.0", "LiteRT 9.9.0", "per-op unavailable: LiteRT 9.9.0 is unknown, known 2.3"),
+        ("9.9.0", "LiteRT 9.9.0", UNKNOWN),
         (
             None,
             "LiteRT of unknown version",
-            "per-op unavailable: LiteRT an unnamed version is unknown, known 2.3",
+            "per-op unavailable: LiteRT of an unnamed version is unknown, known 2.3",
         ),
     ],
 )
 def test_an_unknown_litert_gives_latency_and_memory_and_says_why_no_ops(
     place: Path, tmp_path: Path, model: Path, version: str | None, name: str, reason: str
 ) -> None:
-    plant(place, version).symlink_to(the_real_library())
-    with device_with(place, tmp_path) as device:
+    with device_with(plant_another_version(place, version), tmp_path) as device:
         latency = measured(device.launch(an_order(model)))
         memory = measured(device.launch(an_order(model, pass_=Pass.MEMORY)))
         ops = measured(device.launch(an_order(model, pass_=Pass.OPS, graph=read_graph(model))))
     assert (latency.runtime, len(latency.samples_ns)) == (name, 8)
     assert memory.memory is not None
     assert (ops.ops, ops.ops_unavailable) == (None, reason)
+
+
+@pytest.mark.parametrize(
+    ("unit", "backend", "observed"),
+    [
+        ("cpu", None, "cpu"),
+        ("cpu:2", None, "cpu:2"),
+        ("cpu/xnnpack", None, None),
+        ("cpu/builtin", "builtin", "cpu/builtin"),
+    ],
+)
+def test_an_unknown_litert_has_the_same_units(
+    place: Path, tmp_path: Path, model: Path, unit: str, backend: str | None, observed: str | None
+) -> None:
+    with device_with(plant_another_version(place), tmp_path) as device:
+        record = measured(device.launch(an_order(model, unit=unit)))
+    assert record.backend == backend
+    assert record.observed == (None if observed is None else ComputeUnit.parse(observed))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"text and no model", "Interpreter: "),
+        (models.custom_op(), "unresolved custom op: NoSuchOperator"),
+        (models.string_input(), "input 0 holds <class 'numpy.bytes_'>, which LiteRT cannot be fed"),
+    ],
+    ids=["text", "unknown operator", "strings"],
+)
+def test_what_an_unknown_litert_cannot_run_is_refused_in_words(
+    place: Path, tmp_path: Path, content: bytes, words: str
+) -> None:
+    with device_with(plant_another_version(place), tmp_path) as device:
+        outcome = device.launch(an_order(write_model(tmp_path, content)))
+    assert isinstance(outcome, LaunchFailure)
+    assert outcome.kind is FailureKind.ERROR
+    assert words in outcome.message
+
+
+def test_an_unknown_litert_is_fed_from_files(place: Path, tmp_path: Path, model: Path) -> None:
+    (tmp_path / "x").write_bytes(bytes(8 * 8 * 3 * 4))
+    (tmp_path / "short").write_bytes(bytes(12))
+    with device_with(plant_another_version(place), tmp_path) as device:
+        measured(device.launch(an_order(model, inputs=(tmp_path / "x",))))
+        short = device.launch(an_order(model, inputs=(tmp_path / "short",)))
+    assert isinstance(short, LaunchFailure)
+    assert short.message.endswith("short has 12 bytes, input 0 takes 768")
+
+
+def test_the_litert_of_another_place_does_not_stand_in(place: Path, tmp_path: Path, model: Path) -> None:
+    """Its times would carry the wrong name."""
+    plant(place, "9.9.0").symlink_to(the_real_library())
+    with device_with(place, tmp_path) as device:
+        outcome = device.launch(an_order(model))
+    assert isinstance(outcome, LaunchFailure)
+    assert outcome.message == f"{UNKNOWN}; and it has no Python interpreter"
 
 
 def test_a_known_litert_without_its_profiler_says_why_no_ops(place: Path, tmp_path: Path, model: Path) -> None:

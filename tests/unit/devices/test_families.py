@@ -8,7 +8,7 @@ from devices.agent.protocol import ProtocolError
 from devices.families.linux import exclusions_of, facts_of, units_of
 from harness.core.compute_unit import ComputeUnit
 
-LITERT = {"name": "LiteRT", "version": "2.3.0", "library": "/x/libLiteRt.so"}
+LITERT = {"name": "LiteRT", "version": "2.3.0", "package": "/x", "library": "/x/libLiteRt.so"}
 
 
 def told(**changes: object) -> dict[str, Any]:

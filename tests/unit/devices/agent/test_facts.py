@@ -31,8 +31,16 @@ def test_litert_is_found_with_its_version(tmp_path: Path, library: str) -> None:
     assert find_litert([str(tmp_path)]) == {
         "name": "LiteRT",
         "version": "2.3.0",
+        "package": str(tmp_path / "ai_edge_litert"),
         "library": str(tmp_path / "ai_edge_litert" / library),
     }
+
+
+def test_a_litert_from_before_its_c_library_is_found_by_its_interpreter(tmp_path: Path) -> None:
+    plant_litert(tmp_path, "1.4.0", "interpreter.py")
+    found = find_litert([str(tmp_path)])
+    assert found is not None
+    assert (found["version"], found["library"]) == ("1.4.0", None)
 
 
 def test_the_first_litert_on_the_path_is_taken(tmp_path: Path) -> None:

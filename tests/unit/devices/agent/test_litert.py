@@ -30,7 +30,7 @@ def test_an_unknown_version_gives_no_per_op_and_says_what_is_known(version: str)
 
 
 def test_a_version_that_is_not_told_gives_no_per_op() -> None:
-    assert litert.ops_refused(None, []) == "per-op unavailable: LiteRT an unnamed version is unknown, known 2.3"
+    assert litert.ops_refused(None, []) == "per-op unavailable: LiteRT of an unnamed version is unknown, known 2.3"
 
 
 def test_a_missing_call_gives_no_per_op_and_is_named() -> None:
