@@ -41,7 +41,7 @@ class Child:
             stderr=subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform.startswith("linux") else None,
+            preexec_fn=_prepare if sys.platform.startswith("linux") else None,
         )
         self.pid = self._process.pid
         self.output = self._process.stdout.fileno()  # type: ignore[union-attr]
@@ -151,8 +151,16 @@ _LIBC = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 _SUPERVISOR = os.getpid()
 
 
-def _die_with_parent() -> None:
-    """In the child, before exec: if the supervisor is killed outright, the kernel ends the launch (prctl(2))."""
+def _prepare() -> None:
+    """In the child, before exec: what the kernel shall do with it (prctl(2), proc_pid_oom_score_adj(5)).
+
+    It dies with a supervisor that is killed outright, and is the first to go where memory runs out.
+    """
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # type: ignore[union-attr]
     if os.getppid() != _SUPERVISOR:
         os._exit(1)
+    try:
+        with open("/proc/self/oom_score_adj", "w") as stream:
+            stream.write("1000")
+    except OSError:
+        pass  # no /proc, or a container that does not permit it

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,11 @@ def test_of_a_flood_on_stderr_the_end_is_kept(device: AttachedDevice, tmp_path: 
 
 def test_a_flood_on_stderr_does_not_hold_up_a_good_launch(device: AttachedDevice, tmp_path: Path) -> None:
     assert measured(device.launch(an_order(tmp_path / "m", attempt="flood_stderr_and_behave"))).samples_ns == (4, 5)
+
+
+def test_where_memory_runs_out_a_launch_is_the_first_to_go(device: AttachedDevice, tmp_path: Path) -> None:
+    expected = "1000\n" if sys.platform.startswith("linux") else "no such thing"
+    assert run(device, "tell_oom_score", tmp_path / "m").stderr_tail == expected
 
 
 def test_a_child_that_fled_does_not_hold_up_the_end(device: AttachedDevice, tmp_path: Path) -> None:

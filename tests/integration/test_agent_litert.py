@@ -1,6 +1,8 @@
 """The agent with the LiteRT of this environment: what each pass measures, and what LiteRT refuses in words."""
 
 import json
+import random
+import signal
 import subprocess
 import sys
 import time
@@ -282,6 +284,25 @@ def test_the_agent_costs_little_beside_the_model(device: AttachedDevice, cnn: Pa
     record = measured(device.launch(an_order(cnn)))
     spent = time.perf_counter() - begun
     assert spent - (sum(record.samples_ns) + sum(record.warmup_ns)) / 1e9 < 1.0
+
+
+def test_a_model_that_crashes_litert_costs_one_launch(device: AttachedDevice, cnn: Path, tmp_path: Path) -> None:
+    """About one flipped bit in four makes LiteRT 2.3 die by a signal; the first that does is enough."""
+    chance = random.Random(1)
+    content = cnn.read_bytes()
+    for _ in range(60):
+        outcome = device.launch(an_order(write_model(tmp_path, flip_a_bit(content, chance)), deadline_s=5.0))
+        if isinstance(outcome, LaunchFailure) and outcome.kind is FailureKind.CRASH:
+            break
+    assert isinstance(outcome, LaunchFailure)
+    assert outcome.exit_code in {128 + signal.SIGSEGV, 128 + signal.SIGBUS, 128 + signal.SIGABRT, 128 + signal.SIGFPE}
+    assert measured(device.launch(an_order(cnn))).samples_ns
+
+
+def flip_a_bit(content: bytes, chance: random.Random) -> bytes:
+    flipped = bytearray(content)
+    flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+    return bytes(flipped)
 
 
 def a_wide_layer() -> bytes:
