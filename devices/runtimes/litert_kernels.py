@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from harness.core.model import OpNode
+
 # Prices of an alignment, in tenths. Their order matters, not their size: the cheapest path must prefer what the
 # delegate is known to do, then a helper, then an operator that vanished, and only then a kernel nobody can explain.
 ELIDED = 1  # an operator that the delegate is known to fold away
@@ -67,6 +69,20 @@ def part_of(operator: str, tag: str) -> Part:
     return Part.STRAY if name in _MOVES and operator in _RULES else Part.UNKNOWN
 
 
+def kind_of(node: OpNode, tags: Sequence[str]) -> str:
+    """The type that decides on an operator's kernels, in a partition that ran as these tags.
+
+    XNNPACK rewrites a tensor times itself as its square. Where it makes lookup tables, an operator with a constant
+    counts as one of a single input, and one of two inputs may end a chain that both come from (`x * sigmoid(x)`).
+    Source: XNNPACK src/subgraph.c, optimize_common_subgraphs_mul_to_sqr and is_pure_unary_elementwise.
+    """
+    if node.type == "MUL" and len(node.inputs) == 2 and len(set(node.inputs)) == 1:
+        return "SQUARE"
+    variant = node.type + (_BY_CONSTANT if len(node.inputs) == 1 else _OF_TWO)
+    tables = variant in _RULES and any(kernel_name(tag) in _LOOKUP for tag in tags)
+    return variant if tables else node.type
+
+
 def rule_for(operator: str) -> Rule:
     """The rule of an operator type; one that expects nothing where the type is not known."""
     return _RULES.get(operator, _NO_RULE)
@@ -92,6 +108,7 @@ def _names(*names: str) -> frozenset[str]:
     return frozenset(kernel_name(name) for name in names)
 
 
+_BY_CONSTANT, _OF_TWO = " by a constant", " of two"
 _PRICES = {Part.MAIN: 0, Part.BEFORE: HELPER, Part.AFTER: HELPER, Part.STRAY: STRAY, Part.UNKNOWN: UNKNOWN}
 _MOVES = _names(
     "Copy", "Convert", "Static Reshape", "Static Expand Dims", "Fuse Dims", "Split Dims", "Transpose", "Pack LH",
@@ -193,4 +210,9 @@ _RULES: dict[str, Rule] = {
     "CUSTOM:MaxPoolingWithArgmax2D": Rule(_names("ArgMax Pooling")),
     "CUSTOM:MaxUnpooling2D": Rule(_names("Unpooling")),
     "CUSTOM:Convolution2DTransposeBias": Rule(_names("Deconvolution"), after=_CLAMP),
+}
+_RULES |= {
+    f"{code}{which}": Rule(_RULES[code].main | _LOOKUP, after=_CLAMP, vanish=vanish)
+    for code in ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU")
+    for which, vanish in ((_BY_CONSTANT, FUSED), (_OF_TWO, LOST))
 }

@@ -12,6 +12,7 @@ from statistics import fmean, median
 
 from devices.runtimes.events import DEFAULT, DELEGATE_OPERATOR, DELEGATED, OPERATOR, ProfileEvent
 from devices.runtimes.litert_alignment import align
+from devices.runtimes.litert_kernels import kind_of
 from devices.runtimes.litert_partitions import Partition, pair, replay, runs_of_kernels
 from harness.core.launch import OpRecord, OpTable
 from harness.core.model import Graph, OpNode
@@ -107,16 +108,12 @@ def _align_all(
         if not candidates:
             approximate |= bool(partition.events)
             continue
-        aligned = align([_kind(node) for node in candidates], [kernels[k].tag for k in partition.events])
+        tags = [kernels[k].tag for k in partition.events]
+        aligned = align([kind_of(node, tags) for node in candidates], tags)
         nodes.update((k, candidates[o].index) for k, o in zip(partition.events, aligned.owners, strict=True))
         cost += aligned.cost
         approximate |= aligned.unexplained > 0
     return _Mapping(nodes=nodes, cost=cost, approximate=approximate, partitions=count)
-
-
-def _kind(node: OpNode) -> str:
-    """The type that decides on kernels: XNNPACK rewrites a tensor times itself as its square."""
-    return "SQUARE" if node.type == "MUL" and len(node.inputs) == 2 and len(set(node.inputs)) == 1 else node.type
 
 
 def _is_folded_constant(node: OpNode) -> bool:

@@ -27,14 +27,23 @@ _SESSIONS = 8  # in one process: each keeps a profiler of 68 MB until it ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What operators ran as outside their model: each alone, and groups of neighbours that did not fit alone.
+
+    A string is the runtime's refusal. Operators that only unpack weights are not in alone: nothing of them is left.
+    """
+
+    alone: Mapping[int, Kernels | str]
+    together: Mapping[tuple[int, ...], Kernels | str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Operators whose kernels, run alone, are not those that the mapping gives them. failed: the runtime's refusal."""
+    """Operators whose kernels, run alone, are not those that the mapping gives them."""
 
     operators: tuple[int, ...]
-    types: tuple[str, ...]
-    alone: Kernels
+    observed: Kernels | str
     mapped: Kernels
-    failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,39 +62,50 @@ class Agreement:
 
 def compare(content: bytes, table: OpTable, directory: Path, backend: str | None = None) -> Agreement:
     """Run every operator of a model alone, below directory, and compare with the table of the whole model."""
-    source = Source(content)
-    mapped = {row.index: row.kernels for row in table.ops if row.index >= 0}
+    return judge(table, observe(content, table, directory, backend))
+
+
+def observe(content: bytes, table: OpTable, directory: Path, backend: str | None = None) -> Observed:
+    """Run every operator alone, and those that differ from the table once more together with their neighbours."""
+    source, mapped = Source(content), _mapped(table)
     singles = [(index,) for index in mapped if not source.only_unpacks(index)]
-    alone = run_alone(source, singles, directory, backend)
-    apart = {index for (index,) in singles if alone[(index,)] != mapped[index]}
-    apart |= {index for index in mapped if source.only_unpacks(index) and mapped[index]}
-    groups = tuple(_groups(source, apart))
-    together = run_alone(source, groups, directory, backend)
-    differences = tuple(
-        _difference(source, group, mapped, found)
-        for group, found in together.items()
+    alone = {index: found for (index,), found in run_alone(source, singles, directory, backend).items()}
+    groups = tuple(_groups(source, _apart(mapped, alone)))
+    return Observed(alone=alone, together=run_alone(source, groups, directory, backend))
+
+
+def judge(table: OpTable, observed: Observed) -> Agreement:
+    """Compare a table with what was observed of its operators."""
+    mapped = _mapped(table)
+    apart = _apart(mapped, observed.alone)
+    differences = [
+        Difference(operators=group, observed=found, mapped=_in_order(group, mapped))
+        for group, found in observed.together.items()
         if found != _in_order(group, mapped)
-    )
+    ]
+    unseen = apart.difference(*observed.together)
+    differences += [
+        Difference(operators=(index,), observed=observed.alone.get(index, ()), mapped=mapped[index]) for index in unseen
+    ]
     left = {index for difference in differences for index in difference.operators} & apart
     return Agreement(
-        same=len(mapped) - len(apart), merged=len(apart - left), total=len(mapped), differences=differences
+        same=len(mapped) - len(apart),
+        merged=len(apart - left),
+        total=len(mapped),
+        differences=tuple(differences),
     )
+
+
+def _mapped(table: OpTable) -> dict[int, Kernels]:
+    return {row.index: row.kernels for row in table.ops if row.index >= 0}
+
+
+def _apart(mapped: Mapping[int, Kernels], alone: Mapping[int, Kernels | str]) -> set[int]:
+    return {index for index, kernels in mapped.items() if alone.get(index, ()) != kernels}
 
 
 def _in_order(group: Iterable[int], mapped: Mapping[int, Kernels]) -> Kernels:
     return tuple(tag for index in group for tag in mapped[index])
-
-
-def _difference(
-    source: Source, group: tuple[int, ...], mapped: Mapping[int, Kernels], found: Kernels | str
-) -> Difference:
-    return Difference(
-        operators=group,
-        types=tuple(source.name(index) for index in group),
-        alone=() if isinstance(found, str) else found,
-        mapped=_in_order(group, mapped),
-        failed=found if isinstance(found, str) else None,
-    )
 
 
 def _groups(source: Source, apart: set[int]) -> Iterable[tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Profiles of real runs kept as data: a model's graph, its events, and what each operator ran as alone.
+"""Profiles of real runs kept as data: a model's graph, its events, and what each operator ran as outside it.
 
 `python -m tests.support.recorded` records them anew, on the machine it runs on.
 """
@@ -14,38 +14,48 @@ from typing import Any
 
 from devices.runtimes.events import ProfileEvent
 from harness.core.model import Graph, OpNode
+from tests.support.one_op import Observed, observe
 
 FOLDER = Path(__file__).parents[1] / "data" / "events"
 _INFERENCES = 5
 _HOW = (
     "LiteRT {version} on {machine}, one thread, {backend}: {runs} inferences profiled after as many of warm-up, by the "
-    "agent's own session. alone: kernels of each operator cut out and run by itself. python -m tests.support.recorded"
+    "agent's own session. alone, together: kernels of operators cut out and run by themselves, and with the neighbours "
+    "that they were merged with. python -m tests.support.recorded"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """alone[index] are the kernels of an operator run by itself; no entry where it cannot run so (unpacking, WHILE)."""
+    """observed: what the model's operators ran as outside it, on the same machine."""
 
     how: str
     graph: Graph
     events: tuple[ProfileEvent, ...]
-    alone: Mapping[int, tuple[str, ...]]
+    observed: Observed
 
 
 def read(name: str) -> Recording:
     """A recording of tests/data/events by its name."""
     stored = json.loads((FOLDER / f"{name}.json").read_text())
-    events = (
-        ProfileEvent(tag=tag, type=kind, first=first, second=second, elapsed_us=tuple(times))
-        for tag, kind, first, second, times in stored["events"]
-    )
     return Recording(
         how=stored["how"],
         graph=Graph(nodes=tuple(_node(node) for node in stored["nodes"]), inputs=tuple(stored["inputs"])),
-        events=tuple(events),
-        alone={int(index): tuple(kernels) for index, kernels in stored["alone"].items()},
+        events=tuple(_event(event) for event in stored["events"]),
+        observed=Observed(
+            alone={index: _kernels(found) for index, found in stored["alone"]},
+            together={tuple(group): _kernels(found) for group, found in stored["together"]},
+        ),
     )
+
+
+def _kernels(found: list[str] | str) -> tuple[str, ...] | str:
+    return found if isinstance(found, str) else tuple(found)
+
+
+def _event(stored: list[Any]) -> ProfileEvent:
+    tag, kind, first, second, times = stored
+    return ProfileEvent(tag=tag, type=kind, first=first, second=second, elapsed_us=tuple(times))
 
 
 def _node(stored: dict[str, Any]) -> OpNode:
@@ -57,35 +67,23 @@ def record(content: bytes, backend: str | None, path: Path) -> None:
     """Run a model here and keep what its profiler says."""
     import platform
 
+    from devices.runtimes.litert_ops import op_table
     from harness.sources.tflite import read_graph
-    from tests.support.cut_out import Source
-    from tests.support.one_op import run_alone
 
     with tempfile.TemporaryDirectory() as scratch:
         model = Path(scratch) / "model.tflite"
         model.write_bytes(content)
         graph = read_graph(model)
         version, events = _profile(model, backend)
-        source = Source(content)
-        alone = {
-            index: kernels
-            for (index,), kernels in run_alone(
-                source, [(i,) for i in range(len(graph.nodes)) if not source.only_unpacks(i)], Path(scratch), backend
-            ).items()
-            if not isinstance(kernels, str)
-        }
-    how = _HOW.format(
-        version=version,
-        machine=f"{platform.system()} {platform.machine()}",
-        backend=backend or "XNNPACK",
-        runs=_INFERENCES,
-    )
+        observed = observe(content, op_table(graph, [_event(event) for event in events]), Path(scratch), backend)
+    machine = f"{platform.system()} {platform.machine()}"
     stored = {
-        "how": how,
+        "how": _HOW.format(version=version, machine=machine, backend=backend or "XNNPACK", runs=_INFERENCES),
         "inputs": graph.inputs,
         "nodes": [asdict(node) for node in graph.nodes],
         "events": events,
-        "alone": alone,
+        "alone": list(observed.alone.items()),
+        "together": list(observed.together.items()),
     }
     path.write_text(_one_line_each(stored))
 
@@ -142,6 +140,7 @@ def _main() -> None:
         "keyword_spotting-int8": (partial(of_the_zoo, "keyword_spotting", "int8"), None),
         "partitioned-float32": (partial(of_the_zoo, "partitioned", "float32"), None),
         "partitioned-float16": (partial(of_the_zoo, "partitioned", "float16"), None),
+        "gated_cnn-int8": (partial(of_the_zoo, "gated_cnn", "int8"), None),
         "loop": (zoo_networks.loop, None),
     }
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,7 @@ NETWORKS: Mapping[str, Callable[[], bytes]] = {
     "segmentation": networks.segmentation,
     "keyword_spotting": networks.keyword_spotting,
     "mlp": networks.mlp,
+    "gated_cnn": networks.gated_cnn,
     "partitioned": networks.partitioned,
 }
 
@@ -46,10 +47,11 @@ ZOO = tuple(
     for network, recipes in {
         "mobilenet_v2": ("float32", "float16", "dynamic-int8", "int8"),
         "residual_cnn": ("float32", "int8"),
-        "transformer": ("float32", "dynamic-int8"),
+        "transformer": ("float32", "dynamic-int8", "int8"),
         "segmentation": ("float32", "float16", "int8"),
         "keyword_spotting": ("float32", "int8"),
         "mlp": ("float32", "dynamic-int8"),
+        "gated_cnn": ("float32", "int8"),
         "partitioned": ("float32", "dynamic-int8"),
     }.items()
     for recipe in recipes

@@ -210,6 +210,18 @@ def mlp() -> bytes:
     return net.finish((left, right), (ops.softmax(net.graph, x, name="classes"),))
 
 
+def gated_cnn() -> bytes:
+    """Convolutions with swish and hard swish written out, which XNNPACK makes one lookup table each when quantised."""
+    net = Network(7)
+    image = net.graph.input("image", (1, 96, 96, 3))
+    x = net.conv(image, 64, stride=2)
+    for _ in range(3):
+        x = net.conv(net.mul(x, net.unary("LOGISTIC", x)), 64)
+        shifted = net.unary("RELU6", net.add(x, net.constant("three", np.float32(3))))
+        x = net.conv(net.mul(net.mul(x, shifted), net.constant("sixth", np.float32(1 / 6))), 64)
+    return net.finish((image,), (net.classify(x, 10),))
+
+
 def partitioned() -> bytes:
     """Two branches of convolutions cut by operators that XNNPACK does not take, joined again: many partitions."""
     net = Network(6)
