@@ -28,7 +28,7 @@ class Campaign:
     command: str
     seed: int
     version: str
-    bands: Bands = Bands()
+    bands: Bands = field(default_factory=Bands)
     config_path: str | None = None
     specs: tuple[VariantSpec, ...] = ()
 

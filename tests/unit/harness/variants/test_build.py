@@ -110,7 +110,10 @@ def test_the_artefact_lies_in_the_cache_under_its_digest(tmp_path: Path) -> None
     ("recipe", "says"),
     [
         ("sparse-1", "the build process was killed by SIGSEGV (exit code 139); it said last: Fatal: the"),
-        ("sparse-2", "the build process was killed by SIGKILL (exit code 137), as the system does when memory runs out"),
+        (
+            "sparse-2",
+            "the build process was killed by SIGKILL (exit code 137), as the system does when memory runs out",
+        ),
         ("sparse-3", "the build process ended without an answer (exit code 3)"),
         ("sparse-6", "it changed nothing"),
         ("sparse-8", "KeyError: 'what the tools raise'"),
