@@ -6,12 +6,12 @@ operators have the kernels that they have when they are cut out and run alone.
 """
 
 import tempfile
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 from devices.inventory import local_device
-from devices.runtimes.litert_kernels import LOST, rule_for
 from harness.core import digest
 from harness.core.compute_unit import ComputeUnit
 from harness.core.launch import LaunchOrder, LaunchRecord, MeasureSettings, OpTable, Pass
@@ -61,9 +61,9 @@ def launch(device: Device, path: Path, unit: str) -> tuple[LaunchRecord, OpTable
     return outcome, outcome.ops
 
 
-def unaccounted(table: OpTable) -> int:
-    """Kernels without an operator, and operators without a kernel that no rule lets go."""
-    return sum(row.index < 0 or (not row.kernels and rule_for(row.type).vanish >= LOST) for row in table.ops)
+def unaccounted(table: OpTable, doubted: AbstractSet[int]) -> int:
+    """Kernels without an operator, and operators without a kernel that do not vanish outside the model too."""
+    return sum(row.index < 0 or (not row.kernels and row.index in doubted) for row in table.ops)
 
 
 def measure(device: Device, entry: zoo.Entry, directory: Path) -> PerOp:
@@ -72,11 +72,12 @@ def measure(device: Device, entry: zoo.Entry, directory: Path) -> PerOp:
     record, table = launch(device, path, "cpu")
     _, own = launch(device, path, "cpu/builtin")
     agreement = compare(path.read_bytes(), table, directory)
+    doubted = {index for difference in agreement.differences for index in difference.operators}
     return PerOp(
         model=entry.name,
         coverage=round(table.coverage or 0.0, 4),
         builtin_coverage=round(own.coverage or 0.0, 4),
-        unaccounted=unaccounted(table) + unaccounted(own),
+        unaccounted=unaccounted(table, doubted) + unaccounted(own, {row.index for row in own.ops}),
         cost=table.mapping_cost,
         approximate=table.approximate,
         partitions=table.partitions,
