@@ -183,6 +183,7 @@ def _mapping(table: OpTable) -> Fields:
         "approximate": table.approximate,
         "partitions": table.partitions,
         "runs": table.runs,
+        "resolution_ns": table.resolution_ns,
         "unmapped_ns": sum(op.latency_ns or 0.0 for op in table.ops if op.index < 0),
     }
 

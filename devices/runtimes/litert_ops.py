@@ -21,6 +21,8 @@ from harness.core.units import Nanoseconds
 _WHOLE = "Invoke"  # the first DEFAULT event of this name is around the whole inference, later ones around its calls
 _UNMAPPED = -1
 _TENTHS = 10
+# The profiler counts whole microseconds (docs/per-op.md).
+_RESOLUTION_NS = 1000.0
 _NS_PER_US = 1000
 
 
@@ -57,6 +59,7 @@ def op_table(graph: Graph, events: Sequence[ProfileEvent]) -> OpTable:
         approximate=mapping.approximate,
         partitions=mapping.partitions,
         runs=runs.pop() if runs else 0,
+        resolution_ns=_RESOLUTION_NS,
     )
 
 

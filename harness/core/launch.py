@@ -91,6 +91,7 @@ class OpTable:
     coverage: sum of operator times over the whole invoke, same runs, in [0, 1+]. mapping_cost: doubt of the
     alignment of kernels to operators; `approximate` is set where a kernel was of an unknown kind.
     unmapped kernels keep their time in a row with index -1. runs is the number of profiled inferences.
+    resolution_ns is the step of the profiler's clock: a latency below it only says "less than that". None: unknown.
     """
 
     ops: tuple[OpRecord, ...]
@@ -99,6 +100,7 @@ class OpTable:
     approximate: bool
     partitions: int
     runs: int
+    resolution_ns: Nanoseconds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

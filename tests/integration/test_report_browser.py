@@ -232,6 +232,25 @@ def test_operators_that_cover_little_of_the_run_are_doubted(browser: Browser, tm
     page.context.close()
 
 
+def test_time_below_the_profiler_clock_is_no_zero(browser: Browser, tmp_path: Path) -> None:
+    table = some_ops(6)
+    ops = (replace(table.ops[0], latency_ns=0.0), *table.ops[1:])
+    coarse = replace(table, ops=ops, resolution_ns=1000.0)
+    cells = [a_cell_result("float32"), a_cell_result("int8", ops=coarse)]
+    page = visit(browser, tmp_path, a_campaign_result(cells)).page
+    first = page.locator("#ops-table tbody tr").first.locator("td").all_text_contents()
+    assert (first[5].split()[:2], first[6]) == (["<", "1.00"], "\u2013")
+    page.context.close()
+
+
+def test_first_shown_is_a_group_whose_operators_can_be_told_apart(browser: Browser, tmp_path: Path) -> None:
+    short = replace(some_ops(6), coverage=0.06)
+    cells = [a_cell_result("float32", model="tiny", ops=short), a_cell_result("float32", model="large")]
+    page = visit(browser, tmp_path, a_campaign_result(cells)).page
+    assert "large" in (page.locator("#focus option:checked").text_content() or "")
+    page.context.close()
+
+
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
 def test_a_hostile_name_is_shown_as_text(browser: Browser, tmp_path: Path, name: str) -> None:
     ops = some_ops(6)

@@ -5,7 +5,7 @@ function operatorsOf(cell) {
   const texts = Object.fromEntries(["name", "type", "shape", "kernels", "placed", "label"].map((key) => [key, textsOf(cell.ops[key])]));
   const numbers = Object.fromEntries(["index", "ns", "macs", "bytes"].map((key) => [key, numbersOf(cell.ops[key])]));
   return numbers.index.map((_, i) => {
-    const op = {};
+    const op = { resolution: cell.mapping.resolution_ns ?? 0 };
     for (const key in texts) op[key] = texts[key][i];
     for (const key in numbers) op[key] = numbers[key][i];
     return op;
@@ -64,7 +64,7 @@ function showOperators() {
 
 function operatorRow([a, b], totals) {
   const op = a || b;
-  const ratio = a && b && a.ns && b.ns !== null ? b.ns / a.ns : null;
+  const ratio = a && b && isTold(a) && isTold(b) ? b.ns / a.ns : null;
   const name = element("td", { class: "wide" }, element("span", { class: "name", text: clipped(op.name, 90), title: op.name.length > 90 ? op.name.slice(0, 400) : null }));
   if (!a || !b) name.append(" ", element("span", { class: "only", text: a ? "only in A" : "only in B" }));
   if (a && b && a.name !== b.name) name.append(element("br"), element("small", { text: "B: " + clipped(b.name, 90) }));
@@ -86,8 +86,13 @@ function figure(value, text, look = "") {
 function timeCell(op) {
   if (!op) return figure(null, MISSING);
   if (op.ns === null) return figure(null, "folded");
-  return figure(op.ns, microseconds(op.ns) + (op.label === "measured" ? "" : " " + op.label));
+  return figure(op.ns, operatorTime(op) + (op.label === "measured" ? "" : " " + op.label));
 }
+
+/** Whether the profiler's clock is fine enough for this operator's time. */
+const isTold = (op) => op.ns !== null && op.ns > 0 && op.ns >= op.resolution;
+
+const operatorTime = (op) => (op.ns < op.resolution ? `< ${microseconds(op.resolution)}` : microseconds(op.ns));
 
 function placeCell(op) {
   return element("td", { text: !op ? MISSING : op.placed || (op.ns === null ? "folded" : "unknown"), title: op && op.kernels ? clipped(op.kernels, 300) : null });
