@@ -1,9 +1,9 @@
 """Where a report goes."""
 
-import os
 from pathlib import Path
 
 from harness.core.errors import StoreError
+from harness.core.files import write_whole
 
 
 def write_text(target: Path, text: str) -> None:
@@ -15,9 +15,6 @@ def write_text(target: Path, text: str) -> None:
         if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8")
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{os.getpid()}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(target)
+        write_whole(target, text.encode())
     except OSError as error:
         raise StoreError(f"{target}: cannot be written: {error.strerror}; choose another place with -o") from error

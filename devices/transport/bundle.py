@@ -2,11 +2,11 @@
 
 import io
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 
 from harness.core import digest
+from harness.core.files import keep
 
 _AGENT = Path(__file__).parents[1] / "agent"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the same sources give the same bytes everywhere
@@ -29,14 +29,7 @@ def bundle(sources: Path = _AGENT) -> bytes:
 def bundle_file(folder: Path, sources: Path = _AGENT) -> Path:
     """The zipapp as a file in folder, named by its digest; written once. Raises OSError as writing does."""
     content = bundle(sources)
-    path = folder / f"agent-{digest.of_bytes(content)[:16]}.pyz"
-    if path.is_file() and path.read_bytes() == content:
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as stream:
-        stream.write(content)
-    Path(stream.name).replace(path)
-    return path
+    return keep(folder / f"agent-{digest.of_bytes(content)[:16]}.pyz", content)
 
 
 def bundle_folder() -> Path:

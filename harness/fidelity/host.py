@@ -4,8 +4,6 @@ This is about what a model computes, not how fast. A broken model can end the pr
 processes that may end.
 """
 
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.core import digest
 from harness.core.errors import ModelUnreadable
+from harness.core.files import keep
 from harness.core.model import TensorSpec
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.quantization import dequantize, to_stored
@@ -76,25 +75,13 @@ def write_input_files(specs: Sequence[TensorSpec], dataset: Dataset, directory: 
 
     Files are named by their content, so that variants with the same inputs share them. Raises OSError.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     arrays = match_inputs(directory, specs, dataset)
     return tuple(_write(directory, to_stored(values[0], spec)) for spec, values in zip(specs, arrays, strict=True))
 
 
 def _write(directory: Path, values: Array) -> Path:
     content = values.astype(values.dtype.newbyteorder("<")).tobytes()
-    path = directory / f"{digest.of_bytes(content)[:32]}.bin"
-    if path.is_file() and path.read_bytes() == content:
-        return path
-    handle, temporary = tempfile.mkstemp(dir=directory, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+    return keep(directory / f"{digest.of_bytes(content)[:32]}.bin", content)
 
 
 def _open(path: Path, signature: Signature) -> Invoke:

@@ -4,7 +4,6 @@ They are built from code and weights in the repository when they are asked for, 
 cache under their digests.
 """
 
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from harness.core import digest
 from harness.core.errors import ConfigError
+from harness.core.files import keep
 from harness.core.model import Model
 from harness.sources.tflite import read_model
 
@@ -42,19 +42,7 @@ def sample_model(name: str, cache: Path) -> Model:
 
 def _store(cache: Path, name: str, suffix: str, content: bytes) -> Path:
     """Keep content below its digest. A file that is there is trusted only if it holds the same bytes."""
-    path = cache / digest.of_bytes(content)[:16] / f"{name}{suffix}"
-    if path.is_file() and path.read_bytes() == content:
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+    return keep(cache / digest.of_bytes(content)[:16] / f"{name}{suffix}", content)
 
 
 def _store_data(cache: Path, name: str, write: Callable[[Path], None]) -> Path:

@@ -10,8 +10,6 @@ two processes that build the same thing at once leave one. An entry that does no
 
 import functools
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import digest
+from harness.core.files import PART, move_durably, write_whole
 from harness.core.model import Model, TensorSpec
 from harness.core.units import Bytes, Seconds
 from harness.core.variant import Accuracy, Fidelity, Variant, VariantSpec, WeightTensor
@@ -87,13 +86,10 @@ def store(cache: Path, key: str, variant: Variant) -> Variant:
     """
     place = cache / "artefacts" / f"{variant.digest}{variant.path.suffix}"
     place.parent.mkdir(parents=True, exist_ok=True)
-    with variant.path.open("rb+") as stream:
-        os.fsync(stream.fileno())
-    variant.path.replace(place)
-    _sync_directory(place.parent)
+    move_durably(variant.path, place)
     stored = replace(variant, path=place)
     entry = {"versions": versions(), "variant": _encode(stored)}
-    _write(_index_path(cache, key), json.dumps(entry, indent=1).encode(), scratch_directory(cache))
+    write_whole(_index_path(cache, key), json.dumps(entry, indent=1).encode(), durable=True)
     return stored
 
 
@@ -104,14 +100,18 @@ def prune(cache: Path, *, now: float, grace_s: Seconds = 3600.0) -> Pruned:
     """
     live: set[str] = set()
     stale: list[Path] = []
+    unfinished: list[Path] = []
     for path in _files(cache / "index"):
+        if path.suffix == PART:
+            unfinished.append(path)
+            continue
         name = _artefact_name(path)
         if name is None:
             stale.append(path)
         else:
             live.add(name)
     orphans = [path for path in _files(cache / "artefacts") if path.name not in live]
-    abandoned = [*orphans, *_files(cache / "scratch")]
+    abandoned = [*orphans, *unfinished, *_files(cache / "scratch")]
     old = [path for path in abandoned if now - path.stat().st_mtime >= grace_s]
     freed = sum(path.stat().st_size for path in (*stale, *old))
     for path in (*stale, *old):
@@ -156,29 +156,3 @@ def _decode(fields: dict[str, Any], cache: Path) -> Variant:
         "accuracy": Accuracy(**fields["accuracy"]) if fields["accuracy"] else None,
     }
     return Variant(**(known | tuples | {"path": cache / "artefacts" / name}))
-
-
-def _write(path: Path, content: bytes, scratch: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=scratch)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename durable. Windows has no such thing (and this has never run there)."""
-    if os.name != "posix":
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,0 +1,53 @@
+"""Files that are there whole or not at all."""
+
+import os
+import uuid
+from pathlib import Path
+
+# How files end that are being written.
+PART = ".part"
+
+
+def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Write a file under a temporary name beside it and rename it; its folder is made where it is missing.
+
+    A reader sees the old content or the new. durable: it also survives a loss of power. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{uuid.uuid4().hex}{PART}")
+    try:
+        with part.open("xb") as stream:
+            stream.write(content)
+        if durable:
+            move_durably(part, path)
+        else:
+            part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def keep(path: Path, content: bytes) -> Path:
+    """The file with that content: as it is if it holds it, else written whole. Raises OSError."""
+    if not (path.is_file() and path.read_bytes() == content):
+        write_whole(path, content)
+    return path
+
+
+def move_durably(source: Path, target: Path) -> None:
+    """Rename a file so that name and content survive a loss of power. Raises OSError."""
+    with source.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    source.replace(target)
+    _sync_directory(target.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a rename durable. Windows has no such thing (and this has never run there)."""
+    if os.name != "posix":
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
