@@ -7,13 +7,13 @@ from harness.core.campaign import CampaignResult, CellResult
 from harness.core.cell import Cell
 from harness.core.judgement import Bands, Comparison
 from harness.core.launch import LaunchFailure, LaunchRecord, Pass
-from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped
+from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped, measurement_of
 from harness.core.units import Nanoseconds
 from harness.core.variant import BuildFailed, Variant
 from harness.journal import is_hopeless
 from harness.statistics.grades import grade
 from harness.statistics.paired import compare
-from harness.statistics.summaries import summarise_latency, summarise_load
+from harness.statistics.summaries import summarise_latency, summarise_launch, summarise_load
 from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
 
 Builds = Mapping[tuple[str, str], Variant | BuildFailed]
@@ -54,11 +54,6 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
         exclusions=stored.exclusions,
         cells=tuple(results),
     )
-
-
-def measurement_of(outcome: Outcome) -> Measurement | None:
-    """The numbers of a cell, whether they stand or not."""
-    return outcome.measurement if isinstance(outcome, Measured | Invalid) else None
 
 
 def _place(cell: Cell) -> tuple[str, str, str]:
@@ -188,4 +183,5 @@ def _result(
         grade=grade(measured, asked=cell.unit, canary_reference_ns=canary_reference) if measured else None,
         comparison=comparison,
         size_ratio=variant.size_bytes / original.size_bytes if variant and original else None,
+        launches=tuple(map(summarise_launch, measured.launches)) if measured else (),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.core.cell import Cell
 from harness.core.device import DeviceFacts, Exclusion
-from harness.core.judgement import Bands, Comparison, Grade, LatencySummary, LoadSummary
+from harness.core.judgement import Bands, Comparison, Grade, LatencySummary, LaunchSummary, LoadSummary
 from harness.core.model import Model
 from harness.core.outcome import Outcome
 from harness.core.variant import BuildFailed, Variant, VariantSpec
@@ -47,7 +47,7 @@ class CellResult:
     """A cell with what came of it. Summaries are computed on reading, from the raw samples in outcome.
 
     variant None: it was never built. comparison None: this is the source, or one of the two has no latency.
-    size_ratio is size over the source's.
+    size_ratio is size over the source's. launches are in block order, empty where nothing was measured.
     """
 
     cell: Cell
@@ -59,6 +59,7 @@ class CellResult:
     comparison: Comparison | None
     size_ratio: float | None
 
+    launches: tuple[LaunchSummary, ...] = ()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignResult:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.core.units import Nanoseconds
+from harness.core.units import Nanoseconds, Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,27 @@ class LoadSummary:
     cold: Nanoseconds
     warm: Nanoseconds | None
     first: Nanoseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchSummary:
+    """One latency launch in figures. samples counts its inferences; median, p10 and p90 are None where it has none.
+
+    started_at is seconds since the epoch. wall_over_cpu is wall time over the process's CPU time, summed over the
+    samples, None where no CPU time is known. canary_before and canary_after bracket its block, None: not taken.
+    """
+
+    block: int
+    position: int
+    started_at: float
+    wall_s: Seconds
+    samples: int
+    median: Nanoseconds | None
+    p10: Nanoseconds | None
+    p90: Nanoseconds | None
+    wall_over_cpu: float | None
+    canary_before: Nanoseconds | None
+    canary_after: Nanoseconds | None
 
 
 class Verdict(StrEnum):

@@ -74,3 +74,8 @@ class Failed:
 
 
 Outcome = Measured | Skipped | Invalid | Failed
+
+
+def measurement_of(outcome: Outcome) -> Measurement | None:
+    """The numbers of a cell, whether they stand or not."""
+    return outcome.measurement if isinstance(outcome, Measured | Invalid) else None

@@ -10,8 +10,9 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from harness.core.judgement import LatencySummary, LoadSummary
-from harness.core.launch import LoadTimes
+from harness.core.judgement import LatencySummary, LaunchSummary, LoadSummary
+from harness.core.launch import LaunchRecord, LoadTimes
+from harness.core.outcome import BlockLaunch
 from harness.core.units import Nanoseconds
 
 
@@ -35,6 +36,31 @@ def summarise_latency(launches: Sequence[Sequence[int]]) -> LatencySummary:
         samples=len(pooled),
         cv=coefficient_of_variation(medians),
     )
+
+
+def summarise_launch(launch: BlockLaunch) -> LaunchSummary:
+    """One launch in figures; without samples it has no median and no percentiles."""
+    record = launch.record
+    rising = sorted(record.samples_ns)
+    return LaunchSummary(
+        block=launch.block,
+        position=launch.position,
+        started_at=record.started_at,
+        wall_s=record.wall_s,
+        samples=len(rising),
+        median=statistics.median(rising) if rising else None,
+        p10=quantile(rising, 0.10) if rising else None,
+        p90=quantile(rising, 0.90) if rising else None,
+        wall_over_cpu=wall_over_cpu(record),
+        canary_before=launch.canary_before.median_ns if launch.canary_before else None,
+        canary_after=launch.canary_after.median_ns if launch.canary_after else None,
+    )
+
+
+def wall_over_cpu(record: LaunchRecord) -> float | None:
+    """Wall over CPU time, each summed over the samples; None where not every sample has its CPU time."""
+    wall, cpu = sum(record.samples_ns), sum(record.cpu_ns)
+    return wall / cpu if wall and cpu and len(record.cpu_ns) == len(record.samples_ns) else None
 
 
 def summarise_load(loads: Sequence[LoadTimes]) -> LoadSummary:
