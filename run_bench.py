@@ -2,13 +2,12 @@
 """Weighbridge: weigh every variant of an on-device model before you ship it."""
 
 import json
+import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,8 @@ from harness import __version__
 from harness.core.errors import ConfigError, WeighbridgeError
 
 if TYPE_CHECKING:
-    from devices.scenario import Scenario
     from harness.bench import Intake, Places
     from harness.config import Config
-    from harness.config import SimulatedDevice as SimulatedEntry
     from harness.core.campaign import Campaign, ModelFailed
     from harness.core.device import DeviceFacts
     from harness.core.ports import Device
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
     from harness.store import Store
 
 FIRST = Path(__file__).parent / "examples" / "first.yaml"
-# What a dry run adds to a device's name, so that its made-up times can never be taken for the device's.
-SIMULATED = " (simulated)"
 FINE, WRONG_USAGE, INCOMPLETE = 0, 2, 3
 
 Command = Callable[..., Any]
@@ -93,7 +88,7 @@ def devices(as_json: bool) -> int:
 @cli.command()
 @click.argument("source", required=False, metavar="[MODEL|CONFIG]")
 @click.option("--format", "format_", type=click.Choice(["tflite"]), default="tflite", help="Format of the variants.")
-@click.option("--prune", is_flag=True, help="Remove built variants that no campaign uses.")
+@click.option("--prune", is_flag=True, help="Remove what this version would build anew, and what is left over.")
 @_bench
 @_json
 def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json: bool) -> int:
@@ -111,7 +106,7 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
     if prune:
         return _say_pruned(places)
     intake = take_in(_config_of(source), places)
-    with progress("building") as step:
+    with progress("building") as (step,):
         chosen = [model for model in intake.models if model.format == format_]
         built = build_only(intake.specs, chosen, places.variants, step)
     failed = [outcome for outcome in built if isinstance(outcome, BuildFailed)]
@@ -134,13 +129,15 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
 @_json
 def plan(config: Path | None, only: str | None, dry_run: bool, bench: Path, as_json: bool) -> int:
     """Show what a run would do, and about how long it would take."""
+    from devices.opening import open_devices
     from harness.bench import estimate_s, take_in
     from harness.config import load_config
     from reports.listings import plan_fields, plan_text
 
     chosen = load_config(config or FIRST)
     intake = take_in(chosen, _places(bench))
-    made = _plan(chosen, intake, [device.facts for device in _devices(chosen, dry_run)], only)
+    found = open_devices(chosen.device_specs(), dry_run=dry_run)
+    made = _plan(chosen, intake, [device.facts for device in found], only)
     shown = (made.cells, made.skipped, made.exclusions, estimate_s(made, intake.models))
     if as_json:
         _print_json(plan_fields(*shown))
@@ -163,22 +160,25 @@ def run(config: str | None, resume: bool, only: str | None, dry_run: bool, bench
 
     The last line of the output is the report's path, the line before it the campaign's id.
     """
-    from harness.bench import begin, take_in
+    from devices.opening import open_devices
+    from harness.bench import Origin, begin, take_in
     from harness.config import load_config
     from harness.store import Store
 
+    if resume and (only or dry_run):
+        raise ConfigError("--resume finishes what was begun, as it was begun; leave out --only and --dry-run")
     places = _places(bench)
     with Store.open(places.store) as store, ExitStack() as stack:
         if resume and (found := _to_resume(store, config)):
-            targets = _enter(_devices_again(found, store.load(found.id).devices), stack)
-            return _measure(store, found.id, targets, places)
+            return _measure(store, found.id, _enter(_devices_of(found), stack), places)
         path = Path(config) if config else FIRST
         chosen = load_config(path)
-        targets = _enter(_devices(chosen, dry_run), stack)
+        targets = _enter(open_devices(chosen.device_specs(), dry_run=dry_run), stack)
         facts = [device.facts for device in targets.values()]
         intake = take_in(chosen, places)
         made = _plan(chosen, intake, facts, only)
-        return _measure(store, begin(store, chosen, path, intake, made, facts), targets, places)
+        campaign = begin(store, chosen, Origin(path=path, dry_run=dry_run), intake, made, facts)
+        return _measure(store, campaign, targets, places)
 
 
 @cli.command()
@@ -201,7 +201,8 @@ def report(campaign: str | None, format_: str, output: str | None, bench: Path) 
         return FINE
     target = Path(output) if output else places.reports / f"{result.campaign.id}.{EXTENSIONS[format_]}"
     write_text(target, text)
-    click.echo(str(target.absolute()))
+    if target.is_file() and not target.is_symlink():
+        click.echo(str(target.absolute()))
     return FINE
 
 
@@ -212,7 +213,7 @@ def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", pla
 
     given_up: Sequence[str] = ()
     try:
-        with progress("building") as built, progress("measuring") as launched:
+        with progress("building", "measuring") as (built, launched):
             given_up = carry_out(store, campaign, targets, places, Watchers(built=built, launched=launched))
     except KeyboardInterrupt:
         given_up = ("stopped",)
@@ -281,55 +282,20 @@ def _to_resume(store: "Store", config: str | None) -> "Campaign | None":
     found = unfinished(store, text, None if is_file else config)
     if found is None and not is_file:
         raise ConfigError(
-            f"no campaign {config or ''} to resume; `run_bench.py run [CONFIG]` starts one".replace("  ", " ")
+            f"no campaign to resume{f' called {config}' if config else ''}; `run_bench.py run` starts one"
         )
+    if found is None:
+        click.echo(f"{config}: never ran as it stands now; starting a new campaign", err=True)
     return found
 
 
-def _devices(config: "Config", dry_run: bool) -> "list[Device]":
-    """The devices of a configuration, not entered yet; for a dry run the simulated one in place of each."""
-    from devices.inventory import local_device
-    from devices.scenario import Scenario
-    from harness.config import LocalDevice
-
-    opened: list[Device] = []
-    for entry in config.devices:
-        if dry_run:
-            opened.append(_simulated(Scenario(name=f"{entry.name}{SIMULATED}")))
-        elif isinstance(entry, LocalDevice):
-            opened.append(local_device(entry.name))
-        else:
-            opened.append(_simulated(_scenario(entry)))
-    return opened
-
-
-def _simulated(scenario: "Scenario") -> "Device":
-    from devices.simulated import SimulatedDevice
-    from devices.simulated_body import VirtualClock
-
-    return SimulatedDevice(scenario, VirtualClock(time.time()))
-
-
-def _scenario(entry: "SimulatedEntry") -> "Scenario":
-    from devices.scenario import scenario_from
-    from harness.yaml_source import decode, parse
-
-    given = entry.scenario
-    if not isinstance(given, Path):
-        return replace(scenario_from(given, source=entry.name), name=entry.name)
-    try:
-        text = decode(given.read_bytes(), source=str(given))
-    except OSError as error:
-        raise ConfigError(f"{given}: cannot be read: {error.strerror}; give the path of a scenario") from error
-    return replace(scenario_from(parse(text, source=str(given)).root, source=str(given)), name=entry.name)
-
-
-def _devices_again(campaign: "Campaign", facts: "Sequence[DeviceFacts]") -> "list[Device]":
+def _devices_of(campaign: "Campaign") -> "Sequence[Device]":
     """The devices that a campaign began on."""
+    from devices.opening import open_devices
     from harness.config import parse_config
 
     config = parse_config(campaign.config, source=campaign.config_path or "config")
-    return _devices(config, dry_run=all(known.name.endswith(SIMULATED) for known in facts))
+    return open_devices(config.device_specs(), dry_run=campaign.dry_run)
 
 
 def _say_pruned(places: "Places") -> int:
@@ -382,6 +348,13 @@ def main() -> int:
         return WRONG_USAGE
     except WeighbridgeError as error:
         click.echo(str(error), err=True)
+        return INCOMPLETE
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not try to flush into it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INCOMPLETE
+    except OSError as error:
+        click.echo(f"{error.filename or 'output'}: {error.strerror}; check the path, its rights and the disk", err=True)
         return INCOMPLETE
 
 

@@ -10,13 +10,14 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import __version__
 from harness.building import Step, build
 from harness.campaign import Loadable, Progress, run_campaign
+from harness.core import digest
 from harness.core.campaign import Campaign, CampaignResult, ModelFailed
 from harness.core.device import DeviceFacts
 from harness.core.errors import ConfigError, DataUnreadable, ModelUnreadable
@@ -83,7 +84,8 @@ def take_in(config: "Config", places: Places) -> Intake:
             failed.append(ModelFailed(name=entry.name, path=error.path, error=str(error)))
             continue
         models.append(model)
-        specs[model.name] = config.specs(model.name, default_variants(model))
+        asked = config.specs(model.name, default_variants(model))
+        specs[model.name] = tuple(_with_digest(spec) for spec in asked)
     return Intake(models=tuple(models), failed=tuple(failed), specs=specs)
 
 
@@ -103,12 +105,26 @@ def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
     return model
 
 
+def _with_digest(spec: VariantSpec) -> VariantSpec:
+    if spec.prebuilt is None or not spec.prebuilt.is_file():
+        return spec  # a file that is missing fails its build, with its path
+    return replace(spec, prebuilt_digest=digest.of_file(spec.prebuilt))
+
+
 def wishes(config: "Config", intake: Intake) -> Wishes:
     return Wishes(specs=intake.specs, units=config.units, settings=config.settings)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a campaign comes from: its configuration's file, and whether simulated devices stand in."""
+
+    path: Path
+    dry_run: bool = False
+
+
 def begin(
-    store: "Store", config: "Config", path: Path, intake: Intake, plan: Plan, devices: Sequence[DeviceFacts]
+    store: "Store", config: "Config", origin: Origin, intake: Intake, plan: Plan, devices: Sequence[DeviceFacts]
 ) -> str:
     """Write a new campaign with all its cells to the store; the answer is its id."""
     started = time.time()
@@ -122,7 +138,8 @@ def begin(
         seed=config.seed,
         version=__version__,
         bands=config.bands,
-        config_path=str(path.absolute()),
+        config_path=str(origin.path.absolute()),
+        dry_run=origin.dry_run,
         specs=plan.specs,
     )
     store.begin_campaign(
@@ -186,7 +203,8 @@ def carry_out(
     """
     store.tear_open_blocks(campaign)
     stored = store.load(campaign)
-    check_unchanged(stored.models)
+    check_models_unchanged(stored.models)
+    check_devices_unchanged(stored.devices, [device.facts for device in devices.values()])
     builds = build(store, stored, places.variants, watchers.built)
     ready = loadables(stored.models, builds, places.inputs)
     blocks = schedule([cell for cell in stored.cells if cell.id not in stored.skipped], stored.campaign.seed)
@@ -214,14 +232,26 @@ def read(places: Places, campaign: str | None) -> CampaignResult:
     from harness.store import Store
 
     if not places.store.exists():
-        raise ConfigError(f"{places.store}: no campaign yet; measure one with `run_bench.py run`")
+        raise ConfigError(_NONE_YET.format(store=places.store))
     with Store.open(places.store) as store:
-        if campaign is None:
-            latest = store.latest()
-            if latest is None:
-                raise ConfigError(f"{places.store}: no campaign yet; measure one with `run_bench.py run`")
-            campaign = latest.id
-        return assemble(store.load(campaign))
+        return assemble(store.load(_find(store, campaign, places)))
+
+
+_NONE_YET = "{store}: no campaign yet; measure one with `run_bench.py run`"
+
+
+def _find(store: "Store", start: str | None, places: Places) -> str:
+    """The id of the one campaign whose id begins with start; of the latest one without. Raises ConfigError."""
+    ids = [campaign.id for campaign in store.campaigns()]
+    if not ids:
+        raise ConfigError(_NONE_YET.format(store=places.store))
+    if start is None:
+        return ids[0]
+    found = [start] if start in ids else [identity for identity in ids if identity.startswith(start)]
+    if len(found) != 1:
+        word = "no campaign begins" if not found else f"{len(found)} campaigns begin"
+        raise ConfigError(f"{places.store}: {word} with {start[:60]!r}; there are {', '.join((found or ids)[:8])}")
+    return found[0]
 
 
 def is_complete(result: CampaignResult) -> bool:
@@ -250,9 +280,23 @@ def unfinished(store: "Store", text: str | None, identity: str | None) -> Campai
     return next((c for c in candidates if c.ended_at is None), next(iter(candidates), None))
 
 
-def check_unchanged(models: Sequence[Model]) -> None:
-    from harness.core import digest
-
+def check_models_unchanged(models: Sequence[Model]) -> None:
+    """Raises ConfigError where a model's file is no longer the one that was planned."""
     for model in models:
         if not model.path.is_file() or digest.of_file(model.path) != model.digest:
             raise ConfigError(f"{model.path}: is no longer the model that was planned; start a new run")
+
+
+def check_devices_unchanged(planned: Sequence[DeviceFacts], found: Sequence[DeviceFacts]) -> None:
+    """Raises ConfigError where a device is another, or runs something else, than when the campaign began."""
+    now = {facts.name: facts for facts in found}
+    for before in planned:
+        after = now.get(before.name)
+        if after is None:
+            raise ConfigError(f"{before.name}: is no longer among the devices; start a new run")
+        for key in ("family", "simulated", "os", "arch", "processor", "cores", "runtimes"):
+            old, new = getattr(before, key), getattr(after, key)
+            if old != new:
+                raise ConfigError(
+                    f"{before.name}: {key} was {old} when the campaign began and is {new}; start a new run"
+                )

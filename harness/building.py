@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from harness.core.errors import ConfigError
 from harness.core.model import Model
 from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome, Variant, VariantSpec
@@ -31,7 +32,19 @@ def build(store: "Store", stored: "StoredCampaign", cache: "Path", step: Step) -
     kept = [outcome for outcome in known.values() if _is_there(outcome)]
     there = {(outcome.model, outcome.name) for outcome in kept}
     orders = [(models[s.model], s) for s in stored.campaign.specs if (s.model, s.name) not in there]
-    return (*kept, *_build(orders, cache, step, lambda outcome: store.save_build(stored.campaign.id, outcome)))
+
+    def save(outcome: BuildOutcome) -> None:
+        _check_same(known.get((outcome.model, outcome.name)), outcome)
+        store.save_build(stored.campaign.id, outcome)
+
+    return (*kept, *_build(orders, cache, step, save))
+
+
+def _check_same(before: BuildOutcome | None, now: BuildOutcome) -> None:
+    """On a resume the artefact may be gone; another one must not take its place among its measurements."""
+    if isinstance(before, Variant) and isinstance(now, Variant) and before.digest != now.digest:
+        reason = "the artefact that was measured is gone, and building it now gives another"
+        raise ConfigError(f"{now.model} {now.name}: {reason}; start a new run")
 
 
 def build_only(

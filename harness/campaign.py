@@ -70,6 +70,12 @@ class Clock:
             done = self._total - sum(self._left.values())
             self._report(Progress(done=done, total=self._total, text=text, left_s=self._remaining()))
 
+    def torn(self, cells: Sequence[Cell]) -> None:
+        """The launches of these cells will be run again: their block came to nothing."""
+        with self._lock:
+            for cell in cells:
+                self._left[cell.id] += 1
+
     def _remaining(self) -> Seconds:
         known = [s for spent in self._spent.values() for s in spent]
         guesses = [launch_estimate(self._cells[cell]) for cell in self._spent]
@@ -101,7 +107,7 @@ def run_campaign(
 
     def serve(name: str) -> str | None:
         mine = [block for block in left if block.device == name]
-        return _run_device(devices[name], mine, loadables, journal, clock, stop)
+        return _run_device(_Runner(devices[name], loadables, journal, clock, stop), mine, name)
 
     names = sorted({block.device for block in left})
     if not names:
@@ -121,20 +127,17 @@ def run_campaign(
     return tuple(reason for reason in lost if reason)
 
 
-def _run_device(
-    device: Device,
-    blocks: Sequence[Block],
-    loadables: Mapping[tuple[str, str], Loadable],
-    journal: Journal,
-    clock: Clock,
-    stop: threading.Event,
-) -> str | None:
-    runner = _Runner(device, loadables, journal, clock)
+class _Stopped(Exception):
+    """Somebody wants the campaign to end now: the block under way is torn."""
+
+
+def _run_device(runner: "_Runner", blocks: Sequence[Block], name: str) -> str | None:
+    """Why the device was given up, None where all its blocks were run."""
     for block in blocks:
-        if stop.is_set():
-            return f"{device.facts.name}: stopped; `run --resume` does the rest"
         try:
             runner.run(block)
+        except _Stopped:
+            return f"{name}: stopped"
         except DeviceLost as lost:
             return str(lost)
     return None
@@ -144,29 +147,48 @@ class _Runner:
     """The blocks of one device, one after another."""
 
     def __init__(
-        self, device: Device, loadables: Mapping[tuple[str, str], Loadable], journal: Journal, clock: Clock
+        self,
+        device: Device,
+        loadables: Mapping[tuple[str, str], Loadable],
+        journal: Journal,
+        clock: Clock,
+        stop: threading.Event,
     ) -> None:
         self._device = device
         self._loadables = loadables
         self._journal = journal
         self._clock = clock
+        self._stop = stop
         self._canary: tuple[float, Canary] | None = None
 
     def run(self, block: Block) -> None:
+        """Run a block; where the device goes away under it, once more. Raises DeviceLost at the second time."""
         due = [cell for cell in block.cells if self._is_due(cell, block)]
         for cell in block.cells:
             if cell not in due:
-                self._clock.ended(cell, f"{cell.model} {cell.variant} {cell.unit} passed over", None)
+                self._clock.ended(cell, f"{_place(cell)} passed over", None)
         if not due:
             return
+        try:
+            self._run_once(block, due)
+        except DeviceLost:
+            if self._stop.is_set():
+                raise _Stopped from None
+            self._run_once(block, due)
+
+    def _run_once(self, block: Block, due: Sequence[Cell]) -> None:
         latency = block.pass_ is Pass.LATENCY
         identity = self._journal.begin(block, self._fresh_canary() if latency else None)
         for position, cell in enumerate(due):
+            if self._stop.is_set():
+                raise _Stopped
             started = time.monotonic()
             outcome = self._launch(cell, block, f"{identity}.{position}")
+            if isinstance(outcome, LaunchFailure) and outcome.kind is FailureKind.LOST:
+                self._clock.torn(due[:position])
+                raise DeviceLost(self._device.facts.name, outcome.message)
             self._journal.save(identity, cell.id, position, outcome)
-            text = f"{cell.model} {cell.variant} {cell.unit} {block.pass_}"
-            self._clock.ended(cell, text, time.monotonic() - started)
+            self._clock.ended(cell, f"{_place(cell)} {block.pass_}", time.monotonic() - started)
         self._journal.end(block, identity, self._take_canary() if latency else None)
 
     def _is_due(self, cell: Cell, block: Block) -> bool:
@@ -200,6 +222,10 @@ class _Runner:
         canary = self._device.canary()
         self._canary = (time.monotonic(), canary)
         return canary
+
+
+def _place(cell: Cell) -> str:
+    return f"{cell.model} {cell.variant} {cell.unit}"
 
 
 def launch_order(cell: Cell, pass_: Pass, attempt: str, loadable: Loadable) -> LaunchOrder:

@@ -37,6 +37,7 @@ from harness.config_fields import (
     taken,
     unique,
 )
+from harness.core.device import DeviceSpec
 from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
@@ -238,6 +239,26 @@ class Config(_Form):
     @property
     def bands(self) -> Bands:
         return Bands(**self.compare.model_dump())
+
+    def device_specs(self) -> tuple[DeviceSpec, ...]:
+        """The devices to open. Raises ConfigError where a scenario's file cannot be read."""
+        return tuple(self._device_spec(index, entry) for index, entry in enumerate(self.devices))
+
+    def _device_spec(self, index: int, entry: LocalDevice | SimulatedDevice) -> DeviceSpec:
+        if isinstance(entry, LocalDevice):
+            return DeviceSpec(name=entry.name, kind=entry.kind)
+        if not isinstance(entry.scenario, Path):
+            # As it stands in the file, for errors with line and column.
+            given = self._tree.at("devices", index, "scenario") if self._tree else None
+            source = self._tree.source if self._tree else ""
+            return DeviceSpec(name=entry.name, kind=entry.kind, scenario=given or entry.scenario, source=source)
+        source = str(entry.scenario)
+        try:
+            root = parse(decode(entry.scenario.read_bytes(), source=source), source=source).root
+        except OSError as error:
+            reason = f"{source}: cannot be read: {error.strerror}; give the path of a scenario"
+            raise ConfigError(f"{self.place('devices', index, 'scenario')}: {reason}") from error
+        return DeviceSpec(name=entry.name, kind=entry.kind, scenario=root or {}, source=source)
 
     def specs(self, model: str, default: Sequence[str]) -> tuple[VariantSpec, ...]:
         """The variants asked for of a model: its own list, else the common one, else `default` (recipes' texts).

@@ -39,6 +39,7 @@ class Journal:
         complete = {block.id: block for block in stored.blocks if block.state is BlockState.COMPLETE}
         self._done = {(b.device, b.group, b.pass_.value, b.index) for b in complete.values()}
         self._outcomes: dict[str, list[LaunchOutcome]] = {}
+        self._open: dict[str, list[tuple[str, LaunchOutcome]]] = {}
         for launch in stored.launches:
             if launch.block in complete:
                 self._outcomes.setdefault(launch.cell, []).append(launch.outcome)
@@ -69,15 +70,17 @@ class Journal:
         return identity
 
     def save(self, block: str, cell: str, position: int, outcome: LaunchOutcome) -> None:
-        """Save a launch as it ends."""
+        """Save a launch as it ends. It counts once its block has ended."""
         with self._lock:
             self._store.save_launch(StoredLaunch(block=block, cell=cell, position=position, outcome=outcome))
-            self._outcomes.setdefault(cell, []).append(outcome)
+            self._open.setdefault(block, []).append((cell, outcome))
 
     def end(self, block: Block, identity: str, canary: Canary | None) -> None:
         with self._lock:
             self._store.end_block(identity, canary)
             self._done.add(block.key)
+            for cell, outcome in self._open.pop(identity, []):
+                self._outcomes.setdefault(cell, []).append(outcome)
 
 
 def has_latency(outcomes: Sequence[LaunchOutcome]) -> bool:

@@ -141,7 +141,7 @@ def select(plan: Plan, pattern: str) -> Plan:
 
     def matches(cell: Cell) -> bool:
         path = f"{cell.model}/{cell.variant}/{cell.device}/{cell.unit}"
-        return fnmatchcase(path, pattern) or pattern in path
+        return fnmatchcase(path, pattern) or ("/" not in pattern and pattern in path)
 
     chosen = [cell for cell in plan.cells if matches(cell)]
     places = {place(cell) for cell in chosen}
@@ -199,6 +199,7 @@ def _cell(model: Model, spec: VariantSpec, device: DeviceFacts, unit: ComputeUni
         unit=unit,
         settings=settings,
         is_source=is_source(spec, model),
+        prebuilt=spec.prebuilt_digest,
     )
 
 

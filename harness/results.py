@@ -5,8 +5,9 @@ from statistics import median
 
 from harness.core.campaign import CampaignResult, CellResult
 from harness.core.cell import Cell
+from harness.core.compute_unit import ComputeUnit
 from harness.core.judgement import Bands, Comparison
-from harness.core.launch import LaunchFailure, LaunchRecord, Pass
+from harness.core.launch import LaunchFailure, LaunchOutcome, LaunchRecord, Pass
 from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped, measurement_of
 from harness.core.units import Nanoseconds
 from harness.core.variant import BuildFailed, Variant
@@ -93,14 +94,25 @@ def _outcome(
     build = builds.get((cell.model, cell.variant))
     if isinstance(build, BuildFailed):
         return Skipped(reason=build.error) if build.refused else Failed(error=f"not built: {build.error}")
-    failures = [launch.outcome for launch, _ in launches if isinstance(launch.outcome, LaunchFailure)]
+    timed = [launch.outcome for launch, _ in launches if launch.outcome.pass_ is Pass.LATENCY]
+    failures = [outcome for outcome in timed if isinstance(outcome, LaunchFailure)]
     measured = _measurement(launches)
     if measured is None:
         return _failed(failures)
-    if is_hopeless([launch.outcome for launch, _ in launches]):
-        reason = f"{len(failures)} of {len(launches)} launches failed, the last two in a row: {failures[-1].message}"
-        return Invalid(measurement=measured, reasons=(reason,))
-    return Measured(measurement=measured)
+    reasons = _misplaced(measured, cell.unit)
+    if is_hopeless(timed):
+        reasons += (f"{len(failures)} of {len(timed)} launches failed, the last two in a row: {failures[-1].message}",)
+    return Invalid(measurement=measured, reasons=reasons) if reasons else Measured(measurement=measured)
+
+
+def _misplaced(measurement: Measurement, asked: ComputeUnit) -> tuple[str, ...]:
+    """Why a measurement is not of the unit that was asked for; nothing where the runtime does not say."""
+    observed = measurement.observed
+    if observed is None:
+        return ()
+    elsewhere = observed.kind != asked.kind
+    otherwise = asked.backend is not None and observed.backend not in (None, asked.backend)
+    return (f"asked for {asked}, ran on {observed}",) if elsewhere or otherwise else ()
 
 
 def _failed(failures: Sequence[LaunchFailure]) -> Failed:
@@ -142,8 +154,12 @@ def _measurement(launches: Sequence[Placed]) -> Measurement | None:
         observed=(ops and ops.observed) or last.observed,
         backend=(ops and ops.backend) or last.backend,
         runtime=last.runtime,
-        lost=sum(isinstance(launch.outcome, LaunchFailure) for launch, _ in launches),
+        lost=sum(_is_lost(launch.outcome) for launch, _ in launches),
     )
+
+
+def _is_lost(outcome: LaunchOutcome) -> bool:
+    return isinstance(outcome, LaunchFailure) and outcome.pass_ is Pass.LATENCY
 
 
 def _why_missing(launches: Sequence[Placed], pass_: Pass) -> str:

@@ -52,6 +52,15 @@ class Tree:
                 "an alias that holds itself, or aliases of aliases? write the values out"
             ) from None
 
+    def at(self, *keys: Key) -> object:
+        """The node at keys, which remembers its place; None where there is none."""
+        node = self.root
+        for key in keys:
+            if not _holds(node, key):
+                return None
+            node = node[key]
+        return node
+
     def place(self, keys: Sequence[Key], *, of_key: bool = False) -> Place:
         """Where the value at `keys` stands (its key with of_key), or the nearest thing around it that exists."""
         line, column = 0, 0

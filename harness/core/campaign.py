@@ -17,7 +17,7 @@ class Campaign:
 
     config is the text of the configuration as it was read; command repeats the run. config_path is where that
     stood, None where it was not a file. bands decide its verdicts.
-    specs are the variants to build.
+    specs are the variants to build. dry_run: on simulated devices in place of those of the configuration.
     """
 
     id: str
@@ -31,6 +31,7 @@ class Campaign:
     bands: Bands = field(default_factory=Bands)
     config_path: str | None = None
     specs: tuple[VariantSpec, ...] = ()
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,8 @@ class CellResult:
     grade: Grade | None
     comparison: Comparison | None
     size_ratio: float | None
-
     launches: tuple[LaunchSummary, ...] = ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignResult:

@@ -1,6 +1,6 @@
 """The unit of the matrix: one variant on one compute unit of one device."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from harness.core import digest
 from harness.core.compute_unit import ComputeUnit
@@ -9,7 +9,10 @@ from harness.core.launch import MeasureSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """Variant x device x compute unit x settings. is_source marks the model at its own precision."""
+    """Variant x device x compute unit x settings. is_source marks the model at its own precision.
+
+    prebuilt is the digest of the file where somebody else built the variant, else None.
+    """
 
     model: str
     model_digest: str
@@ -21,6 +24,7 @@ class Cell:
     unit: ComputeUnit
     settings: MeasureSettings
     is_source: bool
+    prebuilt: str | None = None
 
     @property
     def id(self) -> str:
@@ -32,6 +36,7 @@ class Cell:
             "recipe": self.recipe,
             "device": self.device,
             "unit": str(self.unit),
-            "settings": repr(self.settings),
+            "prebuilt": self.prebuilt,
+            "settings": asdict(self.settings),
         }
         return digest.of_content(content)[:16]

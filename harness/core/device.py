@@ -16,6 +16,19 @@ class Exclusion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSpec:
+    """A device that was asked for. kind is `local` or `simulated`.
+
+    scenario is the simulated device's truth, as plain or YAML values that remember their place; source names its file.
+    """
+
+    name: str
+    kind: str
+    scenario: object = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceFacts:
     """What a device says of itself. None is "it did not say", never a fact of the host.
 

@@ -11,13 +11,15 @@ from harness.core.units import Bytes, Decibels, Seconds
 class VariantSpec:
     """A variant that was asked for: a recipe of a model, or a file somebody else built (`prebuilt`).
 
-    name is unique within the model; it is the recipe's text where the user gave none.
+    name is unique within the model; it is the recipe's text where the user gave none. prebuilt_digest is the
+    content's, None where the file could not be read.
     """
 
     model: str
     name: str
     recipe: str
     prebuilt: Path | None = None
+    prebuilt_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

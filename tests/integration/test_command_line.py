@@ -1,14 +1,17 @@
 """The command line as a user meets it: outputs, exit codes, wrong inputs."""
 
+import contextlib
 import json
 import os
+import pty
 import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import run_bench
+from tests.support.command import argv, run_bench
 from tests.support.models import custom_op, hostile_names, open_shape, several_signatures, string_input, tiny_cnn
 
 SIMULATED = """
@@ -179,3 +182,79 @@ def test_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     assert shown.returncode == 3
     assert len(shown.stderr.splitlines()) == 1
     assert str(tmp_path / "file") in shown.stderr
+
+
+def test_run_on_a_terminal_draws_its_progress(tmp_path: Path) -> None:
+    config = write(tmp_path / "c.yaml", f"models: [digits]\nvariants: [int8]\nunits: [cpu]\n{SIMULATED}")
+    drawn = bytearray()
+    master, slave = pty.openpty()
+    with subprocess.Popen(argv("run", config, "--bench", tmp_path / "b"), stdout=subprocess.PIPE, stderr=slave) as run:
+        os.close(slave)
+        with contextlib.suppress(OSError):  # how a terminal says that its last writer has gone
+            while piece := os.read(master, 1 << 16):
+                drawn += piece
+        assert run.stdout is not None
+        shown = run.stdout.read().decode()
+    os.close(master)
+    assert run.returncode == 0, drawn.decode()
+    assert b"measuring" in drawn
+    assert Path(shown.splitlines()[-1]).is_file()
+
+
+def test_resume_takes_no_other_choice(tmp_path: Path) -> None:
+    for choice in (("--dry-run",), ("--only", "*")):
+        refused = run_bench("run", "--resume", *choice, "--bench", tmp_path / "b")
+        assert (refused.returncode, "leave out" in refused.stderr) == (2, True)
+
+
+def test_unknown_campaign_is_wrong_usage(campaign: tuple[Path, Path, list[str]]) -> None:
+    for command in (("report", "nosuch"), ("run", "nosuch", "--resume")):
+        refused = run_bench(*command, "--bench", campaign[0])
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+
+
+def test_changed_config_starts_anew_and_says_so(tmp_path: Path) -> None:
+    config = write(tmp_path / "c.yaml", f"models: [digits]\nvariants: [float16]\nunits: [cpu]\n{SIMULATED}")
+    begun = run_bench("run", config, "--resume", "--bench", tmp_path / "b")
+    assert begun.returncode == 0
+    assert "starting a new campaign" in begun.stderr
+
+
+def test_only_can_name_one_cell(tmp_path: Path) -> None:
+    config = write(tmp_path / "c.yaml", f"models: [digits]\nvariants: [int8]\n{SIMULATED}")
+    shown = run_bench("plan", config, "--only", "digits/int8/sim/cpu", "--json", "--bench", tmp_path / "b")
+    cells = json.loads(shown.stdout)["cells"]
+    assert [(cell["variant"], cell["compute_unit"]) for cell in cells] == [("float32", "cpu"), ("int8", "cpu")]
+
+
+def test_output_that_goes_nowhere_is_one_clear_error(campaign: tuple[Path, Path, list[str]]) -> None:
+    shown = run_bench("report", "--format", "json", "-o", "/dev/full", "--bench", campaign[0])
+    assert shown.returncode == 3
+    assert len(shown.stderr.splitlines()) == 1
+    assert "/dev/full" in shown.stderr
+
+
+def test_report_through_standard_output_has_nothing_else_in_it(campaign: tuple[Path, Path, list[str]]) -> None:
+    shown = run_bench("report", "--format", "json", "-o", "/dev/stdout", "--bench", campaign[0])
+    assert json.loads(shown.stdout)["campaign"]["id"] == campaign[2][-2]
+
+
+def test_reader_that_leaves_early_is_no_traceback(campaign: tuple[Path, Path, list[str]]) -> None:
+    with subprocess.Popen(
+        argv("report", "--format", "json", "-o", "-", "--bench", campaign[0]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_scenario_error_has_its_place(tmp_path: Path) -> None:
+    text = "models: [digits]\ndevices:\n  - name: sim\n    kind: simulated\n    scenario:\n      launch_noise: loud\n"
+    config = write(tmp_path / "c.yaml", text)
+    refused = run_bench("plan", config, "--bench", tmp_path / "b")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"{config}:6:")

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from harness.core.deadline import Deadline
-from harness.core.launch import Pass
+from harness.core.launch import LaunchFailure, Pass
 from harness.store import Store, StoredCampaign
 from tests.support.command import argv, run_bench
 
@@ -84,10 +84,7 @@ def test_killed_twice_and_resumed_is_whole(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     whole = stored(bench / "bench.db")
     assert kept <= attempts(whole)
-    expected = {Pass.LATENCY: 20, Pass.OPS: 1, Pass.MEMORY: 1}
-    assert Counter((launch.cell, launch.outcome.pass_) for launch in whole.launches) == {
-        (cell.id, pass_): count for cell in whole.cells for pass_, count in expected.items()
-    }
+    assert launches_by_cell(whole) == expected_launches(whole, latency=20)
 
 
 def test_killed_host_leaves_no_process_and_no_lease(tmp_path: Path) -> None:
@@ -106,18 +103,31 @@ def test_killed_host_leaves_no_process_and_no_lease(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_shows_what_there_is_and_can_be_resumed(tmp_path: Path, ending: signal.Signals) -> None:
+def test_interrupted_in_its_first_block_nothing_is_lost(tmp_path: Path, ending: signal.Signals) -> None:
     config, bench = tmp_path / "c.yaml", tmp_path / "b"
     config.write_text(_REAL)
     with started("run", config, "--bench", bench, output=subprocess.PIPE) as process:
-        wait_for_launches(bench / "bench.db", 2, process)
+        wait_for_launches(bench / "bench.db", 1, process)
         process.send_signal(ending)
         output, errors = process.communicate(timeout=_PATIENCE_S)
     assert process.returncode == 3
     assert b"Traceback" not in errors
     assert b"--resume" in errors
     assert Path(output.splitlines()[-1].decode()).is_file()
+    assert saved_launches(bench / "bench.db") <= 2
     assert run_bench("run", "--resume", "--bench", bench).returncode == 0
+    whole = stored(bench / "bench.db")
+    assert [launch for launch in whole.launches if isinstance(launch.outcome, LaunchFailure)] == []
+    assert launches_by_cell(whole) == expected_launches(whole, latency=4)
+
+
+def launches_by_cell(campaign: StoredCampaign) -> Counter[tuple[str, Pass]]:
+    return Counter((launch.cell, launch.outcome.pass_) for launch in campaign.launches)
+
+
+def expected_launches(campaign: StoredCampaign, latency: int) -> dict[tuple[str, Pass], int]:
+    each = {Pass.LATENCY: latency, Pass.OPS: 1, Pass.MEMORY: 1}
+    return {(cell.id, pass_): count for cell in campaign.cells for pass_, count in each.items()}
 
 
 def test_second_run_on_this_machine_is_told_who_measures(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Carrying out a plan: what is launched, what is passed over, what an interruption leaves."""
 
+import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +10,9 @@ import pytest
 
 from devices.scenario import Fault
 from harness.campaign import Clock, Progress, launch_order
-from harness.core.device import Canary, Conditions, DeviceFacts
-from harness.core.errors import StoreError
+from harness.core.deadline import Deadline
+from harness.core.device import Canary, DeviceFacts
+from harness.core.errors import DeviceLost, StoreError
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, Pass
 from harness.plan import schedule
 from harness.store import BlockRecord, Store, StoredLaunch
@@ -98,9 +101,6 @@ class Unreliable:
     def __exit__(self, *exc: object) -> None:
         return None
 
-    def conditions(self) -> Conditions:
-        return self._device.conditions()
-
     def canary(self) -> Canary:
         return self._device.canary()
 
@@ -118,6 +118,57 @@ def test_unforeseen_error_fails_one_cell_alone(store: Store, tmp_path: Path) -> 
     assert carry_on(store, plan, device, tmp_path) == ()
     failures = [o for launch in store.load(CAMPAIGN).launches if isinstance(o := launch.outcome, LaunchFailure)]
     assert ["ZeroDivisionError: a fault of ours" in failure.message for failure in failures] == [True]
+
+
+def test_agent_that_dies_once_tears_its_block_and_charges_no_cell(store: Store, tmp_path: Path) -> None:
+    device = Forgetful(at=1)
+    plan = a_simulated_plan(device)
+    begin_simulated(store, plan, device)
+    assert carry_on(store, plan, device, tmp_path) == ()
+    assert set(counts(store).values()) == {3, 1}
+    assert [o for launch in store.load(CAMPAIGN).launches if isinstance(o := launch.outcome, LaunchFailure)] == []
+
+
+class Forgetful(Unreliable):
+    """A device whose agent goes away under one launch."""
+
+    def launch(self, order: LaunchOrder) -> LaunchOutcome:
+        try:
+            return super().launch(order)
+        except ZeroDivisionError:
+            lost = "the agent went away"
+            return LaunchFailure(attempt=order.attempt, pass_=order.pass_, kind=FailureKind.LOST, message=lost)
+
+
+def test_interruption_tears_the_block_under_way(store: Store, tmp_path: Path) -> None:
+    device = Interrupted(at=4)
+    plan = a_simulated_plan(device)
+    begin_simulated(store, plan, device)
+    with pytest.raises(KeyboardInterrupt):
+        carry_on(store, plan, device, tmp_path)
+    assert sum(counts(store).values()) == 2
+    assert carry_on(store, plan, simulated(), tmp_path) == ()
+    assert set(counts(store).values()) == {3, 1}
+
+
+class Interrupted(Unreliable):
+    """Somebody presses Ctrl-C at one launch; from then on the device is closed, as on the way out."""
+
+    closed = False
+
+    def __exit__(self, *exc: object) -> None:
+        self.closed = True
+
+    def launch(self, order: LaunchOrder) -> LaunchOutcome:
+        self._launches += 1
+        if self._launches < self._at:
+            return self._device.launch(order)
+        signal.raise_signal(signal.SIGINT)
+        deadline = Deadline(60.0)
+        while not self.closed:
+            assert not deadline.expired
+            time.sleep(0.001)
+        raise DeviceLost("sim", "closed")
 
 
 class Killed(BaseException):

@@ -7,6 +7,7 @@ import pytest
 
 from harness.core.campaign import Campaign, CampaignResult, CellResult
 from harness.core.cell import Cell
+from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Canary
 from harness.core.judgement import Verdict
 from harness.core.launch import FailureKind, LaunchOutcome, Pass
@@ -158,6 +159,24 @@ def test_cell_that_broke_down_keeps_its_numbers_as_invalid() -> None:
     assert isinstance(outcome, Invalid)
     assert outcome.reasons == ("2 of 4 launches failed, the last two in a row: segmentation fault",)
     assert len(outcome.measurement.launches) == 2
+
+
+def test_failed_passes_beside_leave_good_latency_alone() -> None:
+    records = ten_blocks(0.5)
+    records.block(0, ("int8", a_failure(Pass.OPS)), pass_=Pass.OPS)
+    records.block(0, ("int8", a_failure(Pass.MEMORY)), pass_=Pass.MEMORY)
+    outcome = records.result("int8").outcome
+    assert isinstance(outcome, Measured)
+    assert outcome.measurement.lost == 0
+
+
+def test_another_unit_than_the_one_asked_for_is_invalid() -> None:
+    records = Records()
+    elsewhere = dataclasses.replace(a_record(), observed=ComputeUnit.parse("gpu"))
+    records.block(0, ("float32", a_record()), ("int8", elsewhere))
+    outcome = records.result("int8").outcome
+    assert isinstance(outcome, Invalid)
+    assert outcome.reasons == ("asked for cpu, ran on gpu",)
 
 
 def test_single_lost_launch_is_counted_and_the_cell_stands() -> None:

@@ -1,0 +1,181 @@
+"""The steps of a run around measuring: what a resume refuses, which campaign it takes, when a run is complete."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.bench import (
+    Places,
+    check_devices_unchanged,
+    check_models_unchanged,
+    is_complete,
+    read,
+    take_in,
+    unfinished,
+)
+from harness.building import build
+from harness.config import parse_config
+from harness.core import digest
+from harness.core.campaign import Campaign, CampaignResult, ModelFailed
+from harness.core.errors import ConfigError
+from harness.core.model import Model
+from harness.core.variant import BuildFailed, VariantSpec
+from harness.sources.tflite import read_model
+from harness.store import Store
+from tests.support.models import custom_op, tiny_cnn
+from tests.support.plans import some_facts
+from tests.support.results import a_campaign_result, a_cell_result, a_variant
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(tiny_cnn())
+    return read_model(path, name="m")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "bench.db") as opened:
+        yield opened
+
+
+def begin(
+    store: Store, identity: str, *, ended: bool = False, config: str = "", model: Model | None = None
+) -> Campaign:
+    specs = (VariantSpec(model="m", name="float32", recipe="float32"),) if model else ()
+    campaign = Campaign(
+        id=identity,
+        name="c",
+        started_at=float(identity),
+        ended_at=None,
+        config=config,
+        command="",
+        seed=0,
+        version="0",
+        specs=specs,
+    )
+    store.begin_campaign(
+        campaign,
+        environment={},
+        devices=[],
+        models=[model] if model else [],
+        models_failed=[],
+        exclusions=[],
+        cells=[],
+        skipped={},
+    )
+    if ended:
+        store.end_campaign(identity, 9.0)
+    return campaign
+
+
+def test_changed_model_is_not_resumed(model: Model) -> None:
+    check_models_unchanged([model])
+    model.path.write_bytes(tiny_cnn(seed=1))
+    with pytest.raises(ConfigError, match="no longer the model that was planned"):
+        check_models_unchanged([model])
+
+
+@pytest.mark.parametrize("change", [{"runtimes": {"LiteRT": "9"}}, {"cores": 64}, {"processor": "another"}])
+def test_changed_device_is_not_resumed(change: dict[str, object]) -> None:
+    check_devices_unchanged([some_facts()], [some_facts()])
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        check_devices_unchanged([some_facts()], [dataclasses.replace(some_facts(), **change)])  # type: ignore[arg-type]
+
+
+def test_missing_device_is_not_resumed() -> None:
+    with pytest.raises(ConfigError, match="no longer among the devices"):
+        check_devices_unchanged([some_facts()], [])
+
+
+def test_other_artefact_does_not_take_the_place_of_the_measured_one(store: Store, model: Model, tmp_path: Path) -> None:
+    begin(store, "1", model=model)
+    gone = dataclasses.replace(a_variant("float32"), model="m", name="float32", path=tmp_path / "gone.tflite")
+    store.save_build("1", gone)
+    with pytest.raises(ConfigError, match="gives another"):
+        build(store, store.load("1"), tmp_path / "variants", lambda *_: None)
+    assert store.load("1").builds == (gone,)
+
+
+def test_failed_build_is_tried_again_on_a_resume(store: Store, model: Model, tmp_path: Path) -> None:
+    begin(store, "1", model=model)
+    store.save_build("1", BuildFailed(model="m", name="float32", recipe="float32", error="no memory"))
+    (built,) = build(store, store.load("1"), tmp_path / "variants", lambda *_: None)
+    assert not isinstance(built, BuildFailed)
+    assert store.load("1").builds == (built,)
+
+
+def test_model_that_does_not_run_costs_one_build(tmp_path: Path, store: Store) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(custom_op())
+    model = read_model(path, name="m")
+    begin(store, "1", model=model)
+    specs = tuple(VariantSpec(model="m", name=recipe, recipe=recipe) for recipe in ("float16", "float32", "int8"))
+    stored = store.load("1")
+    stored = dataclasses.replace(stored, campaign=dataclasses.replace(stored.campaign, specs=specs))
+    built = build(store, stored, tmp_path / "variants", lambda *_: None)
+    assert [outcome.name for outcome in built] == ["float16", "float32", "int8"]
+    errors = [outcome.error for outcome in built if isinstance(outcome, BuildFailed)]
+    assert ["the model itself does not run" in error for error in errors] == [True, False, True]
+
+
+def test_unfinished_campaign_comes_before_newer_finished_ones(store: Store) -> None:
+    begin(store, "1", config="a")
+    begin(store, "2", config="a", ended=True)
+    begin(store, "3", config="b")
+    found = unfinished(store, "a", None)
+    assert found is not None
+    assert found.id == "1"
+
+
+def test_finished_campaign_is_found_where_none_is_open(store: Store) -> None:
+    begin(store, "1", ended=True)
+    begin(store, "2", ended=True)
+    found = unfinished(store, None, None)
+    assert found is not None
+    assert found.id == "2"
+
+
+def test_campaign_is_found_by_the_start_of_its_id(store: Store) -> None:
+    begin(store, "12", ended=True)
+    found = unfinished(store, None, "1")
+    assert found is not None
+    assert found.id == "12"
+    assert unfinished(store, None, "2") is None
+
+
+def test_ambiguous_start_of_an_id_is_refused(tmp_path: Path, store: Store) -> None:
+    begin(store, "11")
+    begin(store, "12")
+    with pytest.raises(ConfigError, match="2 campaigns begin with '1'; there are 12, 11"):
+        read(Places(root=tmp_path), "1")
+
+
+@pytest.mark.usefixtures("model")
+def test_digest_of_a_prebuilt_file_is_part_of_what_is_asked(tmp_path: Path) -> None:
+    other = tmp_path / "other.tflite"
+    other.write_bytes(tiny_cnn(seed=2))
+    text = "models: [{path: m.tflite}, {path: other.tflite, of: m}]\nvariants: [float32]"
+    intake = take_in(parse_config(text, source=str(tmp_path / "c.yaml")), Places(root=tmp_path / "b"))
+    assert [model.name for model in intake.models] == ["m"]
+    assert intake.specs["m"][-1].prebuilt_digest == digest.of_file(other)
+
+
+def ended(result: CampaignResult) -> CampaignResult:
+    return dataclasses.replace(result, campaign=dataclasses.replace(result.campaign, ended_at=1.0))
+
+
+def test_complete_is_all_that_was_asked_for() -> None:
+    whole = ended(a_campaign_result([a_cell_result("float32")]))
+    assert is_complete(whole)
+    unread = ModelFailed(name="m", path="m", error="empty")
+    assert not is_complete(dataclasses.replace(whole, models_failed=(unread,)))
+    unbuilt = BuildFailed(model="m", name="int8", recipe="int8", error="no")
+    assert not is_complete(dataclasses.replace(whole, builds_failed=(unbuilt,)))
+    refused = dataclasses.replace(unbuilt, refused=True)
+    assert is_complete(dataclasses.replace(whole, builds_failed=(refused,)))
+    open_ = dataclasses.replace(whole, campaign=dataclasses.replace(whole.campaign, ended_at=None))
+    assert not is_complete(open_)
