@@ -1,17 +1,16 @@
 """One cell as scripts read it. The keys are a contract: docs/report.md describes each."""
 
-import statistics
 from dataclasses import asdict
 from typing import assert_never
 
 from harness.core.campaign import CellResult
-from harness.core.judgement import LatencySummary, LoadSummary
-from harness.core.launch import MemoryReading, OpRecord, OpTable
-from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped
+from harness.core.cell import Cell
+from harness.core.judgement import LatencySummary, LaunchSummary, LoadSummary
+from harness.core.launch import MemoryReading
+from harness.core.outcome import Failed, Invalid, Measured, Measurement, Outcome, Skipped, measurement_of
 from harness.core.variant import Variant
+from reports.op_view import Fields, mapping_fields, op_fields
 from reports.quality import Judged
-
-Fields = dict[str, object]
 
 
 def cell_fields(result: CellResult, judged: Judged, source: CellResult | None) -> Fields:
@@ -26,30 +25,20 @@ def cell_fields(result: CellResult, judged: Judged, source: CellResult | None) -
         **_artefact(result.variant),
         "vs_float": _against_source(result, source),
         "conditions": _conditions(measurement),
-        "ops": [_op(op) for op in measurement.ops.ops] if measurement and measurement.ops else [],
+        "ops": op_fields(measurement.ops) if measurement and measurement.ops else [],
         "id": result.cell.id,
         "is_source": result.cell.is_source,
         "settings": asdict(result.cell.settings),
         "quality": str(judged.quality),
         "quality_why": judged.why,
+        "launches": [_launch(launch) for launch in result.launches],
         **_measurement_details(measurement),
         **_failure_details(result.outcome),
     }
 
 
-def measurement_of(outcome: Outcome) -> Measurement | None:
-    match outcome:
-        case Measured(measurement=measurement) | Invalid(measurement=measurement):
-            return measurement
-        case Skipped() | Failed():
-            return None
-        case _:
-            assert_never(outcome)
-
-
-def _identity(result: CellResult, measurement: Measurement | None) -> Fields:
-    cell = result.cell
-    observed = measurement.observed if measurement else None
+def cell_identity(cell: Cell) -> Fields:
+    """What names a cell, in the document and in `plan --json` alike."""
     return {
         "model": cell.model,
         "format": cell.format,
@@ -58,10 +47,17 @@ def _identity(result: CellResult, measurement: Measurement | None) -> Fields:
         "device": cell.device,
         "family": cell.family,
         "compute_unit": str(cell.unit),
-        "planned_unit": str(cell.unit),
+    }
+
+
+def _identity(result: CellResult, measurement: Measurement | None) -> Fields:
+    observed = measurement.observed if measurement else None
+    return {
+        **cell_identity(result.cell),
+        "planned_unit": None,  # LiteRT on the cpu has no plan that could be read before it runs
         "observed_unit": None if observed is None else str(observed),
         "backend": measurement.backend if measurement else None,
-        "threads": cell.unit.threads,
+        "threads": result.cell.unit.threads,
     }
 
 
@@ -149,62 +145,30 @@ def _conditions(measurement: Measurement | None) -> Fields:
     }
 
 
-def _op(op: OpRecord) -> Fields:
-    return {
-        "index": op.index,
-        "name": op.name,
-        "type": op.type,
-        "shape": list(op.shape),
-        "kernels": list(op.kernels),
-        "placed_on": op.placed_on,
-        "latency_ns": op.latency_ns,
-        "label": op.label,
-        "share": op.share,
-        "macs": op.macs,
-        "bytes": op.bytes,
-    }
-
-
 def _measurement_details(measurement: Measurement | None) -> Fields:
     table = measurement.ops if measurement else None
     return {
         "runtime": measurement.runtime if measurement else None,
         "launches_lost": measurement.lost if measurement else None,
-        "launches": [_launch(launch) for launch in measurement.launches] if measurement else [],
         "ops_unavailable": measurement.ops_unavailable if measurement else None,
-        "ops_mapping": _mapping(table) if table else None,
+        "ops_mapping": mapping_fields(table) if table else None,
     }
 
 
-def _mapping(table: OpTable) -> Fields:
-    return {
-        "coverage": table.coverage,
-        "cost": table.mapping_cost,
-        "approximate": table.approximate,
-        "partitions": table.partitions,
-        "runs": table.runs,
-        "resolution_ns": table.resolution_ns,
-        "unmapped_ns": sum(op.latency_ns or 0.0 for op in table.ops if op.index < 0),
-    }
-
-
-def _launch(launch: BlockLaunch) -> Fields:
+def _launch(launch: LaunchSummary) -> Fields:
     """A launch in figures; the raw samples stay in the store."""
-    record = launch.record
-    samples = sorted(record.samples_ns)
-    cpu = sum(record.cpu_ns)
     return {
         "block": launch.block,
         "position": launch.position,
-        "started_at": record.started_at,
-        "wall_s": record.wall_s,
-        "samples": len(samples),
-        "median_ns": statistics.median(samples) if samples else None,
-        "p10_ns": samples[len(samples) // 10] if samples else None,
-        "p90_ns": samples[9 * len(samples) // 10] if samples else None,
-        "wall_over_cpu": sum(samples) / cpu if cpu else None,
-        "canary_before_ns": launch.canary_before.median_ns if launch.canary_before else None,
-        "canary_after_ns": launch.canary_after.median_ns if launch.canary_after else None,
+        "started_at": launch.started_at,
+        "wall_s": launch.wall_s,
+        "samples": launch.samples,
+        "median_ns": launch.median,
+        "p10_ns": launch.p10,
+        "p90_ns": launch.p90,
+        "wall_over_cpu": launch.wall_over_cpu,
+        "canary_before_ns": launch.canary_before,
+        "canary_after_ns": launch.canary_after,
     }
 
 

@@ -24,10 +24,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A cell with what the choice needs to know about its variant."""
+    """A cell with what the choice needs to know about its variant. said: grade reasons that the device's views say
+    once for all of its cells."""
 
     result: CellResult
     judged: Judged
+    said: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,6 +42,11 @@ class Candidate:
     @property
     def grade(self) -> Grade | None:
         return self.result.grade
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What kept the grade from an A and is not said elsewhere."""
+        return tuple(reason for reason in (self.grade.reasons if self.grade else ()) if reason not in self.said)
 
     @property
     def reliable(self) -> bool:
@@ -141,7 +148,7 @@ def _objection(candidate: Candidate) -> str | None:
     if isinstance(candidate.result.outcome, Invalid):
         return f"not what was asked for: {'; '.join(candidate.result.outcome.reasons)}"
     if not candidate.reliable:
-        return f"grade D: {'; '.join(candidate.grade.reasons)}" if candidate.grade else "no grade"
+        return f"grade D: {'; '.join(candidate.doubts or candidate.grade.reasons)}" if candidate.grade else "no grade"
     return "inconclusive" if _verdict(candidate) is Verdict.INCONCLUSIVE else None
 
 
@@ -178,12 +185,12 @@ def _caveats(choice: Choice, simulated: bool) -> Iterable[str]:
 
 def _grade_caveats(chosen: Candidate, source: Candidate | None) -> Iterable[str]:
     """What kept the two grades from an A; of the source only what does not hold for the chosen one as well."""
-    own = chosen.grade.reasons if chosen.grade else ()
-    if chosen.grade and chosen.grade.letter is not GradeLetter.A:
+    own = chosen.doubts
+    if chosen.grade and chosen.grade.letter is not GradeLetter.A and (own or not chosen.said):
         yield f"grade {chosen.grade.letter}: {'; '.join(own) or 'no reason given'}"
     if source is None or source is chosen or source.grade is None or source.grade.letter is GradeLetter.A:
         return
-    other = [reason for reason in source.grade.reasons if reason not in own]
+    other = [reason for reason in source.doubts if reason not in own]
     if other or chosen.grade is None or chosen.grade.letter is not source.grade.letter:
         yield f"the source has grade {source.grade.letter}" + (f": {'; '.join(other)}" if other else "")
 

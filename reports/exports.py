@@ -59,6 +59,7 @@ def markdown_text(document: Mapping[str, Any]) -> str:
     for cell in tables.broken_variants(document):
         why = _escaped(cell["quality_why"])
         lines.append(f"- **OUTPUTS BROKEN**: {_escaped(cell['model'])} {_escaped(cell['variant'])}: {why}")
+    lines += [f"- Every cell of {_escaped(name)}: {_escaped(reason)}." for name, reason in tables.doubts(document)]
     for matrix in tables.matrices(document):
         lines += ["", f"## {_escaped(matrix.model['model'])}", "", *_matrix_lines(matrix)]
     return "\n".join([*lines, *_left_out(document), "", f"Reproduce: {_code(document['campaign']['command'])}", ""])
@@ -77,23 +78,9 @@ def _matrix_lines(matrix: tables.Matrix) -> Iterable[str]:
     yield "|---|---:|---|" + "---|" * len(columns)
     for row in matrix.rows:
         quality = QUALITIES[row.first["quality"]]
-        cells = [_matrix_cell(cell) for cell in row.cells]
+        cells = [", ".join(tables.cell_words(cell, verdicts=VERDICTS, grade="grade {}")) for cell in row.cells]
         size = numbers.size(row.first["size_bytes"])
         yield "| " + " | ".join([_escaped(row.variant), size, quality, *cells]) + " |"
-
-
-def _matrix_cell(cell: Json | None) -> str:
-    if cell is None:
-        return ""
-    if not cell["latency_ns"]:
-        return str(cell["outcome"])
-    latency, against = cell["latency_ns"], cell["vs_float"] or {}
-    time = numbers.duration(latency["median"], latency["ci95"])
-    verdict = VERDICTS.get(against.get("verdict") or "", "")
-    ratio = numbers.times(against.get("latency_ratio"), against.get("ci95"))
-    grade = f"grade {cell['grade']}" if cell["grade"] else ""
-    doubt = "invalid" if cell["outcome"] == "invalid" else ""
-    return ", ".join(part for part in (ratio, verdict, time, grade, doubt) if part)
 
 
 def _left_out(document: Mapping[str, Any]) -> Iterable[str]:
@@ -127,7 +114,8 @@ def trace_text(document: Mapping[str, Any]) -> str:
     """Chrome's trace format: a track of launches for each unit, and each cell's operators end to end.
 
     Launches stand where they were in time; operators have no time of their own, only a length, so their tracks start
-    at zero. Times are microseconds.
+    at zero. One without a latency (folded, or below the profiler's clock) has no length and is left out. Times are
+    microseconds.
     """
     events = [*_launch_events(document), *_operator_events(document)]
     return json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, allow_nan=False)

@@ -82,6 +82,8 @@ def _arranged(document: Mapping[str, Any]) -> dict[str, object]:
         "groups": groups,
         "front": frozenset().union(*(tables.pareto_front(cells) for cells in groups.values())),
         "broken": tables.broken_variants(document),
+        "doubts": tables.doubts(document),
+        "doubts_of": {device["name"]: device["doubts"] for device in document["devices"]},
         "outcomes": tables.outcome_counts(document),
         "grades": tables.grade_counts(document),
         "simulated": any(device["simulated"] for device in document["devices"]),

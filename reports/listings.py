@@ -7,9 +7,9 @@ from harness.core.cell import Cell
 from harness.core.device import DeviceFacts, Exclusion
 from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome, Fidelity, Variant
+from reports.cell_view import cell_identity
 from reports.numbers import percent, size
-
-Fields = dict[str, object]
+from reports.op_view import Fields
 
 
 def table_text(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -27,11 +27,7 @@ def _one_line(text: str, limit: int = 60) -> str:
 
 
 def device_fields(facts: DeviceFacts) -> Fields:
-    return {
-        **asdict(facts),
-        "units": [str(unit) for unit in facts.units],
-        "exclusions": [asdict(exclusion) for exclusion in facts.exclusions],
-    }
+    return {**asdict(facts), "units": [str(unit) for unit in facts.units]}
 
 
 def devices_text(found: Iterable[DeviceFacts]) -> str:
@@ -54,6 +50,16 @@ def _device_text(facts: DeviceFacts) -> str:
 def variant_fields(variant: Variant) -> Fields:
     """The keys that `variants --json` promises; size_bytes counts all files of the artefact."""
     return {
+        **artefact_fields(variant),
+        "fidelity": asdict(variant.fidelity) if variant.fidelity else None,
+        "accuracy": asdict(variant.accuracy) if variant.accuracy else None,
+        "path": str(variant.path),
+    }
+
+
+def artefact_fields(variant: Variant) -> Fields:
+    """What was built, in `variants --json` and in the document alike."""
+    return {
         "model": variant.model,
         "format": variant.format,
         "variant": variant.name,
@@ -63,11 +69,8 @@ def variant_fields(variant: Variant) -> Fields:
         "weights_compressed": variant.weights_compressed,
         "weights_total": variant.weights_total,
         "parameters": variant.parameters,
-        "fidelity": asdict(variant.fidelity) if variant.fidelity else None,
-        "accuracy": asdict(variant.accuracy) if variant.accuracy else None,
         "build_s": variant.build_s,
         "digest": variant.digest,
-        "path": str(variant.path),
         "calibration": variant.calibration,
         "notes": list(variant.notes),
     }
@@ -119,13 +122,7 @@ def plan_fields(
 def _cell_fields(cell: Cell) -> Fields:
     return {
         "id": cell.id,
-        "model": cell.model,
-        "format": cell.format,
-        "variant": cell.variant,
-        "technique": cell.recipe,
-        "device": cell.device,
-        "family": cell.family,
-        "compute_unit": str(cell.unit),
+        **cell_identity(cell),
         "launches": cell.settings.launches,
         "inferences": cell.settings.inferences,
     }

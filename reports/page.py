@@ -93,6 +93,7 @@ def _ops(ops: Sequence[Json], columns: Columns) -> Json:
     number: Mapping[str, Callable[[Json], float | None]] = {
         "index": lambda op: op["index"],
         "ns": lambda op: significant(op["latency_ns"]),
+        "share": lambda op: significant(op["share"]),
         "macs": lambda op: op["macs"],
         "bytes": lambda op: op["bytes"],
     }

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reports import numbers
+
 Json = dict[str, Any]
 Column = tuple[str, str]  # device, compute unit
 
@@ -54,6 +56,31 @@ def _matrix(document: Mapping[str, Any], name: str, model: Json) -> Matrix:
 def _fullest(cells: Sequence[Json]) -> Json:
     """A cell that knows its variant's size, where one does: units that failed early may not."""
     return next((cell for cell in cells if cell["size_bytes"] is not None and cell["vs_float"]), cells[0])
+
+
+def cell_words(cell: Json | None, *, verdicts: Mapping[str, str], grade: str) -> list[str]:
+    """A place of the matrix in words: ratio, verdict, median, grade; what it lacks is left out.
+
+    verdicts are the words for each verdict, grade is a pattern with one place for the letter.
+    """
+    if cell is None:
+        return []
+    if not cell["latency_ns"]:
+        return [str(cell["outcome"])]
+    latency, against = cell["latency_ns"], cell["vs_float"] or {}
+    words = [
+        "" if cell["is_source"] else numbers.times(against.get("latency_ratio"), against.get("ci95")),
+        verdicts.get(against.get("verdict") or "", ""),
+        numbers.duration(latency["median"], latency["ci95"]),
+        grade.format(cell["grade"]) if cell["grade"] else "",
+        "INVALID" if cell["outcome"] == "invalid" else "",
+    ]
+    return [word for word in words if word]
+
+
+def doubts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What keeps every cell of a device from an A: device and reason."""
+    return tuple((device["name"], reason) for device in document["devices"] for reason in device["doubts"])
 
 
 def broken_variants(document: Mapping[str, Any]) -> tuple[Json, ...]:

@@ -10,6 +10,8 @@ from reports.names import clipped
 Json = dict[str, Any]
 _MARKS = {"faster": "faster", "slower": "SLOWER", "same": "same", "inconclusive": "?"}
 _NARROWEST = 40
+_MOST = 6
+_LONGEST = 220
 
 
 def summary(document: Mapping[str, Any], width: int) -> str:
@@ -31,35 +33,69 @@ def _lines(document: Mapping[str, Any], width: int) -> Iterable[str]:
     if any(device["simulated"] for device in document["devices"]):
         yield "SIMULATED: times are made up."
         yield ""
-    for headline in document["headlines"]:
-        yield f"{_place(headline)}: {headline['sentence']}" + (f" [{headline['grade']}]" if headline["grade"] else "")
-        yield from (f"    {caveat}" for caveat in headline["caveats"])
-    for cell in tables.broken_variants(document):
-        yield f"OUTPUTS BROKEN: {clipped(cell['model'], 30)} {clipped(cell['variant'], 30)}: {cell['quality_why']}"
+    yield from _answers(document["headlines"])
+    yield from (f"every cell of {clipped(name, 30)}: {reason}" for name, reason in tables.doubts(document))
+    yield from _capped(
+        f"OUTPUTS BROKEN: {clipped(cell['model'], 30)} {clipped(cell['variant'], 30)}: {cell['quality_why']}"
+        for cell in tables.broken_variants(document)
+    )
     for matrix in tables.matrices(document):
-        if matrix.rows:
-            yield from (
-                "",
-                f"{clipped(matrix.model['model'], 60)}, latency against the source:",
-                *_table(matrix, width),
-            )
+        if _timed(matrix):
+            yield from ("", f"{_title(matrix)}, latency against the source:", *_table(matrix, width))
     yield from _failures(document)
+
+
+def _answers(headlines: Iterable[Json]) -> Iterable[str]:
+    """Every answer with its caveats; of the places without one the first few."""
+    without = [headline for headline in headlines if headline["state"] == "nothing"]
+    for headline in headlines:
+        if headline not in without:
+            yield f"{_place(headline)}: {headline['sentence']}" + (
+                f" [{headline['grade']}]" if headline["grade"] else ""
+            )
+            yield from (f"    {caveat}" for caveat in headline["caveats"])
+    yield from _capped(f"{_place(headline)}: {headline['sentence']}" for headline in without)
+
+
+def _capped(lines: Iterable[str]) -> Iterable[str]:
+    """The first few, each cut to what a reader takes in, and how many more there are."""
+    shown = list(lines)
+    yield from (clipped(line, _LONGEST) for line in shown[:_MOST])
+    if len(shown) > _MOST:
+        yield f"and {len(shown) - _MOST} more in the report"
+
+
+def _timed(matrix: tables.Matrix) -> list[tables.Row]:
+    """Rows with a time in any place; the others are among the failures."""
+    return [row for row in matrix.rows if any(cell and cell["latency_ns"] for cell in row.cells)]
 
 
 def _place(headline: Json) -> str:
     return f"{clipped(headline['model'], 30)} on {clipped(headline['device'], 20)} {headline['compute_unit']}"
 
 
+def _only_device(matrix: tables.Matrix) -> str | None:
+    devices = {device for device, _ in matrix.columns}
+    return devices.pop() if len(devices) == 1 else None
+
+
+def _title(matrix: tables.Matrix) -> str:
+    device = _only_device(matrix)
+    return clipped(matrix.model["model"], 60) + (f" on {clipped(device, 40)}" if device else "")
+
+
 def _table(matrix: tables.Matrix, width: int) -> Iterable[str]:
-    header = ["variant", "size", *(f"{clipped(device, 12)} {unit}" for device, unit in matrix.columns)]
-    body = [
-        [clipped(row.variant, 28), numbers.size(row.first["size_bytes"]), *(_cell(cell) for cell in row.cells)]
-        for row in matrix.rows
-    ]
+    one = _only_device(matrix) is not None
+    header = ["variant", "size", *(unit if one else f"{clipped(device, 16)} {unit}" for device, unit in matrix.columns)]
+    body = [[clipped(row.variant, 28), numbers.size(row.first["size_bytes"]), *_words(row)] for row in _timed(matrix)]
     widths = [max(len(row[i]) for row in [header, *body]) for i in range(len(header))]
     for shown in _fitting(widths, width):
         for row in [header, *body]:
             yield "  " + "  ".join(_padded(row[i], widths[i], i) for i in shown).rstrip()
+
+
+def _words(row: tables.Row) -> Iterable[str]:
+    return (" ".join(tables.cell_words(cell, verdicts=_MARKS, grade="[{}]")) for cell in row.cells)
 
 
 def _fitting(widths: list[int], width: int) -> Iterable[list[int]]:
@@ -79,19 +115,6 @@ def _padded(text: str, width: int, column: int) -> str:
     return text.rjust(width) if column == 1 else text.ljust(width)
 
 
-def _cell(cell: Json | None) -> str:
-    if cell is None:
-        return ""
-    if not cell["latency_ns"]:
-        return str(cell["outcome"])
-    latency, against = cell["latency_ns"], cell["vs_float"] or {}
-    time = numbers.duration(latency["median"], latency["ci95"])
-    ratio = "" if cell["is_source"] else numbers.times(against.get("latency_ratio"), against.get("ci95"))
-    mark = _MARKS.get(against.get("verdict") or "", "")
-    doubt = "INVALID" if cell["outcome"] == "invalid" else ""
-    return " ".join(part for part in (ratio, mark, time, f"[{cell['grade']}]" if cell["grade"] else "", doubt) if part)
-
-
 def _failures(document: Mapping[str, Any]) -> Iterable[str]:
     lines = [f"failed: {failed['error']}" for failed in document["models_failed"]]
     lines += [
@@ -107,4 +130,4 @@ def _failures(document: Mapping[str, Any]) -> Iterable[str]:
     ]
     if lines:
         yield ""
-        yield from lines
+        yield from _capped(lines)

@@ -7,11 +7,13 @@ from pathlib import PurePath
 from typing import Any
 
 from harness.core.campaign import Campaign, CampaignResult, CellResult
-from harness.core.device import DeviceFacts
 from harness.core.model import Model
 from harness.core.variant import Variant, WeightTensor
-from reports.cell_view import Fields, cell_fields
+from reports.cell_view import cell_fields
 from reports.choice import Candidate, Choice, caveats, choose, sentence
+from reports.doubts import doubts_by_device
+from reports.listings import artefact_fields, device_fields
+from reports.op_view import Fields
 from reports.quality import Judged, judge_quality
 
 SCHEMA_VERSION = 1
@@ -21,16 +23,17 @@ Group = tuple[str, str, str]
 def document(result: CampaignResult) -> dict[str, Any]:
     """The whole campaign. Every value is a JSON value; unknown is None; no NaN, no infinity, no lone surrogate."""
     judged = judge_cells(result)
+    doubts = doubts_by_device(result.cells)
     groups = group_cells(result.cells)
     content = {
         "schema_version": SCHEMA_VERSION,
         "campaign": _campaign(result.campaign),
         "environment": dict(result.environment),
-        "headlines": [_headline(result, group, cells, judged) for group, cells in groups.items()],
+        "headlines": [_headline(result, group, cells, judged, doubts) for group, cells in groups.items()],
         "cells": [cell_fields(c, judged[id(c)], _source(groups[_group(c)])) for c in result.cells],
         "variants": [_variant(variant) for variant in _variants(result)],
         "models": [_model(model) for model in result.models],
-        "devices": [_device(device) for device in result.devices],
+        "devices": [{**device_fields(d), "doubts": doubts.get(d.name, ())} for d in result.devices],
         "exclusions": [asdict(exclusion) for exclusion in result.exclusions],
         "models_failed": [asdict(failed) for failed in result.models_failed],
         "builds_failed": [asdict(failed) for failed in result.builds_failed],
@@ -83,11 +86,15 @@ def _source(cells: Iterable[CellResult]) -> CellResult | None:
 
 
 def _headline(
-    result: CampaignResult, group: Group, cells: Iterable[CellResult], judged: Mapping[int, Judged]
+    result: CampaignResult,
+    group: Group,
+    cells: Iterable[CellResult],
+    judged: Mapping[int, Judged],
+    doubts: Mapping[str, tuple[str, ...]],
 ) -> Fields:
     model, device, unit = group
     simulated = any(facts.simulated for facts in result.devices if facts.name == device)
-    choice = choose([Candidate(result=c, judged=judged[id(c)]) for c in cells])
+    choice = choose([Candidate(result=c, judged=judged[id(c)], said=doubts.get(device, ())) for c in cells])
     return {
         "model": model,
         "device": device,
@@ -132,8 +139,18 @@ def _smallest(candidate: Candidate) -> Fields:
 
 
 def _campaign(campaign: Campaign) -> Fields:
-    ended = campaign.ended_at
-    return {**asdict(campaign), "duration_s": None if ended is None else ended - campaign.started_at}
+    return {
+        "id": campaign.id,
+        "name": campaign.name,
+        "started_at": campaign.started_at,
+        "ended_at": campaign.ended_at,
+        "duration_s": None if campaign.ended_at is None else campaign.ended_at - campaign.started_at,
+        "config": campaign.config,
+        "command": campaign.command,
+        "seed": campaign.seed,
+        "version": campaign.version,
+        "bands": {"effect": campaign.bands.effect, "same": campaign.bands.same},
+    }
 
 
 def _variants(result: CampaignResult) -> Iterable[Variant]:
@@ -145,20 +162,8 @@ def _variant(variant: Variant) -> Fields:
     elements = sum(tensor.elements for tensor in variant.tensors)
     zeros = sum(tensor.zeros for tensor in variant.tensors)
     return {
-        "model": variant.model,
-        "variant": variant.name,
-        "technique": variant.recipe,
-        "format": variant.format,
-        "digest": variant.digest,
-        "size_bytes": variant.size_bytes,
-        "zip_bytes": variant.zip_bytes,
-        "weights_compressed": variant.weights_compressed,
-        "weights_total": variant.weights_total,
-        "parameters": variant.parameters,
+        **artefact_fields(variant),
         "sparsity": zeros / elements if elements else None,
-        "build_s": variant.build_s,
-        "calibration": variant.calibration,
-        "notes": list(variant.notes),
         "tensors": [_tensor(tensor) for tensor in variant.tensors],
     }
 
@@ -182,7 +187,3 @@ def _model(model: Model) -> Fields:
         "inputs": [asdict(spec) for spec in model.inputs],
         "outputs": [asdict(spec) for spec in model.outputs],
     }
-
-
-def _device(device: DeviceFacts) -> Fields:
-    return {**asdict(device), "units": [str(unit) for unit in device.units]}

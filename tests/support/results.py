@@ -5,7 +5,6 @@ what comes after measuring.
 """
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,11 +12,12 @@ from harness.core.campaign import Campaign, CampaignResult, CellResult, ModelFai
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts, Exclusion
-from harness.core.judgement import Comparison, Grade, GradeLetter, LatencySummary, LoadSummary, Verdict
+from harness.core.judgement import Comparison, Grade, GradeLetter, LoadSummary, Verdict
 from harness.core.launch import FailureKind, OpTable
 from harness.core.model import Model
-from harness.core.outcome import Failed, Invalid, Measured, Measurement, Outcome, Skipped
+from harness.core.outcome import Failed, Invalid, Measured, Outcome, Skipped
 from harness.core.variant import BuildFailed, Variant
+from harness.statistics.summaries import summarise_latency, summarise_launch
 from tests.support.measurements import (
     EPOCH,
     MS,
@@ -42,7 +42,6 @@ __all__ = [
     "a_comparison",
     "a_device",
     "a_huge_campaign_result",
-    "a_latency_summary",
     "a_launch",
     "a_measurement",
     "a_model",
@@ -53,26 +52,6 @@ __all__ = [
     "some_memory",
     "some_ops",
 ]
-
-
-def a_latency_summary(measurement: Measurement) -> LatencySummary:
-    """What the statistics would make of the launches, near enough for a view."""
-    medians = [statistics.median(launch.record.samples_ns) for launch in measurement.launches]
-    pooled = sorted(sample for launch in measurement.launches for sample in launch.record.samples_ns)
-    centre = statistics.median(medians)
-    spread = statistics.stdev(medians) if len(medians) > 1 else None
-    half = 2.26 * spread / math.sqrt(len(medians)) if spread is not None and len(medians) > 5 else None
-    return LatencySummary(
-        median=centre,
-        p10=pooled[len(pooled) // 10],
-        p90=pooled[9 * len(pooled) // 10],
-        p99=pooled[99 * len(pooled) // 100],
-        min=pooled[0],
-        ci95=None if half is None else (centre - half, centre + half),
-        launches=len(medians),
-        samples=len(pooled),
-        cv=None if spread is None else spread / centre,
-    )
 
 
 def a_comparison(ratio: float = 0.41, *, half: float = 0.008, verdict: Verdict | None = None) -> Comparison:
@@ -137,16 +116,17 @@ def a_cell_result(
     outcome = outcome or Measured(measurement=measurement)
     if isinstance(outcome, Skipped | Failed):
         return a_bare_result(cell, outcome, built)
-    latency = a_latency_summary(outcome.measurement)
+    timed = outcome.measurement.launches
     return CellResult(
         cell=cell,
         outcome=outcome,
         variant=built or a_variant(variant, model=model, recipe=recipe),
-        latency=latency,
+        latency=summarise_latency([launch.record.samples_ns for launch in timed]),
         load=LoadSummary(compile=5 * MS, cold=9 * MS, warm=7 * MS, first=2.4 * base_ns),
         grade=Grade(letter=GradeLetter(grade), reasons=grade_reasons),
         comparison=None if cell.is_source else comparison or a_comparison(ratio),
         size_ratio=usual[1],
+        launches=tuple(map(summarise_launch, timed)),
     )
 
 

@@ -300,7 +300,7 @@ function drawOperators(pairs, labels) {
     grid: { ...room(), top: 34 }, legend: legend(["A", "B"]),
     tooltip: tooltip(({ data }) => {
       const op = data.pair[0] || data.pair[1];
-      return [clipped(op.name, 60), `${op.type}  ${op.shape}`, ...[0, 1].map((side) => `${"AB"[side]} ${clipped(labels[side], 50)}: ${data.pair[side] ? (data.pair[side].ns === null ? "folded" : operatorTime(data.pair[side]) + " µs") : "has no such operator"}`)];
+      return [clipped(op.name, 60), `${op.type}  ${op.shape}`, ...[0, 1].map((side) => `${"AB"[side]} ${clipped(labels[side], 50)}: ${data.pair[side] ? operatorTime(data.pair[side]) + (data.pair[side].ns === null && !isBelow(data.pair[side]) ? "" : " µs") : "has no such operator"}`)];
     }),
     xAxis: axis("µs", { type: "value" }),
     yAxis: names(top.map(([a, b]) => shortOperator(a || b))),

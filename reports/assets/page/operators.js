@@ -3,9 +3,9 @@
 
 function operatorsOf(cell) {
   const texts = Object.fromEntries(["name", "type", "shape", "kernels", "placed", "label"].map((key) => [key, textsOf(cell.ops[key])]));
-  const numbers = Object.fromEntries(["index", "ns", "macs", "bytes"].map((key) => [key, numbersOf(cell.ops[key])]));
+  const numbers = Object.fromEntries(["index", "ns", "share", "macs", "bytes"].map((key) => [key, numbersOf(cell.ops[key])]));
   return numbers.index.map((_, i) => {
-    const op = { resolution: cell.mapping.resolution_ns ?? 0 };
+    const op = { resolution: cell.mapping.resolution_ns };
     for (const key in texts) op[key] = texts[key][i];
     for (const key in numbers) op[key] = numbers[key][i];
     return op;
@@ -51,20 +51,19 @@ function showOperators() {
   if (!a || !b) return draw("chart-ops", null, 0, "No cell has operator times.");
   const left = operatorsOf(a), right = operatorsOf(b);
   const pairs = alignOperators(left, right);
-  const totals = [left, right].map((ops) => ops.reduce((sum, op) => sum + (op.ns ?? 0), 0));
   byId("ops-caption").replaceChildren(...[["A", a], ["B", b]].map(([side, cell]) =>
     element("span", { class: "side " + side.toLowerCase() }, element("b", { text: side }), " " + clipped(cellLabel(cell), 120))));
   const table = byId("ops-table");
-  table.tBodies[0].replaceChildren(...pairs.map((pair) => operatorRow(pair, totals)));
-  table.tFoot.replaceChildren(totalRow(totals));
+  table.tBodies[0].replaceChildren(...pairs.map((pair) => operatorRow(pair)));
+  table.tFoot.replaceChildren(totalRow(totalOf(left), totalOf(right)));
   table.querySelectorAll("thead th").forEach((heading) => heading.setAttribute("aria-sort", "none"));
   byId("op-notes").replaceChildren(...operatorNotes(a, "A"), ...operatorNotes(b, "B"));
   drawOperators(pairs, [a.variant, b.variant]);
 }
 
-function operatorRow([a, b], totals) {
+function operatorRow([a, b]) {
   const op = a || b;
-  const ratio = a && b && isTold(a) && isTold(b) ? b.ns / a.ns : null;
+  const ratio = a && b && a.ns && b.ns ? b.ns / a.ns : null;
   const name = element("td", { class: "wide" }, element("span", { class: "name", text: clipped(op.name, 90), title: op.name.length > 90 ? op.name.slice(0, 400) : null }));
   if (!a || !b) name.append(" ", element("span", { class: "only", text: a ? "only in A" : "only in B" }));
   if (a && b && a.name !== b.name) name.append(element("br"), element("small", { text: "B: " + clipped(b.name, 90) }));
@@ -74,7 +73,7 @@ function operatorRow([a, b], totals) {
     element("td", { text: a && b && a.shape !== b.shape ? `${a.shape} / ${b.shape}` : op.shape }),
     timeCell(a), timeCell(b),
     figure(ratio, ratio === null ? MISSING : significant(ratio) + "×", ratio === null ? "" : ratio > 1.05 ? "up" : ratio < 0.95 ? "down" : ""),
-    ...[a, b].map((one, side) => figure(one && one.ns !== null && totals[side] ? one.ns / totals[side] : null, one && one.ns !== null && totals[side] ? percent(one.ns / totals[side], 1) : MISSING)),
+    ...[a, b].map((one) => figure(one && one.share, percent(one && one.share, 1))),
     placeCell(a), placeCell(b),
     figure(op.macs, op.macs === null ? MISSING : op.macs.toLocaleString("en")));
 }
@@ -85,23 +84,35 @@ function figure(value, text, look = "") {
 
 function timeCell(op) {
   if (!op) return figure(null, MISSING);
-  if (op.ns === null) return figure(null, "folded");
-  return figure(op.ns, operatorTime(op) + (op.label === "measured" ? "" : " " + op.label));
+  if (isBelow(op)) return figure(op.resolution, operatorTime(op));
+  return figure(op.ns, operatorTime(op) + (op.label === "measured" || op.ns === null ? "" : " " + op.label));
 }
 
-/** Whether the profiler's clock is fine enough for this operator's time. */
-const isTold = (op) => op.ns !== null && op.ns > 0 && op.ns >= op.resolution;
+/** It ran, in less time than the profiler's clock can tell. */
+const isBelow = (op) => op.label === "below_resolution";
 
-const operatorTime = (op) => (op.ns < op.resolution ? `< ${microseconds(op.resolution)}` : microseconds(op.ns));
+function operatorTime(op) {
+  if (isBelow(op)) return op.resolution === null ? "too short to tell" : `< ${Number((op.resolution / 1e3).toPrecision(3))}`;
+  return op.ns === null ? "folded" : microseconds(op.ns);
+}
+
+/** The sum of the times that are told, and the most that those below the clock can add to it, in ns. */
+function totalOf(ops) {
+  return {
+    ns: ops.reduce((sum, op) => sum + (op.ns ?? 0), 0),
+    hidden: ops.reduce((sum, op) => sum + (isBelow(op) ? op.resolution ?? Infinity : 0), 0),
+  };
+}
 
 function placeCell(op) {
-  return element("td", { text: !op ? MISSING : op.placed || (op.ns === null ? "folded" : "unknown"), title: op && op.kernels ? clipped(op.kernels, 300) : null });
+  return element("td", { text: !op ? MISSING : op.placed || (op.ns === null && !isBelow(op) ? "folded" : "unknown"), title: op && op.kernels ? clipped(op.kernels, 300) : null });
 }
 
-function totalRow(totals) {
-  const ratio = totals[0] ? totals[1] / totals[0] : null;
+function totalRow(...totals) {
+  const known = totals.every((total) => total.ns > 0 && total.hidden < 0.01 * total.ns);
+  const ratio = known ? totals[1].ns / totals[0].ns : null;
   return element("tr", {}, element("td", {}), element("th", { scope: "row", text: "Sum of operators" }), element("td", {}), element("td", {}),
-    figure(totals[0], microseconds(totals[0])), figure(totals[1], microseconds(totals[1])),
+    ...totals.map((total) => figure(total.ns, (total.hidden ? "≥ " : "") + microseconds(total.ns))),
     figure(ratio, ratio === null ? MISSING : significant(ratio) + "×"), ...Array.from({ length: 5 }, () => element("td", {})));
 }
 
@@ -110,9 +121,10 @@ function operatorNotes(cell, side) {
   const mapping = cell.mapping;
   const parts = [`${side} covers ${percent(mapping.coverage)} of its profiled run in ${mapping.runs} runs, ${mapping.partitions} ${mapping.partitions === 1 ? "partition" : "partitions"}. `];
   const doubts = [];
-  if (mapping.coverage !== null && mapping.coverage < LITTLE) doubts.push(`its operators cover only ${percent(mapping.coverage)} of the run; their shares are not to be relied on`);
+  if (mapping.coverage !== null && mapping.coverage < LITTLE) doubts.push(`its operators cover only ${percent(mapping.coverage)} of the run; shares of it would mean nothing and are left out`);
   if (mapping.approximate) doubts.push("mapping approximate: a kernel of an unknown kind was assigned by its place");
   if (mapping.cost > 0) doubts.push(`mapping cost ${significant(mapping.cost)}`);
+  if (mapping.unmapped_ns === null) doubts.push("kernels too short to tell belong to no operator");
   if (mapping.unmapped_ns > 0) doubts.push(`${microseconds(mapping.unmapped_ns)} µs belong to no operator`);
   return doubts.length ? [...parts, element("span", { class: "doubt", text: `${side}: ${doubts.join("; ")}. ` })] : parts;
 }

@@ -132,6 +132,15 @@ def test_what_the_source_shares_is_said_once() -> None:
     assert caveats(choice, simulated=False) == (f"grade B: {shared}",)
 
 
+def test_what_the_device_says_for_all_cells_is_no_caveat_again() -> None:
+    shared = "no sensor for temperature"
+    source, fast = (
+        replace(candidate(a_cell_result(name, grade="B", grade_reasons=(shared,))), said=(shared,))
+        for name in ("float32", "int8")
+    )
+    assert caveats(choose([source, fast]), simulated=False) == ()
+
+
 def test_random_weights_are_a_caveat() -> None:
     choice = chosen(candidate(a_cell_result("int8"), Quality.MEANINGLESS))
     assert caveats(choice, simulated=False) == ("random weights: fidelity is not meaningful",)

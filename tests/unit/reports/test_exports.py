@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from reports.exports import csv_text, json_text, markdown_text, trace_text
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
-from tests.support.results import a_campaign_result, a_cell_result, a_device, a_rich_campaign_result
+from tests.support.results import a_campaign_result, a_cell_result, a_device, a_rich_campaign_result, some_ops
 
 RICH = document(a_rich_campaign_result())
 
@@ -104,6 +105,19 @@ def test_the_trace_lays_operators_end_to_end() -> None:
     events = json.loads(trace_text(RICH))["traceEvents"]
     ops = [event for event in events if event["ph"] == "X" and event["pid"] == 1]
     assert all(a["ts"] + a["dur"] == pytest.approx(b["ts"]) for a, b in pairwise(ops))
+
+
+def test_the_trace_has_no_event_without_a_length() -> None:
+    table = some_ops(6)
+    coarse = replace(table, ops=(replace(table.ops[0], latency_ns=0.0), *table.ops[1:]), resolution_ns=1000.0)
+    made = document(a_campaign_result([a_cell_result("float32", ops=coarse)]))
+    events = json.loads(trace_text(made))["traceEvents"]
+    assert all(event["dur"] > 0 for event in events if event["ph"] == "X")
+
+
+def test_markdown_says_a_shared_doubt_once() -> None:
+    cells = [a_cell_result(name, grade="B", grade_reasons=("no sensor",)) for name in ("float32", "int8")]
+    assert markdown_text(document(a_campaign_result(cells))).count("no sensor") == 1
 
 
 def test_the_trace_leaves_out_operators_without_a_time() -> None:

@@ -14,7 +14,7 @@ from reports.html import as_script_data, render
 from reports.page import page_data, significant
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
-from tests.support.results import a_campaign_result, a_cell_result, a_device, a_huge_campaign_result
+from tests.support.results import a_campaign_result, a_cell_result, a_device, a_huge_campaign_result, a_measurement
 
 PLAIN = render(document(a_campaign_result()))
 
@@ -142,9 +142,13 @@ def test_the_canary_is_shown_from_fastest_to_slowest() -> None:
 
 
 def test_a_canary_that_was_not_taken_is_unknown() -> None:
-    result = a_cell_result("int8", launches=1)
-    assert isinstance(result.outcome, Measured)
-    measurement = result.outcome.measurement
+    measurement = a_measurement(launches=1)
     bare = replace(measurement.launches[0], canary_before=None, canary_after=None)
-    without = replace(result, outcome=Measured(measurement=replace(measurement, launches=(bare,))))
+    without = a_cell_result("int8", outcome=Measured(measurement=replace(measurement, launches=(bare,))))
     assert '<td class="n" data-v="">' in render(document(a_campaign_result([without])))
+
+
+def test_a_reason_that_every_cell_has_is_said_for_the_device() -> None:
+    cells = [a_cell_result(name, grade="B", grade_reasons=("no sensor at all",)) for name in ("float32", "int8")]
+    shown = re.sub(r' title="[^"]*"', "", render(document(a_campaign_result(cells))).partition("<script")[0])
+    assert shown.count("no sensor at all") == 2  # beside the answer and in the section on trust, not once a cell

@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.core.outcome import Failed
-from reports.tables import broken_variants, groups, matrices, outcome_counts, pareto_front, unplanned
+from reports.tables import broken_variants, cell_words, groups, matrices, outcome_counts, pareto_front, unplanned
 from reports.view import document
 from tests.support.results import a_campaign_result, a_cell_result, a_rich_campaign_result, a_variant, some_cells
 
@@ -49,6 +49,14 @@ def test_broken_outputs_are_not_on_the_front() -> None:
     broken = a_cell_result("int8", built=a_variant("int8", accuracy=0.1))
     found = document(a_campaign_result([a_cell_result("float32"), broken]))["cells"]
     assert pareto_front(found) == {found[0]["id"]}
+
+
+def test_a_place_of_the_matrix_in_words() -> None:
+    source, other = cells("float32", "int8")
+    words = {"faster": "FAST"}
+    assert cell_words(source, verdicts=words, grade="<{}>")[-1] == "<A>"
+    assert cell_words(other, verdicts=words, grade="<{}>")[:2] == ["0.410\u00d7", "FAST"]
+    assert cell_words(None, verdicts=words, grade="<{}>") == []
 
 
 def test_a_broken_variant_is_listed_once() -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from harness.core.outcome import Failed
+from harness.core.variant import BuildFailed
 from reports.text import summary
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
@@ -21,7 +23,16 @@ def test_no_line_is_wider_than_asked_for(width: int) -> None:
 
 def test_columns_that_do_not_fit_follow_below() -> None:
     lines = summary(RICH, 80).splitlines()
-    assert sum("local cpu/builtin" in line and "takes" not in line for line in lines) == 2
+    assert [line.split() for line in lines if line.startswith("  variant")] == 2 * [
+        ["variant", "size", "cpu", "cpu:2"],
+        ["variant", "size", "cpu/builtin"],
+    ]
+
+
+def test_one_device_stands_in_the_title_and_several_in_the_columns() -> None:
+    cells = [a_cell_result("float32"), a_cell_result("float32", device="other")]
+    assert "digits on local, latency against the source:" in summary(document(a_campaign_result(cells[:1])), 80)
+    assert "  local cpu  " in summary(document(a_campaign_result(cells)), 80)
 
 
 def test_broken_outputs_are_shouted() -> None:
@@ -47,3 +58,26 @@ def test_no_name_reaches_the_terminal_with_control_characters(name: str) -> None
 
 def test_an_empty_campaign_has_an_empty_summary() -> None:
     assert summary(document(a_campaign_result([])), 80) == ""
+
+
+def test_a_campaign_that_failed_everywhere_fits_a_screen() -> None:
+    cells = [
+        a_cell_result(variant, model=f"model-{number}", outcome=Failed(error=f"model-{number}: " + "no such op " * 90))
+        for number in range(20)
+        for variant in ("float32", "int8")
+    ]
+    unbuilt = [BuildFailed(model="m", name=f"sparse-{n}", recipe="sparse-50", error="long " * 300) for n in range(40)]
+    lines = summary(document(a_campaign_result(cells, builds_failed=unbuilt)), 100).splitlines()
+    assert len(lines) <= 28
+    assert lines[-1] == "and 74 more in the report"
+
+
+def test_a_variant_without_any_time_is_no_row_of_the_matrix() -> None:
+    cells = [a_cell_result("float32"), a_cell_result("int8", outcome=Failed(error="crashed"))]
+    lines = summary(document(a_campaign_result(cells)), 100).splitlines()
+    assert [line for line in lines if "int8" in line] == ["failed: digits int8 cpu: crashed"]
+
+
+def test_a_doubt_of_the_whole_device_is_said_once() -> None:
+    cells = [a_cell_result(name, grade="B", grade_reasons=("no sensor",)) for name in ("float32", "int8", "uint8")]
+    assert summary(document(a_campaign_result(cells)), 100).count("no sensor") == 1
