@@ -239,7 +239,26 @@ def test_time_below_the_profiler_clock_is_no_zero(browser: Browser, tmp_path: Pa
     cells = [a_cell_result("float32"), a_cell_result("int8", ops=coarse)]
     page = visit(browser, tmp_path, a_campaign_result(cells)).page
     first = page.locator("#ops-table tbody tr").first.locator("td").all_text_contents()
-    assert (first[5].split()[:2], first[6]) == (["<", "1.00"], "\u2013")
+    assert (first[5].split()[:2], first[6]) == (["<", "1"], "\u2013")
+    page.context.close()
+
+
+def test_shares_are_those_of_the_document(browser: Browser, tmp_path: Path) -> None:
+    """And there are none where little of the run was seen."""
+    cells = [a_cell_result("float32"), a_cell_result("int8", ops=replace(some_ops(6), coverage=0.5))]
+    page = visit(browser, tmp_path, a_campaign_result(cells)).page
+    ops = document(a_campaign_result(cells))["cells"][0]["ops"]
+    for row, op in zip(rows(page, "#ops-table"), ops, strict=True):
+        assert (row[7], row[8]) == ("\u2013" if op["share"] is None else f"{100 * op['share']:.1f} %", "\u2013")
+    page.context.close()
+
+
+def test_a_sum_with_times_below_the_clock_is_a_least(browser: Browser, tmp_path: Path) -> None:
+    table = some_ops(6)
+    coarse = replace(table, ops=(replace(table.ops[0], latency_ns=0.0), *table.ops[1:]), resolution_ns=1e5)
+    page = visit(browser, tmp_path, a_campaign_result([a_cell_result("float32", ops=coarse)])).page
+    total = page.locator("#ops-table tfoot td").all_text_contents()
+    assert (total[3].split()[0], total[5]) == ("\u2265", "\u2013")
     page.context.close()
 
 

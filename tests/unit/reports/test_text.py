@@ -23,10 +23,8 @@ def test_no_line_is_wider_than_asked_for(width: int) -> None:
 
 def test_columns_that_do_not_fit_follow_below() -> None:
     lines = summary(RICH, 80).splitlines()
-    assert [line.split() for line in lines if line.startswith("  variant")] == 2 * [
-        ["variant", "size", "cpu", "cpu:2"],
-        ["variant", "size", "cpu/builtin"],
-    ]
+    heads = [line.split() for line in lines if line.startswith("  variant")]
+    assert [head[-1] for head in heads] == 2 * ["cpu", "cpu:2", "cpu/builtin"]
 
 
 def test_one_device_stands_in_the_title_and_several_in_the_columns() -> None:
