@@ -1,24 +1,36 @@
 """A device with an agent on it."""
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import MapOps
 from devices.transport.local import LocalTransport
-from harness.core.device import Canary, Conditions, DeviceFacts
+from harness.core.device import Canary, DeviceFacts
 from harness.core.errors import DeviceLost
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Agent:
+    """One agent that runs; another start is another _Agent."""
+
+    connection: LocalTransport
+    client: AgentClient
+
+
 class AttachedDevice:
     """Runs launches through an agent, which is started on entering and started again where it went away.
 
     connect starts an agent and answers the connection to it. lease is held while the device is entered.
+    One thread at a time measures; any thread may leave. What was under way then, and every call until the device is
+    entered again, raises DeviceLost: without the lease no agent may run.
     """
 
     def __init__(
@@ -33,8 +45,9 @@ class AttachedDevice:
         self._lease = lease
         self._map_ops = map_ops
         self._held = ExitStack()
-        self._connection: LocalTransport | None = None
-        self._client: AgentClient | None = None
+        self._lock = threading.Lock()  # over _is_open and _agent: an agent is started and ended under it
+        self._is_open = False
+        self._agent: _Agent | None = None
 
     @property
     def facts(self) -> DeviceFacts:
@@ -44,58 +57,77 @@ class AttachedDevice:
         """Take the lease and start the agent. Raises DeviceBusy, DeviceLost."""
         self._held.enter_context(self._lease())
         try:
+            self._is_open = True
             self._attached()
         except BaseException:
-            self._held.close()
+            self._close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._detach()
-        self._held.close()
-
-    def conditions(self) -> Conditions:
-        """The device's state. Raises DeviceLost where a new agent does not answer either."""
-        return self._ask(AgentClient.conditions)
+        self._close()
 
     def canary(self) -> Canary:
-        """Time of the agent's fixed workload. Raises DeviceLost as conditions does."""
+        """Time of the agent's fixed workload. Raises DeviceLost where a new agent does not answer either."""
         return self._ask(AgentClient.canary)
 
     def launch(self, order: LaunchOrder) -> LaunchOutcome:
-        """Do one launch. Where the agent went away during it, the launch is LOST and the next call starts a new one."""
-        client = self._attached()
+        """Do one launch. Where the agent went away during it, the launch is LOST and the next call starts a new one.
+
+        Raises DeviceLost where no agent can be started, and where the device is closed or was closed meanwhile.
+        """
+        agent = self._attached()
         try:
-            return client.launch(order)
+            return agent.client.launch(order)
         except DeviceLost as exc:
-            self._detach()
+            self._give_up(agent)
             return LaunchFailure(
                 attempt=order.attempt, pass_=order.pass_, kind=FailureKind.LOST, message=exc.reason, exit_code=None
             )
 
     def _ask(self, question: Callable[[AgentClient], T]) -> T:
+        agent = self._attached()
         try:
-            return question(self._attached())
+            return question(agent.client)
         except DeviceLost:
-            self._detach()
-            return question(self._attached())
+            self._give_up(agent)
+            return question(self._attached().client)
 
-    def _attached(self) -> AgentClient:
-        if self._client is None:
+    def _attached(self) -> _Agent:
+        with self._lock:
+            if not self._is_open:
+                raise self._closed()
+            if self._agent is not None:
+                return self._agent
             connection = self._connect()
-            client = AgentClient(self._facts.name, connection, self._map_ops)
-            try:
-                client.greet()
-            except BaseException:
-                connection.close()
-                raise
-            self._connection, self._client = connection, client
-        return self._client
+            agent = self._agent = _Agent(connection, AgentClient(self._facts.name, connection, self._map_ops))
+        try:  # outside the lock, so that leaving does not wait for an agent that is slow to start
+            agent.client.greet()
+        except BaseException:
+            self._give_up(agent)
+            raise
+        return agent
 
-    def _detach(self) -> None:
-        self._client = None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def _give_up(self, agent: _Agent) -> None:
+        """End an agent that went away. Raises DeviceLost where it did because the device was closed."""
+        with self._lock:
+            if self._agent is agent:
+                self._end_agent()
+                return
+        raise self._closed()
+
+    def _close(self) -> None:
+        with self._lock:
+            self._is_open = False
+            self._end_agent()
+        self._held.close()
+
+    def _end_agent(self) -> None:
+        agent, self._agent = self._agent, None
+        if agent is not None:
+            agent.connection.close()
+
+    def _closed(self) -> DeviceLost:
+        return DeviceLost(self._facts.name, "it is closed; enter it to measure on it")

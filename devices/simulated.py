@@ -44,7 +44,7 @@ class SimulatedDevice:
     """A Device that does as its scenario says: the same for the same seed and attempt at the same age of the device.
 
     Time is the clock's: virtual by default, so that a campaign takes as long as its bookkeeping; RealClock waits.
-    A device that was lost stays lost until it is entered again.
+    A device that was lost or left stays so until it is entered again; a new one needs no entering, it has no lease.
     """
 
     def __init__(self, scenario: Scenario, clock: VirtualClock | RealClock | None = None) -> None:
@@ -53,7 +53,7 @@ class SimulatedDevice:
         self._body = Body(scenario.heat, scenario.drift_per_hour, self._clock)
         self._launches = 0
         self._canaries = 0
-        self._lost = False
+        self._gone: str | None = None
         self._facts = DeviceFacts(
             name=scenario.name,
             family="simulated",
@@ -71,14 +71,13 @@ class SimulatedDevice:
         return self._facts
 
     def __enter__(self) -> "SimulatedDevice":
-        self._lost = False
+        self._gone = None
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Nothing runs between calls."""
+        self._gone = "it is closed; enter it to measure on it"
 
-    def conditions(self) -> Conditions:
-        self._require_alive()
+    def _conditions(self) -> Conditions:
         return Conditions(
             taken_at=self._clock(),
             temperatures={"simulated": self._body.temperature},
@@ -112,14 +111,14 @@ class SimulatedDevice:
         truth = true_latency(self._scenario, order)
         if truth is None:
             return _failure(order, FailureKind.ERROR, _Ending(1, _why_not(self._facts, order)))
-        record = Launch(self._scenario, truth, order, self._body, chance).run(self.conditions)
+        record = Launch(self._scenario, truth, order, self._body, chance).run(self._conditions)
         if record.wall_s > order.deadline_s:
             return _failure(order, FailureKind.DEADLINE, _over(order.deadline_s))
         return record
 
     def _fail(self, order: LaunchOrder, kind: FailureKind, chance: random.Random) -> LaunchFailure:
         if kind is FailureKind.LOST:
-            self._lost = True
+            self._gone = "the simulated device is gone, as its scenario says; enter it again"
             self._require_alive()
         if kind is FailureKind.DEADLINE:
             self._body.work(order.deadline_s)
@@ -128,8 +127,8 @@ class SimulatedDevice:
         return _failure(order, kind, _ENDINGS[kind])
 
     def _require_alive(self) -> None:
-        if self._lost:
-            raise DeviceLost(self._scenario.name, "the simulated device is gone, as its scenario says; enter it again")
+        if self._gone is not None:
+            raise DeviceLost(self._scenario.name, self._gone)
 
 
 def true_latency(scenario: Scenario, order: LaunchOrder) -> Truth | None:

@@ -75,7 +75,7 @@ def _measure_latency(runtime: Runtime, order: dict[str, object], watch: Stopwatc
     infer, settings = session.inference(), Settings(order["settings"])  # type: ignore[arg-type]
     warm = warm_up(watch, infer, settings)
     _say_loaded(say, session, warm)
-    _say_samples(say, time_inferences(watch, infer, settings), warm)
+    _say_samples(say, watch, time_inferences(watch, infer, settings), warm)
 
 
 def _measure_ops(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
@@ -95,7 +95,7 @@ def _measure_ops(runtime: Runtime, order: dict[str, object], watch: Stopwatch, s
         seen.add(session.stop_profiler())
         if end >= settings.limit_ns:
             break
-    _say_samples(say, samples, warm)
+    _say_samples(say, watch, samples, warm)
     say("profile", **seen.message())
 
 
@@ -111,7 +111,7 @@ def _measure_memory(runtime: Runtime, order: dict[str, object], watch: Stopwatch
             break
     report = meter.report(loaded, meter.levels())
     _say_loaded(say, session, samples)
-    _say_samples(say, samples, Samples())
+    _say_samples(say, watch, samples, Samples())
     say("memory", **report)
 
 
@@ -140,11 +140,18 @@ def _say_loaded(say: Say, session: Session | InterpreterSession, first: Samples)
     )
 
 
-def _say_samples(say: Say, timed: Samples, warm: Samples) -> None:
+def _say_samples(say: Say, watch: Stopwatch, timed: Samples, warm: Samples) -> None:
     warmup = warm.wall_ns
     if len(warmup) > 2 * WARMUP_END:  # a model of microseconds warms up over tens of thousands of inferences
         warmup = warmup[:WARMUP_END] + warmup[-WARMUP_END:]
-    say("samples", wall_ns=timed.wall_ns, cpu_ns=timed.cpu_ns, starts_ns=timed.starts_ns, warmup_ns=warmup)
+    say(
+        "samples",
+        wall_ns=timed.wall_ns,
+        cpu_ns=timed.cpu_ns,
+        starts_ns=timed.starts_ns,
+        warmup_ns=warmup,
+        clock_ns=watch.clock_ns,
+    )
 
 
 def _texts(given: object) -> list[str]:

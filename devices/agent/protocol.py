@@ -13,7 +13,7 @@ MAX_REQUEST = 1 << 15  # bytes; fits a pipe's buffer, so that handing an order t
 MAX_LINE = 1 << 24  # bytes; the profile of 4000 operators over 200 runs is below it
 MAX_LINES = 64  # a launch has at most a handful of things to say
 
-_NUMBER = (int, float)
+NUMBER = (int, float)
 _MAYBE_NUMBER = (int, float, type(None))
 _MAYBE_INT = (int, type(None))
 _MAYBE_TEXT = (str, type(None))
@@ -34,7 +34,7 @@ ORDER: dict[str, object] = {
     "pass": str,
     "unit": dict,
     "settings": dict,
-    "deadline_s": _NUMBER,
+    "deadline_s": NUMBER,
     "inputs": list,
     "seed": int,
 }
@@ -44,16 +44,16 @@ UNIT: dict[str, object] = {"kind": str, "backend": _MAYBE_TEXT, "threads": _MAYB
 SETTINGS: dict[str, object] = {
     "launches": int,
     "inferences": int,
-    "max_launch_s": _NUMBER,
+    "max_launch_s": NUMBER,
     "warmup_inferences": int,
-    "warmup_s": _NUMBER,
-    "warmup_max_s": _NUMBER,
+    "warmup_s": NUMBER,
+    "warmup_max_s": NUMBER,
 }
 
 PASSES = ("latency", "ops", "memory")
 
 CONDITIONS: dict[str, object] = {
-    "taken_at": _NUMBER,
+    "taken_at": NUMBER,
     "temperatures": dict,
     "clocks_mhz": dict,
     "governor": _MAYBE_TEXT,
@@ -81,9 +81,9 @@ EVENT: dict[str, object] = {"tag": str, "type": int, "first": int, "second": int
 
 # What a launch says, in this order; `profile` in an ops pass and `memory` in a memory pass.
 LAUNCH_SAYS: dict[str, dict[str, object]] = {
-    "begun": {"started_at": _NUMBER, "runtime": str},
+    "begun": {"started_at": NUMBER, "runtime": str},
     "loaded": {"environment_ns": int, "compile_ns": int, "first_ns": int, "accelerated": (bool, type(None))},
-    "samples": {"wall_ns": list, "cpu_ns": list, "starts_ns": list, "warmup_ns": list},
+    "samples": {"wall_ns": list, "cpu_ns": list, "starts_ns": list, "warmup_ns": list, "clock_ns": NUMBER},
     "profile": {"events": list, "runs": int, "dropped": int, "unavailable": _MAYBE_TEXT},
     "memory": {
         "after_load": _MAYBE_INT,
@@ -110,7 +110,7 @@ SUPERVISOR_SAYS: dict[str, dict[str, object]] = {
         "exit_code": int,
         "reason": str,
         "message": str,
-        "wall_s": _NUMBER,
+        "wall_s": NUMBER,
         "stderr_tail": str,
         "after": (dict, type(None)),
     },
@@ -126,7 +126,7 @@ class ProtocolError(Exception):
 def parse(line: bytes) -> dict[str, object]:
     """One line as a message of this version. Raises ProtocolError in words."""
     try:
-        message = json.loads(line.decode("utf-8"))
+        message = json.loads(line.decode("utf-8"), parse_constant=_refuse)
     except (UnicodeDecodeError, ValueError, RecursionError):
         raise ProtocolError("not a JSON line: " + repr(line[:80])) from None
     if not isinstance(message, dict):
@@ -134,6 +134,10 @@ def parse(line: bytes) -> dict[str, object]:
     if message.get("v") != VERSION:
         raise ProtocolError("protocol version {!r}, this end speaks {}".format(message.get("v"), VERSION))
     return message
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(constant + " is Python's, not JSON's")
 
 
 def check(what: str, given: object, fields: dict[str, object]) -> dict[str, object]:

@@ -3,7 +3,8 @@
 import itertools
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from devices.agent import protocol
 from devices.agent.protocol import ProtocolError
@@ -48,7 +49,11 @@ class AgentClient:
 
     def canary(self) -> Canary:
         """Time of the fixed workload."""
-        samples = tuple(float(value) for value in self._ask("canary")["samples_ns"])
+        message = self._ask("canary")
+        with self._making_sense():
+            samples = agent_launch.integers(message, "samples_ns")
+            if not samples or min(samples) < 1:
+                raise ProtocolError(f"canary: samples_ns is {list(samples)}")
         return Canary(median_ns=statistics.median(samples), samples_ns=samples)
 
     def launch(self, order: LaunchOrder) -> LaunchOutcome:
@@ -83,7 +88,11 @@ class AgentClient:
         )
 
     def _conditions(self, given: object) -> Conditions:
-        return Conditions(**self._checked("conditions", given, protocol.CONDITIONS))
+        fields = self._checked("conditions", given, protocol.CONDITIONS)
+        with self._making_sense():
+            for readings in (fields["temperatures"], fields["clocks_mhz"]):
+                protocol.check("conditions", readings, dict.fromkeys(readings, protocol.NUMBER))
+        return Conditions(**fields)
 
     def _ask(self, kind: str) -> Message:
         message = self._reply_to(self._send(kind), Deadline(_ANSWER_S))
@@ -106,22 +115,23 @@ class AgentClient:
 
     def _next(self, deadline: Deadline) -> Message:
         line = self._lines.receive(deadline)
-        try:
+        with self._making_sense():
             message = protocol.parse(line)
             if not isinstance(message.get("say"), str):
                 raise ProtocolError(f"says nothing: {line[:80]!r}")
-        except ProtocolError as exc:
-            raise DeviceLost(self._device, f"the agent's words make no sense: {exc}") from exc
         return message
 
     def _said(self, message: Message) -> Message:
-        try:
+        with self._making_sense():
             return protocol.check_said(message, protocol.SUPERVISOR_SAYS)
-        except ProtocolError as exc:
-            raise DeviceLost(self._device, f"the agent's words make no sense: {exc}") from exc
 
     def _checked(self, what: str, given: object, fields: dict[str, object]) -> Message:
-        try:
+        with self._making_sense():
             return protocol.check(what, given, fields)
+
+    @contextmanager
+    def _making_sense(self) -> Iterator[None]:
+        try:
+            yield
         except ProtocolError as exc:
             raise DeviceLost(self._device, f"the agent's words make no sense: {exc}") from exc

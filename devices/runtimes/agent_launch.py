@@ -1,7 +1,7 @@
 """One launch on the wire: the order as the agent reads it, and what was said made into an outcome."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from devices.agent import protocol
@@ -27,6 +27,7 @@ Message = dict[str, Any]
 MapOps = Callable[[Graph, Sequence[ProfileEvent]], OpTable]
 
 _KINDS = {"deadline": FailureKind.DEADLINE, "protocol": FailureKind.PROTOCOL, "cancelled": FailureKind.LOST}
+_BACKENDS = {DELEGATED: "xnnpack", OPERATOR: "builtin"}  # by the events that show them
 _NO_GRAPH = "per-op unavailable: the order had no graph to key events to"
 _WANTED = {Pass.LATENCY: ("samples",), Pass.OPS: ("samples", "profile"), Pass.MEMORY: ("samples", "memory")}
 
@@ -128,19 +129,20 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         wall_s=ending.wall_s,
         runtime=begun["runtime"],
         backend=backend,
-        observed=_observed(order.unit, backend),
+        observed=_observed(backend),
         load=LoadTimes(
             environment_ns=loaded["environment_ns"], compile_ns=loaded["compile_ns"], first_ns=loaded["first_ns"]
         ),
-        samples_ns=_integers(samples, "wall_ns"),
-        cpu_ns=_integers(samples, "cpu_ns"),
-        starts_ns=_integers(samples, "starts_ns"),
-        warmup_ns=_integers(samples, "warmup_ns"),
+        samples_ns=integers(samples, "wall_ns"),
+        cpu_ns=integers(samples, "cpu_ns"),
+        starts_ns=integers(samples, "starts_ns"),
+        warmup_ns=integers(samples, "warmup_ns"),
         before=ending.before,
         after=ending.after,
         ops=table,
         ops_unavailable=unavailable,
         memory=MemoryReading(**heard["memory"]) if "memory" in heard else None,
+        clock_ns=samples["clock_ns"],
     )
 
 
@@ -153,7 +155,7 @@ def _events(heard: dict[str, Message]) -> tuple[ProfileEvent, ...]:
             type=_whole(event["type"]),
             first=_whole(event["first"]),
             second=_whole(event["second"]),
-            elapsed_us=_integers(event, "elapsed_us"),
+            elapsed_us=integers(event, "elapsed_us"),
         )
         for event in checked
     )
@@ -176,28 +178,24 @@ def _backend(unit: ComputeUnit, accelerated: bool | None, events: Sequence[Profi
 
     None where an unprofiled launch was taken in part: how much, the runtime does not say.
     """
-    names = {DELEGATED: "xnnpack", OPERATOR: "builtin"}
-    if seen := [name for kind, name in names.items() if any(event.type == kind for event in events)]:
+    if seen := [name for kind, name in _BACKENDS.items() if any(event.type == kind for event in events)]:
         return "+".join(seen)
     if accelerated:
         return "xnnpack"
     return "builtin" if unit.backend == "builtin" and accelerated is False else None
 
 
-def _observed(unit: ComputeUnit, backend: str | None) -> ComputeUnit | None:
-    """The unit that ran. The process registers no accelerator but the CPU, so only the backend is in question.
+def _observed(backend: str | None) -> ComputeUnit:
+    """What evidence shows of the unit that ran, whatever was asked for: the kind, and its backend where it was one.
 
-    A demanded backend is observed where it ran at least in part; where another ran instead, that one is.
+    The kind: the process registers no accelerator but the CPU. Of threads nothing tells how many worked, so none are
+    named.
     """
-    if unit.backend is None:
-        return unit
-    if backend is None:
-        return None
-    parts = backend.split("+")
-    return unit if unit.backend in parts else replace(unit, backend=parts[0])
+    return ComputeUnit(kind="cpu", backend=backend if backend in _BACKENDS.values() else None)
 
 
-def _integers(message: Message, key: str) -> tuple[int, ...]:
+def integers(message: Message, key: str) -> tuple[int, ...]:
+    """A list of whole numbers in a message. Raises ProtocolError."""
     return tuple(_whole(value) for value in message[key])
 
 

@@ -11,7 +11,6 @@ WeighbridgeError
  +- DeviceError           a device cannot be used
  |   +- DeviceBusy        somebody else measures on it
  |   +- DeviceLost        it stopped answering
- |   +- DeviceUnfit       its state is outside the limits
  +- StoreError            results cannot be read or written
 
 Each message says what, on what, and what to do.
@@ -84,10 +83,6 @@ class DeviceBusy(DeviceError):
 
 class DeviceLost(DeviceError):
     """The device stopped answering."""
-
-
-class DeviceUnfit(DeviceError):
-    """The state of the device is outside the limits, and stayed there."""
 
 
 class StoreError(WeighbridgeError):

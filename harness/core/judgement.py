@@ -26,8 +26,9 @@ class LatencySummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSummary:
-    """compile: median of compiling. cold: environment, compile and first inference of the cell's first launch.
-    warm: the same, median of the later launches, None with one launch. first: median of first inferences."""
+    """compile: median of compiling. cold: environment, compile and first inference of the cell's first launch; the
+    file is probably in the page cache by then. warm: the same, median of the later launches, None with one launch.
+    first: median of first inferences."""
 
     compile: Nanoseconds
     cold: Nanoseconds

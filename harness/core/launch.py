@@ -127,7 +127,8 @@ class LaunchRecord:
     starts_ns[i] its monotonic start, from the launch's own zero. warmup_ns are the samples before.
     wall_s is the life of the process. runtime is name and version; backend what the CPU work ran in where known.
     observed is the unit that the runtime shows to have run, None if it does not say.
-    ops_unavailable says why an ops pass gave no operators.
+    ops_unavailable says why an ops pass gave no operators. clock_ns is by how much each of cpu_ns is too long, since
+    reading the clocks takes time of its own; measured in the same process. None: not known.
     """
 
     attempt: str
@@ -147,6 +148,7 @@ class LaunchRecord:
     ops: OpTable | None = None
     ops_unavailable: str | None = None
     memory: MemoryReading | None = None
+    clock_ns: Nanoseconds | None = None
 
 
 class FailureKind(StrEnum):

@@ -3,15 +3,17 @@
 from types import TracebackType
 from typing import Protocol
 
-from harness.core.device import Canary, Conditions, DeviceFacts
+from harness.core.device import Canary, DeviceFacts
 from harness.core.launch import LaunchOrder, LaunchOutcome
 
 
 class Device(Protocol):
     """Something that can run a variant. Implementations: this machine through the agent, the simulated device.
 
-    Every call has a deadline of its own. A bad launch is a LaunchFailure, returned; DeviceLost is raised where the
-    device itself is gone. Used as a context manager: entering starts the agent, leaving ends everything it started.
+    Every call has a deadline of its own. A bad launch is a LaunchFailure, returned: LOST where the agent went away
+    during it, and the next call starts another. DeviceLost is raised where the device itself is gone.
+    Used as a context manager: entering starts the agent, leaving ends everything it started and closes the device. Any
+    thread may leave; what another is calling then raises DeviceLost, as does every call until it is entered again.
     """
 
     @property
@@ -22,8 +24,6 @@ class Device(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
-
-    def conditions(self) -> Conditions: ...
 
     def canary(self) -> Canary: ...
 

@@ -59,6 +59,8 @@ CAPS: MappingProxyType[str, GradeLetter] = MappingProxyType(
 
 
 _WIDE = 0.50
+# Reading the clocks takes around a microsecond, which is corrected for to a part of it: small beside 2 % of this.
+_SHORT_NS = 50e3
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +152,7 @@ def _power(moments: Sequence[Conditions]) -> Iterator[_Finding]:
 
 
 def _launches(measurement: Measurement) -> Iterator[_Finding]:
-    medians = [
-        statistics.median(launch.record.samples_ns) for launch in measurement.launches if launch.record.samples_ns
-    ]
+    medians = _medians(measurement.launches)
     spread = coefficient_of_variation(medians)
     if spread is None:
         yield _capped("fewer than two launches", f"launches with samples: {len(medians)}; their spread is unknown")
@@ -167,7 +167,7 @@ def _device_state(
     launches: Sequence[BlockLaunch], asked: ComputeUnit, reference_ns: float | None
 ) -> Iterator[_Finding]:
     canary = _canary_deviation(launches, reference_ns)
-    preempted = _preemption(launches, asked)
+    preempted, why = _preemption(launches, asked)
     if canary is not None:
         reason = f"the canary was {canary:.1%} off the device's own median"
         yield from _limited(canary, lambda limits: limits.canary, reason)
@@ -179,7 +179,7 @@ def _device_state(
     elif canary is None:
         yield _capped("canary unknown", "no canary was taken: nothing vouches for the speed of the device")
     elif preempted is None:
-        yield _capped("preemption unknown", f"preemption is unknown: no CPU time that can be read for {asked}")
+        yield _capped("preemption unknown", f"preemption is unknown: {why}")
 
 
 def _preempted(bounds: _Preemption, asked: ComputeUnit) -> Iterator[_Finding]:
@@ -201,19 +201,26 @@ def _canary_deviation(launches: Sequence[BlockLaunch], reference_ns: float | Non
     return statistics.median(farthest) if farthest else None
 
 
-def _preemption(launches: Sequence[BlockLaunch], asked: ComputeUnit) -> _Preemption | None:
-    """Median over the launches; None where it cannot be known: another unit than cpu, or no CPU times.
+def _preemption(launches: Sequence[BlockLaunch], asked: ComputeUnit) -> tuple[_Preemption | None, str]:
+    """Median over the launches; None with the reason where it cannot be known.
 
     CPU time sums all threads, and a thread that waits for the others uses none. So with t threads, wall over CPU
     time is a lower bound, t times that an upper one, and the truth lies between.
     """
     ratios = [ratio for launch in launches if (ratio := _wall_over_cpu(launch.record)) is not None]
     if asked.kind != "cpu" or not ratios:
-        return None
+        return None, f"no CPU time that can be read for {asked}"
+    if statistics.median(_medians(launches)) < _SHORT_NS:
+        return None, f"inferences below {_SHORT_NS / 1e3:.0f} µs are too short to tell"
     ratio = statistics.median(ratios)
-    return _Preemption(least=max(0.0, ratio - 1), most=max(0.0, ratio * (asked.threads or 1) - 1))
+    return _Preemption(least=max(0.0, ratio - 1), most=max(0.0, ratio * (asked.threads or 1) - 1)), ""
 
 
 def _wall_over_cpu(record: LaunchRecord) -> float | None:
-    wall, cpu = sum(record.samples_ns), sum(record.cpu_ns)
-    return wall / cpu if wall and cpu and len(record.cpu_ns) == len(record.samples_ns) else None
+    """CPU time is less what reading the clocks added to it."""
+    wall, cpu = sum(record.samples_ns), sum(record.cpu_ns) - len(record.cpu_ns) * (record.clock_ns or 0)
+    return wall / cpu if wall and cpu > 0 and len(record.cpu_ns) == len(record.samples_ns) else None
+
+
+def _medians(launches: Sequence[BlockLaunch]) -> list[float]:
+    return [statistics.median(launch.record.samples_ns) for launch in launches if launch.record.samples_ns]

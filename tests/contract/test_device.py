@@ -9,6 +9,7 @@ from devices.inventory import LocalAgent, local_device
 from devices.scenario import Scenario
 from devices.simulated import SimulatedDevice
 from harness.core.compute_unit import ComputeUnit
+from harness.core.errors import DeviceLost
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchRecord, MeasureSettings, Pass
 from harness.core.ports import Device
 from harness.sources.tflite import read_graph
@@ -74,13 +75,6 @@ def test_no_unit_is_offered_twice_and_none_that_is_excluded(make: Make, tmp_path
 
 
 @each_device
-def test_conditions_have_a_time_that_does_not_run_backwards(make: Make, tmp_path: Path) -> None:
-    with make(tmp_path) as device:
-        first, second = device.conditions(), device.conditions()
-    assert 0 <= first.taken_at <= second.taken_at
-
-
-@each_device
 def test_a_canary_is_the_median_of_its_samples(make: Make, tmp_path: Path) -> None:
     with make(tmp_path) as device:
         canary = device.canary()
@@ -137,9 +131,18 @@ def test_only_a_memory_record_has_a_memory_reading(make: Make, tmp_path: Path) -
 
 
 @each_device
-def test_the_unit_observed_is_the_one_asked_for(make: Make, tmp_path: Path) -> None:
+def test_conditions_before_and_after_a_launch_have_times_that_do_not_run_backwards(make: Make, tmp_path: Path) -> None:
     with make(tmp_path) as device:
-        assert record_of(device, an_order(tmp_path)).observed == CPU
+        record = record_of(device, an_order(tmp_path))
+    assert 0 <= record.before.taken_at <= record.after.taken_at
+
+
+@each_device
+def test_the_unit_observed_is_of_the_kind_asked_for(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        observed = record_of(device, an_order(tmp_path)).observed
+    assert observed is not None
+    assert observed.kind == "cpu"
 
 
 @each_device
@@ -158,3 +161,15 @@ def test_a_device_can_be_entered_again(make: Make, tmp_path: Path) -> None:
     for _ in range(2):
         with device:
             assert record_of(device, an_order(tmp_path)).samples_ns
+
+
+@each_device
+def test_a_device_that_was_left_is_lost_until_it_is_entered_again(make: Make, tmp_path: Path) -> None:
+    device, order = make(tmp_path), an_order(tmp_path)
+    with device:
+        pass
+    for use in (lambda: device.launch(order), device.canary):
+        with pytest.raises(DeviceLost, match="closed; enter it"):
+            use()
+    with device:
+        assert record_of(device, order).samples_ns

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -145,19 +146,33 @@ def test_a_device_whose_agent_cannot_be_started_again_is_lost(tmp_path: Path) ->
         tmp_path.joinpath(file.name).mkdir()  # no agent can be put there any more
         os.kill(agents.started[0].pid, signal.SIGKILL)
         with pytest.raises(DeviceLost):
-            device.conditions()
+            device.canary()
 
 
-def test_leaving_a_device_ends_a_launch_that_runs(tmp_path: Path) -> None:
+def launch_until_left(agents: Agents, device: AttachedDevice, variant: Path) -> Future[LaunchOutcome]:
+    """A launch that hangs in a thread of its own while the device is left."""
+    with ThreadPoolExecutor(1) as pool:
+        with device:
+            launch = pool.submit(device.launch, an_order(variant, attempt="hang"))
+            wait_for_pid(variant)
+        assert not is_running(wait_for_pid(variant))
+        assert not is_running(agents.started[-1].pid)
+    return launch
+
+
+def test_leaving_a_device_ends_a_launch_that_runs_and_its_caller_hears_that_the_device_is_gone(tmp_path: Path) -> None:
     agents = misbehaving(tmp_path)
-    outcomes: list[LaunchOutcome] = []
-    with agents.device() as device:
-        runner = threading.Thread(
-            target=lambda: outcomes.append(device.launch(an_order(tmp_path / "m", attempt="hang")))
-        )
-        runner.start()
-        launched = wait_for_pid(tmp_path / "m")
-    runner.join(20)
-    assert not is_running(launched)
-    assert not is_running(agents.started[0].pid)
-    assert [failure(outcome).kind for outcome in outcomes] == [FailureKind.LOST]
+    launch = launch_until_left(agents, agents.device(), tmp_path / "m")
+    with pytest.raises(DeviceLost, match="closed"):
+        launch.result(20)
+
+
+def test_after_a_launch_that_was_left_no_agent_is_started_until_the_device_is_entered(tmp_path: Path) -> None:
+    agents = misbehaving(tmp_path)
+    device = agents.device()
+    launch_until_left(agents, device, tmp_path / "m")
+    with pytest.raises(DeviceLost, match="closed"):
+        device.launch(an_order(tmp_path / "n", attempt="behave"))
+    assert len(agents.started) == 1
+    with device:
+        assert measured(device.launch(an_order(tmp_path / "n", attempt="behave"))).samples_ns == (4, 5)

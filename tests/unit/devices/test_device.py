@@ -2,8 +2,10 @@
 
 import json
 import sys
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,12 +16,23 @@ from devices.device import AttachedDevice
 from devices.runtimes.litert_ops import op_table
 from devices.transport.local import LocalTransport
 from harness.core.compute_unit import ComputeUnit
+from harness.core.deadline import Deadline
 from harness.core.device import DeviceFacts
 from harness.core.errors import DeviceBusy, DeviceLost
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, MeasureSettings, Pass
 
 HELLO = {"v": 1, "say": "hello", "pid": 7, "python": "3.7.3"}
 BEAT = {"v": 1, "say": "heartbeat"}
+CONDITIONS = {
+    "taken_at": 1.0,
+    "temperatures": {},
+    "clocks_mhz": {},
+    "governor": None,
+    "load": None,
+    "power": None,
+    "memory_available_bytes": None,
+    "throttled": None,
+}
 FACTS = DeviceFacts(name="board", family="linux", simulated=False)
 
 
@@ -29,8 +42,9 @@ messages, wait, log = sys.argv[1:]
 if messages:
     print(messages, flush=True)
 if wait == "wait":
-    with open(log, "w") as stream:
-        stream.write(sys.stdin.read())
+    with open(log, "w", buffering=1) as stream:
+        for line in sys.stdin:
+            stream.write(line)
 """
 
 
@@ -38,7 +52,7 @@ class Play:
     """Starts a process that says what it was given and then waits, or ends where the last word is None."""
 
     def __init__(self, folder: Path, *messages: object) -> None:
-        self._ends = messages[-1] is None
+        self._ends = messages[-1:] == (None,)
         self._lines = [m if isinstance(m, str) else json.dumps(m) for m in messages if m is not None]
         self._log = folder / f"{id(self)}.log"
         self.process = 0
@@ -55,8 +69,9 @@ class Play:
 
     @property
     def heard(self) -> list[str]:
-        """What it was asked to do, once it has ended."""
-        return [json.loads(line)["do"] for line in self._log.read_text().splitlines()]
+        """What it was asked to do; all of it once it has ended."""
+        asked = self._log.read_text() if self._log.exists() else ""
+        return [json.loads(line)["do"] for line in asked.splitlines(keepends=True) if line.endswith("\n")]
 
 
 class Lease:
@@ -81,6 +96,13 @@ class Taken(Lease):
 def a_device(*plays: Play, lease: Lease | None = None) -> AttachedDevice:
     waiting = deque(plays)
     return AttachedDevice(FACTS, lambda: waiting.popleft()(), lease or Lease(), op_table)
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = Deadline(seconds)
+    while not is_so():
+        assert not deadline.expired, "it did not happen in time"
+        time.sleep(0.01)
 
 
 def canary(identity: str, *samples: object) -> dict[str, object]:
@@ -166,6 +188,49 @@ def test_a_launch_is_not_repeated(tmp_path: Path) -> None:
     assert second.heard == ["canary"]
 
 
+def test_no_agent_is_started_before_the_device_is_entered(tmp_path: Path) -> None:
+    play = Play(tmp_path, HELLO)
+    with pytest.raises(DeviceLost, match="board: it is closed; enter it"):
+        a_device(play).launch(an_order())
+    assert play.process == 0
+
+
+def test_leaving_ends_an_agent_that_is_still_starting(tmp_path: Path) -> None:
+    mute = Play(tmp_path)
+    lease = Lease()
+    device = a_device(Play(tmp_path, HELLO, None), mute, lease=lease)
+    with ThreadPoolExecutor(1) as pool:
+        with device:
+            question = pool.submit(device.canary)
+            wait_until(lambda: mute.process != 0)
+        assert not mute.is_running
+        assert not lease.held
+    with pytest.raises(DeviceLost, match="closed"):
+        question.result(10)
+
+
+def test_a_question_under_way_when_the_device_is_left_is_not_asked_again(tmp_path: Path) -> None:
+    first, second = Play(tmp_path, HELLO), Play(tmp_path, HELLO, canary("1", 5))
+    device = a_device(first, second)
+    with ThreadPoolExecutor(1) as pool, device:
+        question = pool.submit(device.canary)
+        wait_until(lambda: "canary" in first.heard)
+    with pytest.raises(DeviceLost, match="closed"):
+        question.result(10)
+    assert second.process == 0
+
+
+@pytest.mark.parametrize("key", ["temperatures", "clocks_mhz"])
+def test_a_reading_that_is_no_number_is_nonsense_too(tmp_path: Path, key: str) -> None:
+    before = {**CONDITIONS, key: {"cpu0": "hot"}}
+    started = {"v": 1, "id": "1", "say": "started", "pid": 7, "before": before}
+    with a_device(Play(tmp_path, HELLO, started)) as device:
+        outcome = device.launch(an_order())
+    assert isinstance(outcome, LaunchFailure)
+    assert outcome.kind is FailureKind.LOST
+    assert "make no sense: conditions: cpu0 is 'hot'" in outcome.message
+
+
 def test_an_order_that_the_agent_refuses_is_a_failure_in_its_words(tmp_path: Path) -> None:
     refusal = {"v": 1, "id": "1", "say": "refused", "error": "LiteRT was not found"}
     with a_device(Play(tmp_path, HELLO, refusal)) as device:
@@ -176,7 +241,17 @@ def test_an_order_that_the_agent_refuses_is_a_failure_in_its_words(tmp_path: Pat
 
 @pytest.mark.parametrize(
     "nonsense",
-    ["%!", {"v": 1, "id": "1", "say": "canary", "samples_ns": [1], "mood": "good"}, {"v": 1, "id": "1"}],
+    [
+        "%!",
+        {"v": 1, "id": "1", "say": "canary", "samples_ns": [1], "mood": "good"},
+        {"v": 1, "id": "1"},
+        canary("1"),
+        canary("1", "soon"),
+        canary("1", None),
+        canary("1", True),
+        canary("1", 2.5),
+        canary("1", 5, 0),
+    ],
 )
 def test_an_agent_that_talks_nonsense_is_lost(tmp_path: Path, nonsense: object) -> None:
     plays = Play(tmp_path, HELLO, nonsense), Play(tmp_path, HELLO, nonsense)

@@ -196,7 +196,7 @@ def test_work_heats_the_device_up_to_its_throttling_steps_and_idling_cools_it() 
     assert [value // MS for value in sorted(set(record.samples_ns))] == [10, 15, 20]
     assert (record.before.throttled, record.after.throttled) == (False, True)
     clock.advance(60)
-    cooled = device.conditions()
+    cooled = _record(device.launch(_order())).before
     assert (round(cooled.temperatures["simulated"]), cooled.throttled) == (30, False)
 
 
@@ -289,7 +289,7 @@ def test_a_fault_can_be_narrowed_down(fault: Fault, struck: bool) -> None:
 
 def test_a_lost_device_stays_lost_until_it_is_entered_again() -> None:
     with SimulatedDevice(replace(QUIET, faults=(Fault(kind=FailureKind.LOST, at_launch=0),))) as device:
-        for use in (lambda: device.launch(_order()), device.conditions, device.canary, lambda: device.launch(_order())):
+        for use in (lambda: device.launch(_order()), device.canary, lambda: device.launch(_order())):
             with pytest.raises(DeviceLost, match="simulated"):
                 use()
         with device:

@@ -56,7 +56,7 @@ def test_an_order_that_is_wrong_is_refused_by_the_name_of_what_is_wrong(order: o
         protocol.check_order(order)
 
 
-@pytest.mark.parametrize("line", [b"", b"hello", b"[1]", b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("line", [b"", b"hello", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"v": 1, "x": NaN}'])
 def test_what_is_no_json_object_is_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError, match="not a JSON"):
         protocol.parse(line)

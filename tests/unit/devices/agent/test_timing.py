@@ -1,5 +1,6 @@
 """When warm-up ends, how many inferences are timed, and what is kept of each."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
@@ -57,6 +58,45 @@ def test_a_sample_has_wall_cpu_and_start_from_the_zero_of_the_watch() -> None:
     clock.now += 3 * MS
     watch.time(inferences(clock, [2]), samples)
     assert (samples.wall_ns, samples.cpu_ns, samples.starts_ns) == ([2 * MS], [MS], [3 * MS])
+
+
+class Costly:
+    """A clock of which each reading takes a time of its own, which passes after it is read."""
+
+    def __init__(self, time: Clock, cost_ns: int) -> None:
+        self._time = time
+        self._cost_ns = cost_ns
+
+    def __call__(self) -> int:
+        now = self._time()
+        self._time.now += self._cost_ns
+        return now
+
+
+def test_what_reading_the_clocks_adds_to_a_cpu_time_is_measured_when_the_watch_is_made() -> None:
+    time = Clock()
+    watch = Stopwatch(wall=Costly(time, 60), cpu=Costly(time, 500))
+    samples = Samples()
+    watch.time(inferences(time, [2]), samples)
+    # The CPU time of doing nothing: its own reading and two of the wall clock, of which one is in the wall time too.
+    assert watch.clock_ns == 560
+    assert samples.cpu_ns[0] - watch.clock_ns == samples.wall_ns[0]
+
+
+def test_readings_that_were_held_up_do_not_count_for_the_cost_of_the_clocks() -> None:
+    time = Clock()
+    costs = itertools.cycle([500] * 19 + [90_000])
+
+    def cpu() -> int:
+        now = time()
+        time.now += next(costs)
+        return now
+
+    assert Stopwatch(wall=Costly(time, 60), cpu=cpu).clock_ns == 560
+
+
+def test_clocks_that_cost_nothing_add_nothing() -> None:
+    assert a_watch()[0].clock_ns == 0
 
 
 def test_warm_up_needs_five_level_inferences() -> None:

@@ -64,7 +64,7 @@ def said(kind: str, **fields: object) -> dict[str, Any]:
 BEGUN = said("begun", started_at=1.2, runtime="LiteRT 2.3.0")
 LOADED = said("loaded", environment_ns=10, compile_ns=20, first_ns=30, accelerated=True)
 PARTLY = said("loaded", environment_ns=10, compile_ns=20, first_ns=30, accelerated=False)
-SAMPLES = said("samples", wall_ns=[5, 6], cpu_ns=[4, 5], starts_ns=[0, 7], warmup_ns=[30])
+SAMPLES = said("samples", wall_ns=[5, 6], cpu_ns=[4, 5], starts_ns=[0, 7], warmup_ns=[30], clock_ns=2)
 DONE = said("done")
 EVENT = {"tag": "Copy", "type": 8, "first": 0, "second": 0, "elapsed_us": [1, 2]}
 PROFILE = said("profile", events=[EVENT], runs=2, dropped=0, unavailable=None)
@@ -109,7 +109,7 @@ def test_what_was_said_is_the_record() -> None:
         wall_s=1.5,
         runtime="LiteRT 2.3.0",
         backend="xnnpack",
-        observed=ComputeUnit(kind="cpu"),
+        observed=ComputeUnit(kind="cpu", backend="xnnpack"),
         load=LoadTimes(environment_ns=10, compile_ns=20, first_ns=30),
         samples_ns=(5, 6),
         cpu_ns=(4, 5),
@@ -117,6 +117,7 @@ def test_what_was_said_is_the_record() -> None:
         warmup_ns=(30,),
         before=Conditions(taken_at=1.0),
         after=Conditions(taken_at=2.0),
+        clock_ns=2,
     )
 
 
@@ -146,26 +147,28 @@ def test_a_profile_that_could_not_be_had_keeps_its_reason() -> None:
 @pytest.mark.parametrize(
     ("unit", "loaded", "kinds", "backend", "observed"),
     [
-        ("cpu", LOADED, (), "xnnpack", "cpu"),
+        ("cpu", LOADED, (), "xnnpack", "cpu/xnnpack"),
+        ("cpu:2", LOADED, (), "xnnpack", "cpu/xnnpack"),
         ("cpu", PARTLY, (), None, "cpu"),
+        ("cpu:2", PARTLY, (), None, "cpu"),
         ("cpu", PARTLY, (8, 2), "xnnpack+builtin", "cpu"),
-        ("cpu", PARTLY, (2,), "builtin", "cpu"),
+        ("cpu", PARTLY, (2,), "builtin", "cpu/builtin"),
         ("cpu/builtin", PARTLY, (), "builtin", "cpu/builtin"),
-        ("cpu/builtin:2", PARTLY, (2,), "builtin", "cpu/builtin:2"),
+        ("cpu/builtin:2", PARTLY, (2,), "builtin", "cpu/builtin"),
         ("cpu/builtin", LOADED, (), "xnnpack", "cpu/xnnpack"),
-        ("cpu/xnnpack", PARTLY, (), None, None),
-        ("cpu/xnnpack", PARTLY, (8, 2), "xnnpack+builtin", "cpu/xnnpack"),
+        ("cpu/xnnpack", PARTLY, (), None, "cpu"),
+        ("cpu/xnnpack", PARTLY, (8, 2), "xnnpack+builtin", "cpu"),
         ("cpu/xnnpack", PARTLY, (2,), "builtin", "cpu/builtin"),
     ],
 )
 def test_backend_and_unit_are_what_the_evidence_shows(
-    unit: str, loaded: dict[str, Any], kinds: tuple[int, ...], backend: str | None, observed: str | None
+    unit: str, loaded: dict[str, Any], kinds: tuple[int, ...], backend: str | None, observed: str
 ) -> None:
     events = [{**EVENT, "type": kind} for kind in kinds]
     profile = said("profile", events=events, runs=2, dropped=0, unavailable=None)
     order = an_order(Pass.OPS if kinds else Pass.LATENCY, unit, NO_NODES)
     made = record(BEGUN, loaded, SAMPLES, *([profile] if kinds else []), DONE, order=order)
-    assert (made.backend, made.observed) == (backend, None if observed is None else ComputeUnit.parse(observed))
+    assert (made.backend, made.observed) == (backend, ComputeUnit.parse(observed))
 
 
 def test_an_error_has_the_runtime_s_own_words() -> None:

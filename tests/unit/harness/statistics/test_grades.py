@@ -26,6 +26,7 @@ def _launch(
     preemption: float = 0.0,
     canary: float | None = 0.0,
     threads: int = 1,
+    clock_ns: float | None = None,
     before: Conditions = KNOWN,
     after: Conditions = KNOWN,
 ) -> BlockLaunch:
@@ -40,11 +41,12 @@ def _launch(
         observed=CPU,
         load=LoadTimes(environment_ns=1, compile_ns=1, first_ns=1),
         samples_ns=samples,
-        cpu_ns=tuple(round(threads * sample / (1 + preemption)) for sample in samples),
+        cpu_ns=tuple(round(threads * sample / (1 + preemption) + (clock_ns or 0)) for sample in samples),
         starts_ns=(0,) * 5,
         warmup_ns=(),
         before=before,
         after=after,
+        clock_ns=clock_ns,
     )
     taken = None if canary is None else Canary(median_ns=REFERENCE_NS * (1 + canary), samples_ns=())
     return BlockLaunch(block=block, position=0, record=record, canary_before=taken, canary_after=taken)
@@ -208,6 +210,25 @@ def test_no_cpu_time_costs_the_a() -> None:
 
 def test_neither_canary_nor_preemption_is_a_d() -> None:
     assert _grade(replace(PERFECT, observed=ComputeUnit.parse("gpu")), ComputeUnit.parse("gpu"), None).letter == "D"
+
+
+def test_the_time_that_clocks_took_does_not_hide_preemption() -> None:
+    measured = _measurement(*(_launch(b, median_ns=60_000, preemption=0.06, clock_ns=3000) for b in range(10)))
+    assert _only_reason(measured).startswith("wall time is 6.0% over CPU time")
+
+
+@pytest.mark.parametrize(("median_ns", "letter"), [(49_000, "B"), (51_000, "A")])
+def test_inferences_too_short_for_the_clocks_leave_preemption_unknown(median_ns: int, letter: str) -> None:
+    assert _grade(_measurement(*(_launch(b, median_ns=median_ns) for b in range(10)))).letter == letter
+
+
+def test_preemption_of_short_inferences_is_unknown_with_its_reason_whatever_the_clocks_say() -> None:
+    measured = _measurement(*(_launch(b, median_ns=5000, preemption=0.5) for b in range(10)))
+    assert _only_reason(measured) == "preemption is unknown: inferences below 50 µs are too short to tell"
+
+
+def test_short_inferences_without_a_canary_are_a_d() -> None:
+    assert _grade(_measurement(*(_launch(b, median_ns=5000, canary=None) for b in range(10)))).letter == "D"
 
 
 def test_two_threads_that_were_busy_all_the_time_were_not_preempted() -> None:
