@@ -355,6 +355,16 @@ def test_an_empty_campaign_is_a_page_without_complaints(browser: Browser, tmp_pa
     shown.page.context.close()
 
 
+def test_where_nothing_was_measured_no_empty_box_stands(browser: Browser, tmp_path: Path) -> None:
+    cells = [a_cell_result(name, outcome=Failed(error="crashed")) for name in ("float32", "int8")]
+    page = visit(browser, tmp_path, a_campaign_result(cells)).page
+    boxes = [page.locator(f"#chart-{chart}").bounding_box() for chart in CHARTS]
+    assert all(box is not None and box["height"] < 100 for box in boxes)
+    assert page.locator("#ops-table").is_hidden()
+    assert page.locator("#op-pair").is_hidden()
+    page.context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(browser: Browser, tmp_path: Path, scheme: Scheme) -> None:
     """WCAG 2.2, 1.4.3: 4.5 to 1, over every text that is on screen."""

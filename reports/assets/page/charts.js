@@ -18,6 +18,7 @@ function draw(id, option, height, empty) {
   drawn.delete(id);
   place.replaceChildren();
   if (!option) {
+    place.style.height = "auto";
     place.append(element("p", { text: empty }));
     return;
   }

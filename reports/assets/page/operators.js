@@ -48,6 +48,7 @@ function choosePair(group) {
 
 function showOperators() {
   const a = CELLS.get(byId("op-a").value), b = CELLS.get(byId("op-b").value);
+  byId("op-pair").hidden = byId("ops-region").hidden = !a || !b;
   if (!a || !b) return draw("chart-ops", null, 0, "No cell has operator times.");
   const left = operatorsOf(a), right = operatorsOf(b);
   const pairs = alignOperators(left, right);
