@@ -5,9 +5,9 @@ import fcntl
 import json
 import os
 import re
-import tempfile
+import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,13 +16,24 @@ from harness.core import digest
 from harness.core.errors import DeviceBusy, DeviceError
 
 _HELD: set[int] = set()
+# Not tempfile.gettempdir(): that is each user's own on macOS, and each service's own with systemd's PrivateTmp.
+_PLACES = (Path("/run/lock"), Path("/tmp"))
 _LONGEST = 40
 _NOTE_BYTES = 4096
 
 
-def lease_folder() -> Path:
-    """Where the lock files of this machine lie, for all its users."""
-    return Path(tempfile.gettempdir()) / "weighbridge-leases"
+def lease_folder(places: Sequence[Path] = _PLACES) -> Path:
+    """Where the lock files of this machine lie: the same for all its users and processes, whatever TMPDIR they have.
+
+    The first of places that everybody may write to, else the last: what only root may write to would part root from
+    the others.
+    """
+    shared = (place for place in places if _is_for_all(place))
+    return next(shared, places[-1]) / "weighbridge-leases"
+
+
+def _is_for_all(place: Path) -> bool:
+    return place.is_dir() and bool(place.stat().st_mode & stat.S_IWOTH) and os.access(place, os.W_OK)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.lease import lease, lock_name
+from devices.lease import lease, lease_folder, lock_name
 from harness.core.errors import DeviceBusy, DeviceError
 
 HOLD = """
@@ -103,6 +103,36 @@ def test_a_holder_that_has_not_signed_yet_is_busy_too(tmp_path: Path) -> None:
         (tmp_path / lock_name("local")).write_text("")
         with pytest.raises(DeviceBusy, match="another process measures on it"), lease("local", "local", tmp_path):
             pass
+
+
+def a_place(folder: Path, name: str, mode: int) -> Path:
+    place = folder / name
+    place.mkdir()
+    place.chmod(mode)
+    return place
+
+
+def test_leases_lie_in_the_first_place_that_everybody_may_write_to(tmp_path: Path) -> None:
+    places = [tmp_path / "none", a_place(tmp_path, "root", 0o755), a_place(tmp_path, "all", 0o1777)]
+    assert lease_folder([*places, tmp_path]) == tmp_path / "all" / "weighbridge-leases"
+
+
+def test_leases_lie_in_the_last_place_where_there_is_none_for_all(tmp_path: Path) -> None:
+    assert lease_folder([a_place(tmp_path, "root", 0o755), tmp_path]) == tmp_path / "weighbridge-leases"
+
+
+def test_leases_lie_at_the_same_place_for_every_tmpdir(tmp_path: Path) -> None:
+    script = "from devices.lease import lease_folder; print(lease_folder())"
+    told = subprocess.run(
+        (sys.executable, "-c", script),
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert told.stdout.strip() == str(lease_folder())
+    assert lease_folder().parent in (Path("/run/lock"), Path("/tmp"))
 
 
 def test_a_folder_is_made_for_all_users(tmp_path: Path) -> None:
