@@ -1,24 +1,39 @@
-"""Run all benchmarks, or those named: one JSON line each on standard output."""
+"""Run all benchmarks, or those named: one JSON line each on standard output, and what failed on standard error."""
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 
 NAMES = ("startup", "report", "power", "parity", "per_op", "overhead", "aa")
-_LONGEST_S = 1800
+_LONGEST_S = 1800.0
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str], argv_of: Callable[[str], tuple[str, ...]], longest_s: float = _LONGEST_S) -> int:
+    """Exit code: 0 where all went well, 1 where any failed, 2 for a name that is none. argv_of: what runs one."""
     unknown = [name for name in arguments if name not in NAMES]
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}", file=sys.stderr)
         return 2
-    # A process each: what one imports or leaves in memory must not show in the next.
-    codes = [
-        subprocess.run((sys.executable, "-m", f"tests.benchmarks.{name}"), timeout=_LONGEST_S, check=False).returncode
-        for name in arguments or NAMES
-    ]
-    return max(codes)
+    failed = [f"{name} {why}" for name in arguments or NAMES if (why := run(argv_of(name), longest_s))]
+    for line in failed:
+        print(line, file=sys.stderr)
+    return 1 if failed else 0
+
+
+def run(argv: tuple[str, ...], longest_s: float) -> str | None:
+    """Run one in a process of its own: what it imports or leaves in memory must not show in the next. Why it failed."""
+    try:
+        code = subprocess.run(argv, timeout=longest_s, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return f"did not end in {longest_s:g} s and was killed"
+    if code < 0:
+        return f"died by signal {-code}"
+    return f"ended with exit code {code}" if code else None
+
+
+def module_of(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", f"tests.benchmarks.{name}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], module_of))

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.aa
 
 Real launches of mobilenet_v2 in one row. Comparisons of 10 pairs are drawn from it as a campaign would have arranged
-them: units of four neighbouring launches, which are two mirrored blocks (ABBA). Value: the share called slower or
-faster. detail.state is `inconclusive` where other work was on the machine.
+them: 20 launches in a row, in units of four neighbours, which are two mirrored blocks (ABBA). Value: the share called
+slower or faster. detail.scattered is that share where the units were drawn from all over the row, which takes away what
+neighbours have in common. detail.state is `inconclusive` where other work was on the machine.
 """
 
 import os
@@ -99,7 +100,10 @@ def _own_s() -> float:
 
 
 def draw(medians: Sequence[float], chance: random.Random, *, contiguous: bool) -> Comparison:
-    """One comparison of 10 pairs from neighbouring launches, labelled as a campaign labels two identical variants."""
+    """One comparison of 10 pairs, labelled as a campaign labels two identical variants: units of four neighbours.
+
+    contiguous: the units follow each other as in a campaign; else they come from anywhere in the row, in its order.
+    """
     first = chance.randrange(_ABBA)
     units = [medians[start : start + _ABBA] for start in range(first, len(medians) - _ABBA + 1, _ABBA)]
     wanted = PAIRS // 2
@@ -133,31 +137,36 @@ def disturbances(row: Row) -> list[str]:
     return found
 
 
-def main() -> None:
-    load = psutil.getloadavg()[0]
-    row = measure()
+def report(row: Row, load_before: float) -> tuple[float, dict[str, object]]:
+    """The value of the benchmark and its detail."""
     chance = random.Random(0)
-    drawn = [draw(row.medians, chance, contiguous=False) for _ in range(DRAWS)]
-    windows = [draw(row.medians, chance, contiguous=True) for _ in range(DRAWS)]
+    drawn = [draw(row.medians, chance, contiguous=True) for _ in range(DRAWS)]
+    scattered = [draw(row.medians, chance, contiguous=False) for _ in range(DRAWS)]
     why = disturbances(row)
-    detail = {
+    detail: dict[str, object] = {
         "state": "inconclusive" if why else "quiet",
         "why": why,
         "detectable": round(statistics.median(c.detectable for c in drawn if c.detectable is not None), 4),
         "inconclusive": share(drawn, Verdict.INCONCLUSIVE),
         "same": share(drawn, Verdict.SAME),
-        "contiguous": share(windows, Verdict.SLOWER, Verdict.FASTER),
+        "scattered": share(scattered, Verdict.SLOWER, Verdict.FASTER),
         "launch_cv": round(coefficient_of_variation(row.medians) or 0.0, 4),
         "preemption": round(row.preemption, 4),
         "others": round(row.others, 4),
-        "load_before": round(load, 2),
+        "load_before": round(load_before, 2),
         "median_ms": round(statistics.median(row.medians) / 1e6, 3),
         "launches": len(row.records),
         "pairs": PAIRS,
         "draws": DRAWS,
         "model": MODEL,
     }
-    print_line("aa", share(drawn, Verdict.SLOWER, Verdict.FASTER), "share", detail)
+    return share(drawn, Verdict.SLOWER, Verdict.FASTER), detail
+
+
+def main() -> None:
+    load = psutil.getloadavg()[0]
+    value, detail = report(measure(), load)
+    print_line("aa", value, "share", detail)
 
 
 if __name__ == "__main__":

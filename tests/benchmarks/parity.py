@@ -20,6 +20,7 @@ from harness.core.compute_unit import ComputeUnit
 from harness.core.launch import LaunchOrder, LaunchRecord, MeasureSettings, Pass
 from harness.core.ports import Device
 from tests.benchmarks.line import print_line
+from tests.benchmarks.stdout import on_stderr
 from tests.support import zoo
 
 ALTERNATIONS = 30
@@ -130,7 +131,7 @@ def in_ms(figures: list[Figures]) -> dict[str, float]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as scratch, local_device() as device:
+    with on_stderr(), tempfile.TemporaryDirectory() as scratch, local_device() as device:
         models = [measure(device, entry, Path(scratch)) for entry in MODELS]
     every = [ratio for model in models for ratio in model.ratios.values()]
     detail = {"alternations": ALTERNATIONS, "models": [asdict(model) for model in models]}

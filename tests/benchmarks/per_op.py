@@ -18,6 +18,7 @@ from harness.core.launch import LaunchOrder, LaunchRecord, MeasureSettings, OpTa
 from harness.core.ports import Device
 from harness.sources.tflite import read_graph
 from tests.benchmarks.line import print_line
+from tests.benchmarks.stdout import on_stderr
 from tests.support import zoo
 from tests.support.one_op import compare
 
@@ -95,7 +96,7 @@ def value_of(models: list[PerOp]) -> float:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as scratch, local_device() as device:
+    with on_stderr(), tempfile.TemporaryDirectory() as scratch, local_device() as device:
         models = [measure(device, entry, Path(scratch)) for entry in zoo.ZOO]
     detail = {
         "agree": f"{sum(m.agree_alone + m.agree_merged for m in models)} of {sum(m.operators for m in models)}",

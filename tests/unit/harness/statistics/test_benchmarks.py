@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from harness.core.judgement import Verdict
-from tests.benchmarks.aa import QUIET_OTHERS, Row, disturbances, draw, share
+from tests.benchmarks.aa import DRAWS, QUIET_OTHERS, Row, disturbances, draw, report, share
 from tests.benchmarks.power import PAIR_SD, simulate
 from tests.support.measurements import a_launch
 
@@ -36,6 +36,15 @@ def test_a_a_is_called_different_where_the_order_of_launches_decides_their_time(
 def test_a_a_draws_ten_pairs_without_using_a_launch_twice() -> None:
     comparison = draw([float(2**n) for n in range(60)], random.Random(3), contiguous=False)
     assert comparison.pairs == 10
+
+
+def test_the_value_of_a_a_keeps_launches_beside_their_neighbours_as_a_campaign_does() -> None:
+    medians = [1.1e6, 1e6, 1e6, 1.1e6] * 6 + [1e6] * 36
+    value, detail = report(Row(records=tuple(a_launch(median_ns=each, noise=0.0) for each in medians), others=0.0), 0.0)
+    chance = random.Random(0)
+    in_a_row = [draw(medians, chance, contiguous=True) for _ in range(DRAWS)]
+    assert value == share(in_a_row, Verdict.SLOWER, Verdict.FASTER)
+    assert value != detail["scattered"]
 
 
 @pytest.mark.parametrize(
