@@ -103,9 +103,11 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
     from reports.progress import progress
 
     places = _places(bench)
+    if prune and source:
+        raise ConfigError("--prune looks at all that was built; leave out the model")
     if prune:
         return _say_pruned(places)
-    intake = take_in(_config_of(source), places)
+    intake = take_in(_config_of(source)[0], places)
     with progress("building") as (step,):
         chosen = [model for model in intake.models if model.format == format_]
         built = build_only(intake.specs, chosen, places.variants, step)
@@ -122,19 +124,18 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
 
 
 @cli.command()
-@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.argument("source", required=False, metavar="[CONFIG|MODEL]")
 @_only
 @_dry_run
 @_bench
 @_json
-def plan(config: Path | None, only: str | None, dry_run: bool, bench: Path, as_json: bool) -> int:
+def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_json: bool) -> int:
     """Show what a run would do, and about how long it would take."""
     from devices.opening import open_devices
     from harness.bench import estimate_s, take_in
-    from harness.config import load_config
     from reports.listings import plan_fields, plan_text
 
-    chosen = load_config(config or FIRST)
+    chosen, _ = _config_of(source)
     intake = take_in(chosen, _places(bench))
     found = open_devices(chosen.device_specs(), dry_run=dry_run)
     made = _plan(chosen, intake, [device.facts for device in found], only)
@@ -148,31 +149,31 @@ def plan(config: Path | None, only: str | None, dry_run: bool, bench: Path, as_j
 
 
 @cli.command()
-@click.argument("config", required=False, metavar="[CONFIG]")
+@click.argument("source", required=False, metavar="[CONFIG|MODEL]")
 @click.option(
     "--resume", is_flag=True, help="Finish a campaign that was interrupted: CONFIG's, the one named, or the latest."
 )
 @_only
 @_dry_run
 @_bench
-def run(config: str | None, resume: bool, only: str | None, dry_run: bool, bench: Path) -> int:
+def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench: Path) -> int:
     """Build, measure, compare, report. Without CONFIG: the shipped models on this machine.
+
+    MODEL is a shipped model's name or a .tflite file and gets its format's default set.
 
     The last line of the output is the report's path, the line before it the campaign's id.
     """
     from devices.opening import open_devices
     from harness.bench import Origin, begin, take_in
-    from harness.config import load_config
     from harness.store import Store
 
     if resume and (only or dry_run):
         raise ConfigError("--resume finishes what was begun, as it was begun; leave out --only and --dry-run")
     places = _places(bench)
     with Store.open(places.store) as store, ExitStack() as stack:
-        if resume and (found := _to_resume(store, config)):
+        if resume and (found := _to_resume(store, source)):
             return _measure(store, found.id, _enter(_devices_of(found), stack), places)
-        path = Path(config) if config else FIRST
-        chosen = load_config(path)
+        chosen, path = _config_of(source)
         targets = _enter(open_devices(chosen.device_specs(), dry_run=dry_run), stack)
         facts = [device.facts for device in targets.values()]
         intake = take_in(chosen, places)
@@ -246,16 +247,20 @@ def _places(bench: Path) -> "Places":
     return Places(root=bench)
 
 
-def _config_of(source: str | None) -> "Config":
-    """A configuration from what `variants` was given: a file of one, a sample's name, or a .tflite file."""
+def _config_of(source: str | None) -> "tuple[Config, Path]":
+    """What a command was given, as a configuration and where it stands: a YAML file, a sample's name or a .tflite."""
     from harness.config import load_config, parse_config
+    from harness.sources.samples import SAMPLES
 
-    if source is None:
-        return load_config(FIRST)
-    if source.endswith((".yaml", ".yml")):
-        return load_config(Path(source))
-    entry = {"path": source} if source.endswith(".tflite") or Path(source).exists() else source
-    return parse_config(json.dumps({"models": [entry]}), source=source if isinstance(entry, str) else "argument")
+    path = Path(source) if source else FIRST
+    if source in SAMPLES and not path.exists():
+        return parse_config(json.dumps({"models": [source]}), source="argument"), Path("argument")
+    if path.suffix == ".tflite":
+        return parse_config(json.dumps({"models": [{"path": source}]}), source="argument"), Path("argument")
+    if not path.exists():
+        shipped = ", ".join(SAMPLES)
+        raise ConfigError(f"{source}: no such file; give a configuration, a .tflite or a shipped model ({shipped})")
+    return load_config(path), path
 
 
 def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", only: str | None) -> "Plan":
@@ -272,20 +277,23 @@ def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", on
     return chosen
 
 
-def _to_resume(store: "Store", config: str | None) -> "Campaign | None":
-    """What --resume means: CONFIG's campaign, the one named, or the latest. None: CONFIG has none yet."""
-    from harness.bench import unfinished
-    from harness.config import load_config
+def _to_resume(store: "Store", source: str | None) -> "Campaign | None":
+    """What --resume means: the latest campaign, that of a configuration or model, or the one called so.
 
-    is_file = config is not None and Path(config).is_file()
-    text = load_config(Path(config)).text if config and is_file else None
-    found = unfinished(store, text, None if is_file else config)
-    if found is None and not is_file:
-        raise ConfigError(
-            f"no campaign to resume{f' called {config}' if config else ''}; `run_bench.py run` starts one"
-        )
+    None: the configuration has none yet. Raises ConfigError where there is nothing of that name.
+    """
+    from harness.bench import unfinished
+    from harness.sources.samples import SAMPLES
+
+    if source is not None and (source in SAMPLES or Path(source).exists()):
+        found = unfinished(store, _config_of(source)[0].text, None)
+        if found is None:
+            click.echo(f"{source}: never ran as it stands now; starting a new campaign", err=True)
+        return found
+    found = unfinished(store, None, source)
     if found is None:
-        click.echo(f"{config}: never ran as it stands now; starting a new campaign", err=True)
+        called = f" called {source}" if source else ""
+        raise ConfigError(f"no campaign{called} to resume; `run_bench.py run` starts one")
     return found
 
 
@@ -326,14 +334,20 @@ def _width() -> int:
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
-    """Whoever asks the process to end gets what Ctrl-C gets: what was measured is saved and shown."""
+    """Whoever asks the process to end gets what Ctrl-C gets: what was measured is saved and shown.
+
+    Asking twice changes nothing; the way out has its own deadlines.
+    """
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main() -> int:
     """Run the command line. Every error that the bench raises on purpose is one message, never a traceback."""
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, _interrupt)
     try:
         code = cli.main(standalone_mode=False)
         return code if isinstance(code, int) else FINE

@@ -128,6 +128,8 @@ def _check_models(entries: tuple[Model | PrebuiltVariant, ...]) -> tuple[Model |
     for index, entry in enumerate(entries):
         if isinstance(entry, PrebuiltVariant):
             continue
+        if isinstance(entry, FileModel) and entry.metric and entry.data is None:
+            problems.append(((index, "metric"), f"{entry.metric} without data, allowed: beside data that has labels"))
         if entry.name in models:
             problems.append(((index, "name"), f"model {entry.name[:80]!r} is there twice, allowed: once"))
         models.setdefault(entry.name, {variant.name for variant in entry.variants or ()})

@@ -28,6 +28,7 @@ from harness.fidelity.quantization import dequantize, stored_range
 Array = NDArray[Any]
 
 _LABELS = "labels"
+_ZIP, _NUMPY = b"PK", b"\x93NUMPY"
 _CALIBRATION = "calibration/"
 _SEEDED_SAMPLES = 16
 _SEEDED_CALIBRATION_SAMPLES = 8
@@ -74,6 +75,8 @@ def dataset_of(model: Model) -> Dataset:
         return seeded_dataset(model.inputs, samples, seed=0)
     dataset = load_dataset(model.data, model.inputs)
     _check_classes(model.data, dataset, model.outputs)
+    if model.metric is not None and dataset.labels is None:
+        raise DataUnreadable(model.data, f"has no array `labels`, which the metric {model.metric} needs")
     return dataset
 
 
@@ -133,6 +136,9 @@ def _read(path: Path) -> dict[str, Array]:
         raise DataUnreadable(path, "no such file" if not path.exists() else "not a file; give an .npz")
     try:
         with path.open("rb") as stream:
+            if not stream.read(len(_NUMPY)).startswith((_ZIP, _NUMPY)):
+                raise DataUnreadable(path, "not an .npz file; save one with numpy.savez, one name per input")
+            stream.seek(0)
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataUnreadable(path, "holds a single array; save it with numpy.savez, one name per input")

@@ -93,11 +93,12 @@ def read_signatures(path: Path) -> tuple[Signature, ...]:
 def _read(path: Path) -> bytes:
     """The file's bytes, once it is known to be a .tflite at all."""
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
+            kind = "a directory" if path.is_dir() else "no regular file"
+            raise ModelUnreadable(path, f"is {kind}; give a .tflite file")
         content = path.read_bytes()
     except FileNotFoundError as exc:
         raise ModelUnreadable(path, "no such file") from exc
-    except IsADirectoryError as exc:
-        raise ModelUnreadable(path, "is a directory, not a .tflite file") from exc
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
         raise ModelUnreadable(path, f"cannot be read: {getattr(exc, 'strerror', None) or exc}") from exc
     if not content:

@@ -130,7 +130,9 @@ def _scratch(cache: Path, names: Sequence[str]) -> Iterator[Path]:
     except OSError as exc:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
-        raise StoreError(f"{cache}: variants cannot be kept there ({exc.strerror}); name a cache to write to") from exc
+        raise StoreError(
+            f"{cache}: variants cannot be kept there ({exc.strerror}); name another folder with --bench"
+        ) from exc
     try:
         yield made
     finally:

@@ -4,10 +4,10 @@ variant. Processes come from a fork server that has the slow imports behind it, 
 import multiprocessing
 import os
 import signal
-from collections.abc import Generator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -43,7 +43,8 @@ def run_jobs(
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
-                running.append(_start(waiting.pop(), build, timeout_s))
+                with _undisturbed():
+                    running.append(_start(waiting.pop(), build, timeout_s))
             for ended in _wait(running):
                 outcome = _collect(ended)
                 running.remove(ended)
@@ -51,6 +52,23 @@ def run_jobs(
     finally:
         for left in running:
             _end(left)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C back until a process is on the list of those to be ended.
+
+    What is started here inherits it: the fork server and the builds leave Ctrl-C to us, who end them all.
+    """
+    if os.name != "posix":  # never run there
+        yield
+        return
+    resource_tracker.ensure_running()  # its own start lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(job: BuildJob, build: BuildOne, timeout_s: Seconds) -> _Running:

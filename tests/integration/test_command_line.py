@@ -158,6 +158,22 @@ def test_several_signatures_run_the_first(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_model_alone_stands_for_a_configuration(tmp_path: Path) -> None:
+    (tmp_path / "my.tflite").write_bytes(tiny_cnn())
+    for model in ("my.tflite", "digits"):
+        shown = run_bench("plan", model, "--json", "--bench", tmp_path / "b", cwd=tmp_path)
+        assert {cell["model"] for cell in json.loads(shown.stdout)["cells"]} == {model.removesuffix(".tflite")}
+    refused = run_bench("plan", "digit", "--bench", tmp_path / "b")
+    assert (refused.returncode, "digits, mobilenet_v2" in refused.stderr) == (2, True)
+
+
+def test_folder_for_variants_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    write(tmp_path / "file", "")
+    shown = run_bench("variants", "digits", "--bench", tmp_path / "file" / "b")
+    assert (shown.returncode, len(shown.stderr.splitlines())) == (3, 1)
+    assert str(tmp_path / "file") in shown.stderr
+
+
 def test_every_wrong_key_is_one_line_with_its_place(tmp_path: Path) -> None:
     config = write(tmp_path / "c.yaml", "models: [digits]\nlaunchs: 3\nmeasure:\n  launches: many\n")
     shown = run_bench("run", config, "--bench", tmp_path / "b")

@@ -1,12 +1,13 @@
 """`kill -9`, then `run --resume`: the same cells, nothing measured twice, nothing lost, nothing left over."""
 
 import contextlib
+import os
 import signal
 import sqlite3
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -34,7 +35,7 @@ measure: {launches: 4, inferences: 20, warmup_s: 0.2}
 
 @contextlib.contextmanager
 def started(*arguments: object, output: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(argv(*arguments), stdout=output, stderr=output) as process:
+    with subprocess.Popen(argv(*arguments), stdout=output, stderr=output, start_new_session=True) as process:
         try:
             yield process
         finally:
@@ -51,10 +52,14 @@ def saved_launches(database: Path) -> int:
 
 
 def wait_for_launches(database: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+    wait_until(lambda: saved_launches(database) >= count, process)
+
+
+def wait_until(there: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
     deadline = Deadline(_PATIENCE_S)
-    while saved_launches(database) < count:
-        assert process.poll() is None, f"ended with {process.returncode} before {count} launches"
-        assert not deadline.expired, f"fewer than {count} launches after {_PATIENCE_S} s"
+    while not there():
+        assert process.poll() is None, f"ended with {process.returncode} before its time"
+        assert not deadline.expired
         time.sleep(0.01)
 
 
@@ -119,6 +124,20 @@ def test_interrupted_in_its_first_block_nothing_is_lost(tmp_path: Path, ending: 
     whole = stored(bench / "bench.db")
     assert [launch for launch in whole.launches if isinstance(launch.outcome, LaunchFailure)] == []
     assert launches_by_cell(whole) == expected_launches(whole, latency=4)
+
+
+def test_interrupted_while_building_ends_without_a_traceback(tmp_path: Path) -> None:
+    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+    config.write_text(_SIMULATED)
+    with started("run", config, "--bench", bench, output=subprocess.PIPE) as process:
+        wait_until((bench / "variants" / "scratch").is_dir, process)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of its group, and people press twice
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=_PATIENCE_S)
+    assert process.returncode == 3
+    assert b"Traceback" not in errors, errors.decode()
+    assert Path(output.splitlines()[-1].decode()).is_file()
+    assert run_bench("run", "--resume", "--bench", bench).returncode == 0
 
 
 def launches_by_cell(campaign: StoredCampaign) -> Counter[tuple[str, Pass]]:

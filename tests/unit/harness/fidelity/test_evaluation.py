@@ -145,11 +145,19 @@ def test_a_single_array_is_refused(tmp_path: Path) -> None:
     assert "holds a single array" in _reason(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04" + bytes(50), b"\x93NUMPY" + bytes(20)])
-def test_a_file_that_is_no_npz_is_refused(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not an .npz file; save one with numpy.savez"),
+        (b"hello", "not an .npz file; save one with numpy.savez"),
+        (b"PK\x03\x04" + bytes(50), "not a readable .npz of plain arrays"),
+        (b"\x93NUMPY" + bytes(20), "not a readable .npz of plain arrays"),
+    ],
+)
+def test_a_file_that_is_no_npz_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     path.write_bytes(content)
-    assert "not a readable .npz of plain arrays" in _reason(path)
+    assert words in _reason(path)
 
 
 def test_an_array_that_claims_more_than_there_is_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Reading .tflite files: what is in them, and one clear sentence where they cannot be used."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,11 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:
     assert "is a directory" in _reason(tmp_path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tflite")
+    assert "no regular file" in _reason(tmp_path / "pipe.tflite")
 
 
 def test_a_path_that_no_system_takes_is_refused(tmp_path: Path) -> None:
