@@ -188,7 +188,7 @@ def _by_input(path: Path, arrays: Mapping[str, Array], specs: Sequence[TensorSpe
         return dict(zip(names, arrays.values(), strict=True))
     if set(arrays) != set(names):
         has, needs = (", ".join(map(_short, sorted(keys))) or "none" for keys in (arrays, names))
-        raise DataUnreadable(path, f"the arrays are {has}; the model's inputs are {needs}")
+        raise DataUnreadable(path, f"the arrays are {has}; the model's inputs are {needs} (docs/config.md, data)")
     return arrays
 
 
