@@ -264,7 +264,12 @@ def test_a_sum_with_times_below_the_clock_is_a_least(browser: Browser, tmp_path:
 
 def test_first_shown_is_a_group_whose_operators_can_be_told_apart(browser: Browser, tmp_path: Path) -> None:
     short = replace(some_ops(6), coverage=0.06)
-    cells = [a_cell_result("float32", model="tiny", ops=short), a_cell_result("float32", model="large")]
+    cells = [
+        a_cell_result("float32", model="tiny", ops=short),
+        a_cell_result("int8", model="tiny", ops=short),
+        a_cell_result("int16x8", model="tiny"),  # long enough, but not what is compared first
+        a_cell_result("float32", model="large"),
+    ]
     page = visit(browser, tmp_path, a_campaign_result(cells)).page
     assert "large" in (page.locator("#focus option:checked").text_content() or "")
     page.context.close()

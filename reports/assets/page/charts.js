@@ -24,8 +24,8 @@ function draw(id, option, height, empty) {
   }
   place.style.height = height + "px";
   const chart = echarts.init(place, null, { renderer: "svg" });
-  chart.setOption({ animation: false, aria: { enabled: true }, ...option });
   drawn.set(id, chart);
+  chart.setOption({ animation: false, aria: { enabled: true }, ...option });
 }
 
 function resizeCharts() {
@@ -141,17 +141,19 @@ function drawPareto(cells, key) {
         data: points.map((cell) => ({ value: [cell.median / divisor, chosen.value(cell)], cell, name: cell.variant, ...looks(cell) })),
         label: { show: true, position: "right", distance: 8, color: colour("ink"), fontSize: 11.5, formatter: ({ data }) => plain(clipped(data.cell.variant, narrow() ? 14 : 24)), textBorderColor: colour("panel"), textBorderWidth: 3 },
         labelLine: { show: true, lineStyle: { color: colour("muted"), width: 0.7 } },
-        labelLayout: apart(byId("chart-pareto")),
+        labelLayout: apart(byId("chart-pareto"), points.map((cell) => [cell.median / divisor, chosen.value(cell)])),
       },
     ],
   }, 400);
 }
 
-/** Labels beside their points, moved down (at the floor: up) until they stand clear of one another. */
-function apart(place) {
+/** Labels beside their points, moved up and down until they stand clear of one another and of every point. */
+function apart(place, points) {
+  const marks = () => points.map((point) => drawn.get(place.id).convertToPixel("grid", point))
+    .map(([x, y]) => ({ x: x - 6, y: y - 6, width: 12, height: 12 }));
   let taken = [];
   return ({ dataIndex, labelRect, rect }) => {
-    if (dataIndex === 0) taken = [];
+    if (dataIndex === 0) taken = marks();
     const right = rect.x + rect.width + 8, width = labelRect.width, height = labelRect.height;
     const x = right + width < place.clientWidth - 4 ? right : rect.x - 8 - width;
     const free = (y) => taken.every((t) => x + width < t.x || t.x + t.width < x || y + height <= t.y || t.y + t.height <= y);

@@ -34,16 +34,21 @@ function fillOperatorMenus() {
   });
 }
 
-/** The source against the answer; where the answer is the source, against the fastest other. */
-function choosePair(group) {
+/** The source and the answer; where the answer is the source, the fastest other. Empty without operators. */
+function pairOf(group) {
   const withOps = group.cells.filter((cell) => cell.ops);
-  if (!withOps.length) return;
+  if (!withOps.length) return [];
   const source = withOps.find((cell) => cell.is_source) || withOps[0];
   const answer = DATA.headlines.find((h) => h.model === group.model && h.device === group.device && h.compute_unit === group.unit);
   const others = withOps.filter((cell) => cell !== source).sort((x, y) => (x.median ?? Infinity) - (y.median ?? Infinity));
-  const other = others.find((cell) => answer && cell.id === answer.cell) || others[0] || source;
-  byId("op-a").value = source.id;
-  byId("op-b").value = other.id;
+  return [source, others.find((cell) => answer && cell.id === answer.cell) || others[0] || source];
+}
+
+function choosePair(group) {
+  const [a, b] = pairOf(group);
+  if (!a) return;
+  byId("op-a").value = a.id;
+  byId("op-b").value = b.id;
 }
 
 function showOperators() {

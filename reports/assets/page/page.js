@@ -39,7 +39,8 @@ function drawAll() {
 
 /** The first group whose operators can be told apart; a model of few microseconds says little operator by operator. */
 function firstTelling() {
-  const number = GROUPS.findIndex((group) => group.cells.some((cell) => cell.mapping && (cell.mapping.coverage ?? 0) >= LITTLE));
+  const telling = (cell) => (cell.mapping.coverage ?? 0) >= LITTLE;
+  const number = GROUPS.findIndex((group) => pairOf(group).length && pairOf(group).every(telling));
   return Math.max(0, number);
 }
 
