@@ -77,15 +77,25 @@ def artefact_fields(variant: Variant) -> Fields:
 
 
 def variants_text(built: Iterable[BuildOutcome]) -> str:
-    head = ("model", "variant", "size", "zip", "weights", "SNR", "top-1 same", "accuracy", "notes")
-    return table_text(head, [_variant_row(outcome) for outcome in built])
+    """A table, and below it in full what cannot stand in a column: notes, and why something was not built."""
+    head = ("model", "variant", "size", "zip", "weights", "SNR", "top-1 same", "accuracy")
+    outcomes = list(built)
+    remarks = [f"{o.model} {o.name}: {remark}" for o in outcomes for remark in _remarks(o)]
+    return "\n".join(
+        [table_text(head, [_variant_row(outcome) for outcome in outcomes]), *[""][: len(remarks)], *remarks]
+    )
+
+
+def _remarks(outcome: BuildOutcome) -> tuple[str, ...]:
+    return (outcome.error,) if isinstance(outcome, BuildFailed) else outcome.notes
 
 
 def _variant_row(outcome: BuildOutcome) -> tuple[str, ...]:
     if isinstance(outcome, BuildFailed):
-        word = "refused" if outcome.refused else "failed"
-        return (outcome.model, outcome.name, word, "", "", "", "", "", outcome.error)
-    fidelity, accuracy = outcome.fidelity, outcome.accuracy
+        return (outcome.model, outcome.name, "refused" if outcome.refused else "failed", "", "", "", "", "")
+    accuracy = outcome.accuracy
+    fidelity = outcome.fidelity
+    agreement = fidelity.top1_agreement if fidelity and fidelity.meaningful else None
     return (
         outcome.model,
         outcome.name,
@@ -93,9 +103,8 @@ def _variant_row(outcome: BuildOutcome) -> tuple[str, ...]:
         size(outcome.zip_bytes),
         f"{outcome.weights_compressed} of {outcome.weights_total}",
         _snr(fidelity),
-        percent(fidelity.top1_agreement, 1) if fidelity and fidelity.top1_agreement is not None else "",
+        percent(agreement, 1) if agreement is not None else "",
         f"{percent(accuracy.value, 1)} {accuracy.metric}" if accuracy else "",
-        "; ".join(outcome.notes),
     )
 
 
@@ -131,12 +140,31 @@ def _cell_fields(cell: Cell) -> Fields:
 def plan_text(
     cells: Sequence[Cell], skipped: Mapping[str, str], exclusions: Iterable[Exclusion], estimate_s: Seconds
 ) -> str:
-    head = ("model", "variant", "device", "unit", "launches", "")
-    rows = [(c.model, c.variant, c.device, str(c.unit), str(c.settings.launches), skipped.get(c.id, "")) for c in cells]
+    head = ("model", "variant", "device", "unit", "launches")
+    rows = [(c.model, c.variant, c.device, str(c.unit), _launches(c, skipped)) for c in cells]
     runs = len(cells) - len(skipped)
-    left_out = [f"left out: {exclusion.what}: {exclusion.reason}" for exclusion in exclusions]
+    reasons = by_reason((f"{c.model} {c.variant} {c.unit}", skipped[c.id]) for c in cells if c.id in skipped)
+    left_out = [
+        *(f"skipped: {line}" for line in reasons),
+        *(f"left out: {_one_line(f'{e.what}: {e.reason}', 100)}" for e in exclusions),
+    ]
     total = f"{runs} cells to measure, {len(skipped)} skipped; about {duration(estimate_s)} of measuring"
     return "\n".join([table_text(head, rows), "", *left_out, total])
+
+
+def _launches(cell: Cell, skipped: Mapping[str, str]) -> str:
+    return "skipped" if cell.id in skipped else str(cell.settings.launches)
+
+
+def by_reason(reasons: Iterable[tuple[str, str]]) -> list[str]:
+    """One line a reason, after the first of those that it holds for. reasons are pairs of what and why."""
+    whats: dict[str, list[str]] = {}
+    for what, why in reasons:
+        whats.setdefault(why, []).append(_one_line(what))
+    return [
+        f"{', '.join(held[:2])}{f' and {len(held) - 2} more' if len(held) > 2 else ''}: {why}"
+        for why, held in whats.items()
+    ]
 
 
 def duration(seconds: Seconds) -> str:

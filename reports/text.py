@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reports import numbers, tables
+from reports.listings import by_reason
 from reports.names import clipped
 
 Json = dict[str, Any]
@@ -128,6 +129,14 @@ def _failures(document: Mapping[str, Any]) -> Iterable[str]:
         for c in document["cells"]
         if c["outcome"] in ("failed", "invalid") and (c["model"], c["variant"]) not in unbuilt
     ]
+    lines += [f"skipped: {line}" for line in by_reason(_skipped(document))]
     if lines:
         yield ""
         yield from _capped(lines)
+
+
+def _skipped(document: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    refused = {(failed["model"], failed["name"]) for failed in document["builds_failed"]}
+    for cell in document["cells"]:
+        if cell["outcome"] == "skipped" and (cell["model"], cell["variant"]) not in refused:
+            yield f"{clipped(cell['model'], 30)} {clipped(cell['variant'], 30)} {cell['compute_unit']}", cell["reason"]

@@ -1,0 +1,72 @@
+"""Short lists for the terminal."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.core.device import Exclusion
+from harness.core.units import Seconds
+from harness.core.variant import BuildFailed, Fidelity
+from harness.plan import make_plan
+from reports.listings import by_reason, devices_text, duration, plan_text, table_text, variants_text
+from tests.support.plans import GPU, a_model, some_facts, some_wishes
+from tests.support.results import a_variant
+
+
+def test_columns_are_as_wide_as_their_widest_entry() -> None:
+    assert table_text(("a", "b"), [("long", "x"), ("y", "")]) == "a     b\nlong  x\ny"
+
+
+def test_entry_of_several_lines_stays_one() -> None:
+    assert table_text(("a",), [("one\ntwo",)]).splitlines() == ["a", "one two"]
+
+
+def test_plan_gives_each_reason_once_and_whole() -> None:
+    plan = make_plan(some_wishes("int8", units=(GPU,)), [a_model()], [some_facts()], lambda *_: None)
+    reason = "no render node" + " anywhere" * 20
+    text = plan_text(plan.cells, {cell.id: reason for cell in plan.cells}, (), 0.0)
+    assert text.count(reason) == 1
+    assert f"skipped: m float32 gpu, m int8 gpu: {reason}" in text
+    assert "0 cells to measure, 2 skipped" in text
+
+
+def test_many_that_share_a_reason_are_counted() -> None:
+    assert by_reason([(str(i), "why") for i in range(5)]) == ["0, 1 and 3 more: why"]
+
+
+def test_what_was_left_out_is_a_short_line() -> None:
+    text = plan_text((), {}, [Exclusion(what="local: gpu", reason="not found " * 40)], 5.0)
+    assert len(text.splitlines()[2]) < 120
+
+
+def test_failed_build_is_explained_in_full_below_the_table() -> None:
+    error = "Encountered unresolved custom op: NoSuchOperator. " * 3
+    text = variants_text([a_variant("float32"), BuildFailed(model="m", name="int8", recipe="int8", error=error)])
+    assert text.splitlines()[-1] == f"m int8: {error}"
+
+
+def test_agreement_of_random_weights_is_not_shown() -> None:
+    fidelity = Fidelity(
+        snr_db=3.0,
+        top1_agreement=0.0,
+        max_abs_error=1.0,
+        worst_output="y",
+        samples=16,
+        reference="LiteRT",
+        meaningful=False,
+    )
+    text = variants_text([replace(a_variant("int8"), fidelity=fidelity, accuracy=None)])
+    assert "not meaningful" in text
+    assert "0.0 %" not in text
+
+
+def test_device_says_what_it_has_and_lacks() -> None:
+    text = devices_text([some_facts()])
+    assert "units     cpu, cpu/builtin" in text
+    assert "not       gpu: no render node" in text
+    assert "unknown processor" in text
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(40, "40 s"), (200, "3 min"), (9000, "2.5 h")])
+def test_time_to_wait_is_rounded_to_what_it_is_worth(seconds: Seconds, words: str) -> None:
+    assert duration(seconds) == words
