@@ -27,7 +27,7 @@ class Measurement:
 
     observed is the unit that the runtime shows to have run. ops_unavailable says why ops is None.
     memory_unavailable why memory is None.
-    lost counts launches of this cell that failed.
+    lost counts latency launches of this cell that failed.
     """
 
     launches: tuple[BlockLaunch, ...]

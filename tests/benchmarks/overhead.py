@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from devices.inventory import local_device
-from harness.bench import Places, begin, loadables, take_in, wishes
+from harness.bench import Origin, Places, begin, loadables, take_in, wishes
 from harness.building import build, refusal_of
 from harness.campaign import run_campaign
 from harness.config import parse_config
@@ -32,7 +32,7 @@ def measure(root: Path) -> tuple[float, list[LaunchRecord], int]:
     intake = take_in(config, places)
     with Store.open(places.store) as store, local_device() as device:
         plan = make_plan(wishes(config, intake), intake.models, [device.facts], refusal_of)
-        campaign = begin(store, config, root / "overhead.yaml", intake, plan, [device.facts])
+        campaign = begin(store, config, Origin(path=root / "overhead.yaml"), intake, plan, [device.facts])
         stored = store.load(campaign)
         builds = build(store, stored, places.variants, lambda *_: None)
         ready = loadables(stored.models, builds, places.inputs)
