@@ -16,7 +16,10 @@ def run_job(job: BuildJob, build: BuildOne, answer: "connection.Connection[Build
     """Entry of the process: build, send the Variant or the BuildFailed, exit."""
     if os.name == "posix":
         os.setsid()  # the parent ends the whole group; a Ctrl-C in the terminal reaches the parent alone
-    _redirect(job.output)
+    try:
+        _redirect(job.output)
+    except OSError:
+        os._exit(1)  # the folder is gone, and with it whoever wanted an answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
     answer.send(_attempt(job, build))
     answer.close()

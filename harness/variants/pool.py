@@ -4,6 +4,7 @@ variant. Processes come from a fork server that has the slow imports behind it, 
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from harness.variants.child import run_job
 from harness.variants.job import BuildJob, BuildOne
 
 _PRELOADED = ["numpy", "ai_edge_quantizer.quantizer", "ai_edge_litert.interpreter", "harness.variants.worker"]
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 _EXIT_S = 5.0  # for a process that has answered, or was killed, to be gone
 _TAIL_LINES, _TAIL_CHARACTERS = 3, 600
 
@@ -58,17 +60,24 @@ def run_jobs(
 def _undisturbed() -> Iterator[None]:
     """Hold Ctrl-C back until a process is on the list of those to be ended.
 
-    What is started here inherits it: the fork server and the builds leave Ctrl-C to us, who end them all.
+    A mask alone does not: a signal is taken by any thread, a library's too. What is started here inherits the mask: the
+    fork server and the builds leave Ctrl-C to us, who end them all.
     """
-    if os.name != "posix":  # never run there
+    if os.name != "posix" or threading.current_thread() is not threading.main_thread():  # Windows: never run there
         yield
         return
+    asked: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: asked.append(got)) for number in _ENDINGS}
     resource_tracker.ensure_running()  # its own start lets Ctrl-C through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for ending in asked[:1]:
+        signal.raise_signal(ending)
 
 
 def _start(job: BuildJob, build: BuildOne, timeout_s: Seconds) -> _Running:
