@@ -14,7 +14,7 @@ from harness.core.device import Conditions
 from harness.core.judgement import Grade, GradeLetter
 from harness.core.launch import LaunchRecord
 from harness.core.outcome import BlockLaunch, Measurement
-from harness.statistics.summaries import coefficient_of_variation
+from harness.statistics.summaries import coefficient_of_variation, wall_over_cpu
 
 A, B, C, D = GradeLetter.A, GradeLetter.B, GradeLetter.C, GradeLetter.D
 
@@ -207,19 +207,13 @@ def _preemption(launches: Sequence[BlockLaunch], asked: ComputeUnit) -> tuple[_P
     CPU time sums all threads, and a thread that waits for the others uses none. So with t threads, wall over CPU
     time is a lower bound, t times that an upper one, and the truth lies between.
     """
-    ratios = [ratio for launch in launches if (ratio := _wall_over_cpu(launch.record)) is not None]
+    ratios = [ratio for launch in launches if (ratio := wall_over_cpu(launch.record)) is not None]
     if asked.kind != "cpu" or not ratios:
         return None, f"no CPU time that can be read for {asked}"
     if statistics.median(_medians(launches)) < _SHORT_NS:
         return None, f"inferences below {_SHORT_NS / 1e3:.0f} µs are too short to tell"
     ratio = statistics.median(ratios)
     return _Preemption(least=max(0.0, ratio - 1), most=max(0.0, ratio * (asked.threads or 1) - 1)), ""
-
-
-def _wall_over_cpu(record: LaunchRecord) -> float | None:
-    """CPU time is less what reading the clocks added to it."""
-    wall, cpu = sum(record.samples_ns), sum(record.cpu_ns) - len(record.cpu_ns) * (record.clock_ns or 0)
-    return wall / cpu if wall and cpu > 0 and len(record.cpu_ns) == len(record.samples_ns) else None
 
 
 def _medians(launches: Sequence[BlockLaunch]) -> list[float]:

@@ -58,9 +58,12 @@ def summarise_launch(launch: BlockLaunch) -> LaunchSummary:
 
 
 def wall_over_cpu(record: LaunchRecord) -> float | None:
-    """Wall over CPU time, each summed over the samples; None where not every sample has its CPU time."""
-    wall, cpu = sum(record.samples_ns), sum(record.cpu_ns)
-    return wall / cpu if wall and cpu and len(record.cpu_ns) == len(record.samples_ns) else None
+    """Wall over CPU time, each summed over the samples; None where not every sample has its CPU time.
+
+    CPU time is less what reading the clocks added to it, where the launch measured that.
+    """
+    wall, cpu = sum(record.samples_ns), sum(record.cpu_ns) - len(record.cpu_ns) * (record.clock_ns or 0)
+    return wall / cpu if wall and cpu > 0 and len(record.cpu_ns) == len(record.samples_ns) else None
 
 
 def summarise_load(loads: Sequence[LoadTimes]) -> LoadSummary:
