@@ -12,7 +12,6 @@ from types import MappingProxyType
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Conditions
 from harness.core.judgement import Grade, GradeLetter
-from harness.core.launch import LaunchRecord
 from harness.core.outcome import BlockLaunch, Measurement
 from harness.statistics.summaries import coefficient_of_variation, wall_over_cpu
 
