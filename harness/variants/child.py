@@ -1,6 +1,7 @@
 """The inside of a build process: a session of its own, silence on the terminal, one answer on the pipe."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -29,7 +30,8 @@ def _attempt(job: BuildJob, build: BuildOne) -> BuildOutcome:
     try:
         return build(job)
     except WeighbridgeError as exc:
-        return _failed(job, _without_recipe(str(exc), job.spec.recipe), refused=isinstance(exc, RecipeRefused))
+        message = _in_users_words(_without_recipe(str(exc), job.spec.recipe), job)
+        return _failed(job, message, refused=isinstance(exc, RecipeRefused))
     except OSError as exc:
         return _failed(job, f"{exc.filename or job.scratch}: {exc.strerror}")
     except Exception as exc:  # the tools raise anything; this is the boundary of one build
@@ -43,6 +45,12 @@ def _failed(job: BuildJob, error: str, *, refused: bool = False) -> BuildFailed:
 def _without_recipe(message: str, recipe: str) -> str:
     """RecipeError begins with the recipe, which BuildFailed carries already."""
     return message.removeprefix(f"{recipe}: ")
+
+
+def _in_users_words(message: str, job: BuildJob) -> str:
+    """Nobody knows a scratch file: it is the file that was given, or what was built of the model."""
+    known = str(job.spec.prebuilt) if job.spec.prebuilt else "what was built"
+    return re.sub(rf"{re.escape(str(job.scratch))}\S*\.tflite", lambda _: known, message)
 
 
 def _redirect(path: Path) -> None:

@@ -125,11 +125,10 @@ function totalRow(...totals) {
 /** Coverage and every doubt of the mapping, in words. */
 function operatorNotes(cell, side) {
   const mapping = cell.mapping;
-  const parts = [`${side} covers ${percent(mapping.coverage)} of its profiled run in ${mapping.runs} runs, ${mapping.partitions} ${mapping.partitions === 1 ? "partition" : "partitions"}. `];
+  const parts = [`${side} covers ${percent(mapping.coverage)} of its profiled run in ${mapping.runs} runs, ${mapping.partitions} ${mapping.partitions === 1 ? "partition" : "partitions"}, mapping cost ${significant(mapping.cost)}. `];
   const doubts = [];
   if (mapping.coverage !== null && mapping.coverage < LITTLE) doubts.push(`its operators cover only ${percent(mapping.coverage)} of the run; shares of it would mean nothing and are left out`);
   if (mapping.approximate) doubts.push("mapping approximate: a kernel of an unknown kind was assigned by its place");
-  if (mapping.cost > 0) doubts.push(`mapping cost ${significant(mapping.cost)}`);
   if (mapping.unmapped_ns === null) doubts.push("kernels too short to tell belong to no operator");
   if (mapping.unmapped_ns > 0) doubts.push(`${microseconds(mapping.unmapped_ns)} µs belong to no operator`);
   return doubts.length ? [...parts, element("span", { class: "doubt", text: `${side}: ${doubts.join("; ")}. ` })] : parts;
