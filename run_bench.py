@@ -11,7 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
+try:
+    import click
+except ModuleNotFoundError as missing:
+    print(
+        f"{missing.name} is not here; `make bench` makes the environment, `. .venv/bin/activate` enters it",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 from harness import __version__
 from harness.core.errors import ConfigError, WeighbridgeError

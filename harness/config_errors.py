@@ -42,7 +42,7 @@ def explain(error: ValidationError, tree: Tree, keys: Mapping[Key, Sequence[str]
 
 def _problem(item: ErrorDetails, tree: Tree, keys: Mapping[Key, Sequence[str]]) -> tuple[Place, str]:
     loc: tuple[Key, ...] = item["loc"]
-    path = tuple(part for part in loc if not _is_tag(part))
+    path = _plain(loc)
     known = path[: tree.depth(path)]
     if item["type"] == "missing":
         return tree.place(path), f"{_dotted(path)}: missing, allowed keys: {', '.join(_siblings(loc, keys))}"
@@ -58,6 +58,8 @@ def _judged(item: ErrorDetails) -> str:
     if "reason" in context:
         return str(context["reason"])
     allowed = _allowed(item["type"], item["msg"], context) + _ALSO.get(str(item["loc"][-1]), "")
+    if item["type"].startswith("model_") and isinstance(_plain(item["loc"])[-1], int):
+        allowed = f"text, or {allowed}"  # items of models, variants and devices have a short form
     return f"given {_given(item['input'])}, allowed: {allowed}"
 
 
@@ -93,6 +95,10 @@ def _siblings(loc: Sequence[Key], keys: Mapping[Key, Sequence[str]]) -> Sequence
 
 def _dotted(path: Sequence[Key]) -> str:
     return ".".join(" ".join(str(part).split())[:80] for part in path)
+
+
+def _plain(loc: Sequence[Key]) -> tuple[Key, ...]:
+    return tuple(part for part in loc if not _is_tag(part))
 
 
 def _is_tag(part: Key) -> bool:

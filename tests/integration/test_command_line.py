@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import argv, run_bench
-from tests.support.models import custom_op, hostile_names, open_shape, several_signatures, string_input, tiny_cnn
+from tests.support.models import (
+    custom_op,
+    hostile_names,
+    open_shape,
+    several_inputs,
+    several_signatures,
+    string_input,
+    tiny_cnn,
+)
 
 SIMULATED = """
 devices: [{name: sim, kind: simulated}]
@@ -139,6 +147,16 @@ def test_model_that_cannot_be_used_fails_alone(tmp_path: Path, name: str, conten
     assert (name, "measured") not in outcomes
     reasons = [failed["error"] for failed in (*document["models_failed"], *document["builds_failed"])]
     assert any(words.lower() in reason.lower() for reason in reasons), reasons
+
+
+def test_prebuilt_file_of_another_network_is_called_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "good.tflite").write_bytes(tiny_cnn())
+    (tmp_path / "theirs.tflite").write_bytes(several_inputs())
+    text = f"models: [{{path: good.tflite}}, {{path: theirs.tflite, of: good}}]\nvariants: [float32]\n{SIMULATED}"
+    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", tmp_path / "b")
+    assert done.returncode == 3
+    assert "theirs.tflite" in done.stdout
+    assert "scratch" not in done.stdout
 
 
 def test_hostile_names_come_through_as_text(tmp_path: Path) -> None:

@@ -229,6 +229,10 @@ def test_a_hostile_name_is_a_name(name: str) -> None:
             "models: [{path: m.tflite, metric: top1}]\n",
             "bench.yaml:1:35: models.0.metric: top1 without data, allowed: beside data that has labels",
         ),
+        (
+            "models: [digits]\nvariants: [5]\n",
+            "bench.yaml:2:12: variants.0: given 5, allowed: text, or a mapping (key: value)",
+        ),
         ("models: [digits]\nunits: cpu\n", "bench.yaml:2:8: units: given 'cpu', allowed: auto, or a list of units"),
         ("models: [digits]\nunits: []\n", "bench.yaml:2:8: units: given an empty list, allowed: 1 item or more"),
         ("models: [digits]\nunits: [cpu, qpu]\n", "bench.yaml:2:14: units.1: unknown compute unit 'qpu'; one of cpu,"),
