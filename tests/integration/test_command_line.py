@@ -15,6 +15,8 @@ from tests.support.command import argv, run_bench
 from tests.support.models import (
     custom_op,
     hostile_names,
+    many_ops,
+    no_inputs,
     open_shape,
     several_inputs,
     several_signatures,
@@ -169,11 +171,16 @@ def test_hostile_names_come_through_as_text(tmp_path: Path) -> None:
     assert "</script><b>" not in page
 
 
-def test_several_signatures_run_the_first(tmp_path: Path) -> None:
-    (tmp_path / "m.tflite").write_bytes(several_signatures())
-    text = "models: [{path: m.tflite}]\nvariants: [float32]\nunits: [cpu]\nmeasure: {launches: 1, inferences: 3}\n"
+@pytest.mark.parametrize("model", [several_signatures(), no_inputs(), many_ops(200), several_inputs()])
+def test_unusual_model_is_measured_with_its_operators(tmp_path: Path, model: bytes) -> None:
+    (tmp_path / "m.tflite").write_bytes(model)
+    text = "models: [{path: m.tflite}]\nvariants: [float32]\nmeasure: {launches: 2, inferences: 3, warmup_s: 0.01}\n"
     done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", tmp_path / "b")
     assert done.returncode == 0, done.stderr
+    shown = run_bench("report", "--format", "json", "-o", "-", "--bench", tmp_path / "b")
+    cells = json.loads(shown.stdout)["cells"]
+    assert {cell["outcome"] for cell in cells} == {"measured"}
+    assert all(cell["ops"] for cell in cells)
 
 
 def test_model_alone_stands_for_a_configuration(tmp_path: Path) -> None:
