@@ -22,6 +22,7 @@ except ModuleNotFoundError as missing:
 
 from harness import __version__
 from harness.core.errors import ConfigError, WeighbridgeError
+from harness.core.interruption import Interruption
 
 if TYPE_CHECKING:
     from harness.bench import Intake, Places
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 FIRST = Path(__file__).parent / "examples" / "first.yaml"
 FINE, WRONG_USAGE, INCOMPLETE = 0, 2, 3
+INTERRUPTION = Interruption()
 
 Command = Callable[..., Any]
 
@@ -117,7 +119,7 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
     intake = take_in(_config_of(source)[0], places)
     with progress("building") as (step,):
         chosen = [model for model in intake.models if model.format == format_]
-        built = build_only(intake.specs, chosen, places.variants, step)
+        built = build_only(intake.specs, chosen, places.variants, step, INTERRUPTION.check)
     failed = [outcome for outcome in built if isinstance(outcome, BuildFailed)]
     if as_json:
         rows = [variant_fields(outcome) for outcome in built if isinstance(outcome, Variant)]
@@ -178,7 +180,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
         raise ConfigError("--resume finishes what was begun, as it was begun; leave out --only and --dry-run")
     places = _places(bench)
     with Store.open(places.store) as store, ExitStack() as stack:
-        if resume and (found := _to_resume(store, source)):
+        if resume and (found := _to_resume(store, source, places)):
             return _measure(store, found.id, _enter(_devices_of(found), stack), places)
         chosen, path = _config_of(source)
         targets = _enter(open_devices(chosen.device_specs(), dry_run=dry_run), stack)
@@ -216,13 +218,16 @@ def report(campaign: str | None, format_: str, output: str | None, bench: Path) 
 
 def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", places: "Places") -> int:
     """Build and measure what is left of a campaign, then show it. An interruption still shows what there is."""
+    from devices.lease import lease
     from harness.bench import Watchers, carry_out
     from reports.progress import progress
 
     given_up: Sequence[str] = ()
     try:
-        with progress("building", "measuring") as (built, launched):
-            given_up = carry_out(store, campaign, targets, places, Watchers(built=built, launched=launched))
+        # Devices have leases of their own; a simulated one has none, and its campaign must not be run twice at once.
+        with lease(campaign, campaign, places.leases), progress("building", "measuring") as (built, launched):
+            watchers = Watchers(built=built, launched=launched, check=INTERRUPTION.check)
+            given_up = carry_out(store, campaign, targets, places, watchers)
     except KeyboardInterrupt:
         given_up = ("stopped",)
     for reason in given_up:
@@ -284,23 +289,21 @@ def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", on
     return chosen
 
 
-def _to_resume(store: "Store", source: str | None) -> "Campaign | None":
+def _to_resume(store: "Store", source: str | None, places: "Places") -> "Campaign | None":
     """What --resume means: the latest campaign, that of a configuration or model, or the one called so.
 
     None: the configuration has none yet. Raises ConfigError where there is nothing of that name.
     """
-    from harness.bench import unfinished
+    from harness.bench import named, unfinished
     from harness.sources.samples import SAMPLES
 
-    if source is not None and (source in SAMPLES or Path(source).exists()):
-        found = unfinished(store, _config_of(source)[0].text, None)
-        if found is None:
-            click.echo(f"{source}: never ran as it stands now; starting a new campaign", err=True)
-        return found
-    found = unfinished(store, None, source)
+    if source is not None and source not in SAMPLES and not Path(source).exists():
+        return named(store, source, places)
+    found = unfinished(store, _config_of(source)[0].text if source else None)
+    if found is None and source is None:
+        raise ConfigError(f"{places.store}: no campaign to resume; `run_bench.py run` starts one")
     if found is None:
-        called = f" called {source}" if source else ""
-        raise ConfigError(f"no campaign{called} to resume; `run_bench.py run` starts one")
+        click.echo(f"{source}: never ran as it stands now; starting a new campaign", err=True)
     return found
 
 
@@ -340,21 +343,11 @@ def _width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    """Whoever asks the process to end gets what Ctrl-C gets: what was measured is saved and shown.
-
-    Asking twice changes nothing; the way out has its own deadlines.
-    """
-    for asked in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asked, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     """Run the command line. Every error that the bench raises on purpose is one message, never a traceback."""
 
     for asked in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asked, _interrupt)
+        signal.signal(asked, INTERRUPTION)
     try:
         code = cli.main(standalone_mode=False)
         return code if isinstance(code, int) else FINE

@@ -21,6 +21,7 @@ from harness.core import digest
 from harness.core.campaign import Campaign, CampaignResult, ModelFailed
 from harness.core.device import DeviceFacts
 from harness.core.errors import ConfigError, DataUnreadable, ModelUnreadable
+from harness.core.interruption import Check, never
 from harness.core.model import Model
 from harness.core.outcome import Failed
 from harness.core.ports import Device
@@ -57,6 +58,10 @@ class Places:
         return self.root / "inputs"
 
     @property
+    def leases(self) -> Path:
+        return self.root / "leases"
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"
 
@@ -83,6 +88,7 @@ def take_in(config: "Config", places: Places) -> Intake:
         except (ModelUnreadable, DataUnreadable) as error:
             failed.append(ModelFailed(name=entry.name, path=error.path, error=str(error)))
             continue
+        model = replace(model, data_digest=digest.of_file(model.data) if model.data else None)
         models.append(model)
         asked = config.specs(model.name, default_variants(model))
         specs[model.name] = tuple(_with_digest(spec) for spec in asked)
@@ -187,10 +193,14 @@ def loadables(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watchers:
-    """Who is told of each build and each launch: (done, total, what, seconds left or None)."""
+    """Who is told of each build and each launch: (done, total, what, seconds left or None).
+
+    check is called at safe points, several times a second; it raises KeyboardInterrupt where somebody asked to end.
+    """
 
     built: Step
     launched: Step
+    check: Check = never
 
 
 def carry_out(
@@ -205,14 +215,15 @@ def carry_out(
     stored = store.load(campaign)
     check_models_unchanged(stored.models)
     check_devices_unchanged(stored.devices, [device.facts for device in devices.values()])
-    builds = build(store, stored, places.variants, watchers.built)
+    builds = build(store, stored, places.variants, watchers.built, watchers.check)
+    watchers.check()
     ready = loadables(stored.models, builds, places.inputs)
     blocks = schedule([cell for cell in stored.cells if cell.id not in stored.skipped], stored.campaign.seed)
 
     def tell(step: Progress) -> None:
         watchers.launched(step.done, step.total, step.text, step.left_s)
 
-    given_up = run_campaign(blocks, ready, devices, Journal(store, stored), tell)
+    given_up = run_campaign(blocks, ready, devices, Journal(store, stored), tell, watchers.check)
     if not given_up:
         store.end_campaign(campaign, time.time())
     return given_up
@@ -269,22 +280,26 @@ def prune(places: Places) -> tuple[int, int]:
     return gone.entries + gone.files, gone.freed_bytes
 
 
-def unfinished(store: "Store", text: str | None, identity: str | None) -> Campaign | None:
-    """The campaign to resume: the one named, else the latest unfinished one, of this configuration's text if given.
+def unfinished(store: "Store", text: str | None) -> Campaign | None:
+    """The campaign to resume: the latest unfinished one, of this configuration's text if given.
 
     Where all are finished it is the latest of them, so that a resume says again what came of it.
     """
     candidates = [c for c in store.campaigns() if text is None or c.config == text]
-    if identity is not None:
-        candidates = [c for c in candidates if c.id.startswith(identity)]
     return next((c for c in candidates if c.ended_at is None), next(iter(candidates), None))
 
 
+def named(store: "Store", start: str, places: Places) -> Campaign:
+    """The campaign whose id begins with start. Raises ConfigError where there is not exactly one."""
+    return store.load(_find(store, start, places)).campaign
+
+
 def check_models_unchanged(models: Sequence[Model]) -> None:
-    """Raises ConfigError where a model's file is no longer the one that was planned."""
+    """Raises ConfigError where a model's file or its data is no longer the one that was planned."""
     for model in models:
-        if not model.path.is_file() or digest.of_file(model.path) != model.digest:
-            raise ConfigError(f"{model.path}: is no longer the model that was planned; start a new run")
+        for what, path, planned in (("model", model.path, model.digest), ("data", model.data, model.data_digest)):
+            if path is not None and not (path.is_file() and digest.of_file(path) == planned):
+                raise ConfigError(f"{path}: is no longer the {what} that was planned; start a new run")
 
 
 def check_devices_unchanged(planned: Sequence[DeviceFacts], found: Sequence[DeviceFacts]) -> None:

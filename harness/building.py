@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from harness.core import digest
 from harness.core.errors import ConfigError
+from harness.core.interruption import Check, never
 from harness.core.model import Model
 from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome, Variant, VariantSpec
@@ -25,8 +27,13 @@ _TIMEOUT_S = 60.0
 _TIMEOUT_S_PER_GIGA_MAC = 60.0
 
 
-def build(store: "Store", stored: "StoredCampaign", cache: "Path", step: Step) -> tuple[BuildOutcome, ...]:
-    """Build what a campaign needs and save each outcome. What was built before comes from the cache."""
+def build(
+    store: "Store", stored: "StoredCampaign", cache: "Path", step: Step, check: Check = never
+) -> tuple[BuildOutcome, ...]:
+    """Build what a campaign needs and save each outcome. What was built before comes from the cache.
+
+    check is called several times a second and may raise.
+    """
     models = {model.name: model for model in stored.models}
     known = {(b.model, b.name): b for b in stored.builds}
     kept = [outcome for outcome in known.values() if _is_there(outcome)]
@@ -37,7 +44,7 @@ def build(store: "Store", stored: "StoredCampaign", cache: "Path", step: Step) -
         _check_same(known.get((outcome.model, outcome.name)), outcome)
         store.save_build(stored.campaign.id, outcome)
 
-    return (*kept, *_build(orders, cache, step, save))
+    return (*kept, *_build(orders, cache, step, save, check))
 
 
 def _check_same(before: BuildOutcome | None, now: BuildOutcome) -> None:
@@ -48,7 +55,7 @@ def _check_same(before: BuildOutcome | None, now: BuildOutcome) -> None:
 
 
 def build_only(
-    specs: Mapping[str, Sequence[VariantSpec]], models: Sequence[Model], cache: "Path", step: Step
+    specs: Mapping[str, Sequence[VariantSpec]], models: Sequence[Model], cache: "Path", step: Step, check: Check = never
 ) -> tuple[BuildOutcome, ...]:
     """The variants of models, source first, without a campaign. specs by model; refused recipes are BuildFailed."""
     orders: list[Order] = []
@@ -59,7 +66,7 @@ def build_only(
                 refused.append(_failed(spec, reason, refused=True))
             else:
                 orders.append((model, spec))
-    return (*_build(orders, cache, step, lambda _: None), *refused)
+    return (*_build(orders, cache, step, lambda _: None, check), *refused)
 
 
 def refusal_of(recipe: str, model: Model) -> str | None:
@@ -69,7 +76,7 @@ def refusal_of(recipe: str, model: Model) -> str | None:
     return refusal(parse(recipe), model)
 
 
-def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver) -> tuple[BuildOutcome, ...]:
+def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver, check: Check) -> tuple[BuildOutcome, ...]:
     """Sources first: a model that does not run itself, or hangs, costs one build and not one for each recipe."""
     from harness.variants.build import build_variants
 
@@ -80,7 +87,7 @@ def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver) -> t
         count(outcome)
 
     def run(chosen: Sequence[Order]) -> tuple[BuildOutcome, ...]:
-        return build_variants(chosen, cache=cache, timeout_s=_timeout_s(chosen), progress=ended)
+        return build_variants(chosen, cache=cache, timeout_s=_timeout_s(chosen), progress=ended, check=check)
 
     sources = run([order for order in orders if is_source(order[1], order[0])])
     broken = {failed.model: failed.error for failed in sources if isinstance(failed, BuildFailed)}
@@ -104,8 +111,10 @@ def _timeout_s(orders: Sequence[Order]) -> Seconds:
 
 
 def _is_there(outcome: BuildOutcome) -> bool:
-    """What failed is tried again: on a resume the reason may be gone."""
-    return isinstance(outcome, Variant) and outcome.path.is_file()
+    """Built, and still what was built. What failed is tried again: on a resume the reason may be gone."""
+    if not isinstance(outcome, Variant) or not outcome.path.is_file():
+        return False
+    return digest.of_file(outcome.path) == outcome.digest
 
 
 def _failed(spec: VariantSpec, error: str, *, refused: bool = False) -> BuildFailed:

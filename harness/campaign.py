@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.cell import Cell
 from harness.core.device import Canary
 from harness.core.errors import DeviceLost, StoreError
+from harness.core.interruption import Check, never
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, Pass
 from harness.core.model import Graph
 from harness.core.ports import Device
@@ -22,7 +23,7 @@ from harness.plan import Block, launch_estimate
 _LOAD_ALLOWANCE_S = 10.0
 # A canary this recent still tells the state that the next block starts in.
 _CANARY_FRESH_S = 1.0
-_POLL_S = 0.5
+_POLL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +96,13 @@ def run_campaign(
     devices: Mapping[str, Device],
     journal: Journal,
     report: Report,
+    check: Check = never,
 ) -> tuple[str, ...]:
     """Run every block that the journal does not have yet, one thread a device.
 
     Returns why devices were given up, one sentence each; empty when all was done. Raises StoreError where results
-    can no longer be saved: then nothing more is measured. On KeyboardInterrupt the launches under way are ended.
+    can no longer be saved: then nothing more is measured. check is called several times a second; on KeyboardInterrupt,
+    its own or Python's, the launches under way are ended.
     """
     left = [block for block in blocks if not journal.is_done(block)]
     clock = Clock(left, report)
@@ -113,9 +116,11 @@ def run_campaign(
     if not names:
         return ()
     with ThreadPoolExecutor(max_workers=len(names)) as pool:
-        futures = [pool.submit(serve, name) for name in names]
+        futures: list[Future[str | None]] = []
         try:
+            futures += [pool.submit(serve, name) for name in names]
             while wait(futures, timeout=_POLL_S).not_done:
+                check()
                 if any(f.done() and f.exception() for f in futures):
                     stop.set()
         except BaseException:
@@ -162,21 +167,27 @@ class _Runner:
         self._canary: tuple[float, Canary] | None = None
 
     def run(self, block: Block) -> None:
-        """Run a block; where the device goes away under it, once more. Raises DeviceLost at the second time."""
+        """Run a block; where the agent goes away under it, once more, and then it is the failure of that launch.
+
+        Raises DeviceLost where the device cannot be reached at the second time either.
+        """
         due = [cell for cell in block.cells if self._is_due(cell, block)]
         for cell in block.cells:
             if cell not in due:
                 self._clock.ended(cell, f"{_place(cell)} passed over", None)
         if not due:
             return
+        done: list[Cell] = []
         try:
-            self._run_once(block, due)
+            self._run_once(block, due, done, again=False)
         except DeviceLost:
+            self._clock.torn(done)
             if self._stop.is_set():
                 raise _Stopped from None
-            self._run_once(block, due)
+            self._run_once(block, due, [], again=True)
 
-    def _run_once(self, block: Block, due: Sequence[Cell]) -> None:
+    def _run_once(self, block: Block, due: Sequence[Cell], done: list[Cell], *, again: bool) -> None:
+        """done takes the cells whose launches have ended, for whoever has to run them again."""
         latency = block.pass_ is Pass.LATENCY
         identity = self._journal.begin(block, self._fresh_canary() if latency else None)
         for position, cell in enumerate(due):
@@ -184,10 +195,12 @@ class _Runner:
                 raise _Stopped
             started = time.monotonic()
             outcome = self._launch(cell, block, f"{identity}.{position}")
-            if isinstance(outcome, LaunchFailure) and outcome.kind is FailureKind.LOST:
-                self._clock.torn(due[:position])
+            if self._stop.is_set():
+                raise _Stopped
+            if isinstance(outcome, LaunchFailure) and outcome.kind is FailureKind.LOST and not again:
                 raise DeviceLost(self._device.facts.name, outcome.message)
             self._journal.save(identity, cell.id, position, outcome)
+            done.append(cell)
             self._clock.ended(cell, f"{_place(cell)} {block.pass_}", time.monotonic() - started)
         self._journal.end(block, identity, self._take_canary() if latency else None)
 

@@ -211,7 +211,7 @@ def _groups(cells: Sequence[Cell]) -> dict[tuple[str, str], list[Cell]]:
 
 
 def _latency_blocks(device: str, group: str, cells: Sequence[Cell], seed: int) -> list[Block]:
-    shuffler = random.Random(f"{seed}/{device}/{group}")
+    shuffler = random.Random(f"{seed}/{device}/{group}".encode("utf-8", "surrogateescape"))
     blocks = []
     order: list[Cell] = []
     for index in range(max(cell.settings.launches for cell in cells)):

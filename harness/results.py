@@ -166,7 +166,9 @@ def _why_missing(launches: Sequence[Placed], pass_: Pass) -> str:
     for launch, _ in launches:
         if isinstance(launch.outcome, LaunchFailure) and launch.outcome.pass_ is pass_:
             return launch.outcome.message
-    return "not measured: the campaign stopped before this pass"
+    if is_hopeless([launch.outcome for launch, _ in launches]):
+        return "not measured: the cell was given up after launches that failed"
+    return "not measured: the campaign stopped before this pass; `run --resume` measures it"
 
 
 def _medians(outcome: Outcome) -> dict[int, Nanoseconds]:

@@ -54,7 +54,8 @@ class Model:
     """A source network.
 
     precision is the dtype most of its weight elements have (`float32`), its own variant's name.
-    data is an .npz with one array per input (samples first) and optional `labels`, or None.
+    data is an .npz with one array per input (samples first) and optional `labels`, or None; data_digest is of its
+    content.
     random_weights: outputs mean nothing, so fidelity is shown as not meaningful.
     """
 
@@ -68,5 +69,6 @@ class Model:
     precision: str
     parameters: int
     data: Path | None = None
+    data_digest: str | None = None
     metric: str | None = None
     random_weights: bool = False

@@ -93,6 +93,10 @@ def read_signatures(path: Path) -> tuple[Signature, ...]:
 def _read(path: Path) -> bytes:
     """The file's bytes, once it is known to be a .tflite at all."""
     try:
+        str(path).encode()
+    except UnicodeEncodeError as exc:
+        raise ModelUnreadable(ascii(str(path)), "its name is not UTF-8, which LiteRT needs; rename it") from exc
+    try:
         if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
             kind = "a directory" if path.is_dir() else "no regular file"
             raise ModelUnreadable(path, f"is {kind}; give a .tflite file")

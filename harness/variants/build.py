@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.core import digest
 from harness.core.errors import RecipeUnknown, StoreError
+from harness.core.interruption import Check, never
 from harness.core.model import Model
 from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome, Variant, VariantSpec
@@ -45,11 +46,13 @@ def build_variants(
     timeout_s: Seconds,
     progress: Progress,
     build: BuildOne = build_in_worker,
+    check: Check = never,
 ) -> tuple[BuildOutcome, ...]:
     """Build every order; outcomes stand in the order asked, and progress sees each as it ends.
 
     jobs: processes at once, None for one a core. timeout_s bounds each build. A variant that cannot be built is a
     BuildFailed, and nothing else is lost by it. build is a function at the top of a module, run in the build process.
+    check is called several times a second and may raise, which ends all builds.
     Raises StoreError where the cache cannot be written. No build outlives the call, however it ends.
     """
     results: dict[int, BuildOutcome] = {}
@@ -62,7 +65,7 @@ def build_variants(
             continue
         results[place] = settled
         progress(settled)
-    with closing(_built(pending, cache, jobs or _cores(), timeout_s, build)) as built:
+    with closing(_built(pending, cache, jobs or _cores(), timeout_s, build, check)) as built:
         for key, outcome in built:
             for place in pending[key].places:
                 results[place] = _renamed(outcome, *orders[place])
@@ -103,7 +106,7 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
 
 
 def _built(
-    pending: Mapping[str, _Pending], cache: Path, at_once: int, timeout_s: Seconds, build: BuildOne
+    pending: Mapping[str, _Pending], cache: Path, at_once: int, timeout_s: Seconds, build: BuildOne, check: Check
 ) -> Generator[tuple[str, BuildOutcome], None, None]:
     """Keys with their outcomes, as builds end; what was built is in the cache."""
     longest_first = sorted(pending, key=lambda key: -_cost(pending[key].order))
@@ -114,7 +117,7 @@ def _built(
             BuildJob(model=model, spec=spec, scratch=scratch / key)
             for key, (model, spec) in ((key, pending[key].order) for key in longest_first)
         ]
-        with closing(run_jobs(work, build, at_once=at_once, timeout_s=timeout_s)) as ended:
+        with closing(run_jobs(work, build, at_once=at_once, timeout_s=timeout_s, check=check)) as ended:
             for job, outcome in ended:
                 yield job.scratch.name, _keep(cache, job, outcome)
 

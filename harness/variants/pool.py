@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from harness.core.deadline import Deadline
+from harness.core.interruption import Check
 from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome
 from harness.variants.child import run_job
@@ -21,6 +22,7 @@ from harness.variants.job import BuildJob, BuildOne
 
 _PRELOADED = ["numpy", "ai_edge_quantizer.quantizer", "ai_edge_litert.interpreter", "harness.variants.worker"]
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
+_MOMENT_S = 0.2
 _EXIT_S = 5.0  # for a process that has answered, or was killed, to be gone
 _TAIL_LINES, _TAIL_CHARACTERS = 3, 600
 
@@ -34,11 +36,12 @@ class _Running:
 
 
 def run_jobs(
-    jobs: Sequence[BuildJob], build: BuildOne, *, at_once: int, timeout_s: Seconds
+    jobs: Sequence[BuildJob], build: BuildOne, *, at_once: int, timeout_s: Seconds, check: Check
 ) -> Generator[tuple[BuildJob, BuildOutcome], None, None]:
     """Start jobs in order, at_once at a time; yield each with its outcome as it ends.
 
-    Closing the iterator, or an exception in it (Ctrl-C), ends every process that is left.
+    Closing the iterator, or an exception in it (Ctrl-C), ends every process that is left. check is called several times
+    a second and may raise.
     """
     waiting = list(reversed(jobs))
     running: list[_Running] = []
@@ -47,6 +50,7 @@ def run_jobs(
             while waiting and len(running) < at_once:
                 with _undisturbed():
                     running.append(_start(waiting.pop(), build, timeout_s))
+            check()
             for ended in _wait(running):
                 outcome = _collect(ended)
                 running.remove(ended)
@@ -99,8 +103,8 @@ def _context() -> ForkServerContext | SpawnContext:
 
 
 def _wait(running: Sequence[_Running]) -> list[_Running]:
-    """Those that have answered, died or used up their time; none before the first of these happens."""
-    nearest = min(build.deadline.remaining for build in running)
+    """Those that have answered, died or used up their time; after a moment, none."""
+    nearest = min(_MOMENT_S, *(build.deadline.remaining for build in running))
     ready = connection.wait([build.answer for build in running], timeout=nearest)
     return [build for build in running if build.answer in ready or build.deadline.expired]
 

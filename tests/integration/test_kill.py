@@ -149,6 +149,17 @@ def expected_launches(campaign: StoredCampaign, latency: int) -> dict[tuple[str,
     return {(cell.id, pass_): count for cell in campaign.cells for pass_, count in each.items()}
 
 
+def test_campaign_that_is_being_run_is_not_resumed_beside_it(tmp_path: Path) -> None:
+    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+    config.write_text(_SIMULATED.replace("launches: 20", "launches: 1000"))
+    with started("run", config, "--bench", bench) as process:
+        wait_for_launches(bench / "bench.db", 1, process)
+        second = run_bench("run", "--resume", "--bench", bench)
+    assert second.returncode == 3
+    assert len(second.stderr.splitlines()) == 1
+    assert str(process.pid) in second.stderr
+
+
 def test_second_run_on_this_machine_is_told_who_measures(tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text(_REAL)

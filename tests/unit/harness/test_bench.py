@@ -11,6 +11,7 @@ from harness.bench import (
     check_devices_unchanged,
     check_models_unchanged,
     is_complete,
+    named,
     read,
     take_in,
     unfinished,
@@ -21,7 +22,7 @@ from harness.core import digest
 from harness.core.campaign import Campaign, CampaignResult, ModelFailed
 from harness.core.errors import ConfigError
 from harness.core.model import Model
-from harness.core.variant import BuildFailed, VariantSpec
+from harness.core.variant import BuildFailed, Variant, VariantSpec
 from harness.sources.tflite import read_model
 from harness.store import Store
 from tests.support.models import custom_op, tiny_cnn
@@ -79,6 +80,16 @@ def test_changed_model_is_not_resumed(model: Model) -> None:
         check_models_unchanged([model])
 
 
+def test_changed_data_is_not_resumed(model: Model, tmp_path: Path) -> None:
+    data = tmp_path / "data.npz"
+    data.write_bytes(b"one")
+    planned = dataclasses.replace(model, data=data, data_digest=digest.of_file(data))
+    check_models_unchanged([planned])
+    data.write_bytes(b"two")
+    with pytest.raises(ConfigError, match="no longer the data that was planned"):
+        check_models_unchanged([planned])
+
+
 @pytest.mark.parametrize("change", [{"runtimes": {"LiteRT": "9"}}, {"cores": 64}, {"processor": "another"}])
 def test_changed_device_is_not_resumed(change: dict[str, object]) -> None:
     check_devices_unchanged([some_facts()], [some_facts()])
@@ -98,6 +109,16 @@ def test_other_artefact_does_not_take_the_place_of_the_measured_one(store: Store
     with pytest.raises(ConfigError, match="gives another"):
         build(store, store.load("1"), tmp_path / "variants", lambda *_: None)
     assert store.load("1").builds == (gone,)
+
+
+def test_artefact_that_was_written_over_is_built_again(store: Store, model: Model, tmp_path: Path) -> None:
+    begin(store, "1", model=model)
+    (built,) = build(store, store.load("1"), tmp_path / "variants", lambda *_: None)
+    assert isinstance(built, Variant)
+    right = built.path.read_bytes()
+    built.path.write_bytes(tiny_cnn(seed=3))
+    build(store, store.load("1"), tmp_path / "variants", lambda *_: None)
+    assert built.path.read_bytes() == right
 
 
 def test_failed_build_is_tried_again_on_a_resume(store: Store, model: Model, tmp_path: Path) -> None:
@@ -126,7 +147,7 @@ def test_unfinished_campaign_comes_before_newer_finished_ones(store: Store) -> N
     begin(store, "1", config="a")
     begin(store, "2", config="a", ended=True)
     begin(store, "3", config="b")
-    found = unfinished(store, "a", None)
+    found = unfinished(store, "a")
     assert found is not None
     assert found.id == "1"
 
@@ -134,17 +155,16 @@ def test_unfinished_campaign_comes_before_newer_finished_ones(store: Store) -> N
 def test_finished_campaign_is_found_where_none_is_open(store: Store) -> None:
     begin(store, "1", ended=True)
     begin(store, "2", ended=True)
-    found = unfinished(store, None, None)
+    found = unfinished(store, None)
     assert found is not None
     assert found.id == "2"
 
 
-def test_campaign_is_found_by_the_start_of_its_id(store: Store) -> None:
+def test_campaign_is_found_by_the_start_of_its_id(store: Store, tmp_path: Path) -> None:
     begin(store, "12", ended=True)
-    found = unfinished(store, None, "1")
-    assert found is not None
-    assert found.id == "12"
-    assert unfinished(store, None, "2") is None
+    assert named(store, "1", Places(root=tmp_path)).id == "12"
+    with pytest.raises(ConfigError, match="no campaign begins with '2'; there are 12"):
+        named(store, "2", Places(root=tmp_path))
 
 
 def test_ambiguous_start_of_an_id_is_refused(tmp_path: Path, store: Store) -> None:

@@ -129,6 +129,16 @@ def test_agent_that_dies_once_tears_its_block_and_charges_no_cell(store: Store, 
     assert [o for launch in store.load(CAMPAIGN).launches if isinstance(o := launch.outcome, LaunchFailure)] == []
 
 
+def test_launch_that_takes_the_agent_down_twice_costs_its_cell_alone(store: Store, tmp_path: Path) -> None:
+    device = Deadly(at=0)
+    plan = a_simulated_plan(device)
+    begin_simulated(store, plan, device)
+    assert carry_on(store, plan, device, tmp_path) == ()
+    failed = {launch.cell for launch in store.load(CAMPAIGN).launches if isinstance(launch.outcome, LaunchFailure)}
+    assert failed == {cell.id for cell in plan.cells if cell.variant == "int8"}
+    assert sum(counts(store).values()) == 3 * (5 + 1)
+
+
 class Forgetful(Unreliable):
     """A device whose agent goes away under one launch."""
 
@@ -138,6 +148,15 @@ class Forgetful(Unreliable):
         except ZeroDivisionError:
             lost = "the agent went away"
             return LaunchFailure(attempt=order.attempt, pass_=order.pass_, kind=FailureKind.LOST, message=lost)
+
+
+class Deadly(Unreliable):
+    """A device whose agent goes away under every launch of one variant."""
+
+    def launch(self, order: LaunchOrder) -> LaunchOutcome:
+        if order.variant.stem != "int8":
+            return self._device.launch(order)
+        return LaunchFailure(attempt=order.attempt, pass_=order.pass_, kind=FailureKind.LOST, message="it is gone")
 
 
 def test_interruption_tears_the_block_under_way(store: Store, tmp_path: Path) -> None:
