@@ -294,11 +294,11 @@ def _to_resume(store: "Store", source: str | None, places: "Places") -> "Campaig
 
     None: the configuration has none yet. Raises ConfigError where there is nothing of that name.
     """
-    from harness.bench import named, unfinished
+    from harness.bench import unfinished
     from harness.sources.samples import SAMPLES
 
     if source is not None and source not in SAMPLES and not Path(source).exists():
-        return named(store, source, places)
+        return store.load(source).campaign
     found = unfinished(store, _config_of(source)[0].text if source else None)
     if found is None and source is None:
         raise ConfigError(f"{places.store}: no campaign to resume; `run_bench.py run` starts one")
@@ -345,7 +345,6 @@ def _width() -> int:
 
 def main() -> int:
     """Run the command line. Every error that the bench raises on purpose is one message, never a traceback."""
-
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, INTERRUPTION)
     try:

@@ -231,9 +231,9 @@ def carry_out(
 
 def estimate_s(plan: Plan, models: Sequence[Model]) -> Seconds:
     """About how long measuring a plan takes, from the multiply-accumulates of its models."""
-    from harness.sources.tflite import read_graph
+    from harness.sources.tflite import read_macs
 
-    macs = {model.name: sum(node.macs or 0 for node in read_graph(model.path).nodes) for model in models}
+    macs = {model.name: read_macs(model.path) for model in models}
     return estimate(plan.runnable(), macs)
 
 
@@ -242,27 +242,14 @@ def read(places: Places, campaign: str | None) -> CampaignResult:
     from harness.results import assemble
     from harness.store import Store
 
+    none_yet = ConfigError(f"{places.store}: no campaign yet; measure one with `run_bench.py run`")
     if not places.store.exists():
-        raise ConfigError(_NONE_YET.format(store=places.store))
+        raise none_yet
     with Store.open(places.store) as store:
-        return assemble(store.load(_find(store, campaign, places)))
-
-
-_NONE_YET = "{store}: no campaign yet; measure one with `run_bench.py run`"
-
-
-def _find(store: "Store", start: str | None, places: Places) -> str:
-    """The id of the one campaign whose id begins with start; of the latest one without. Raises ConfigError."""
-    ids = [campaign.id for campaign in store.campaigns()]
-    if not ids:
-        raise ConfigError(_NONE_YET.format(store=places.store))
-    if start is None:
-        return ids[0]
-    found = [start] if start in ids else [identity for identity in ids if identity.startswith(start)]
-    if len(found) != 1:
-        word = "no campaign begins" if not found else f"{len(found)} campaigns begin"
-        raise ConfigError(f"{places.store}: {word} with {start[:60]!r}; there are {', '.join((found or ids)[:8])}")
-    return found[0]
+        latest = store.latest()
+        if latest is None:
+            raise none_yet
+        return assemble(store.load(campaign or latest.id))
 
 
 def is_complete(result: CampaignResult) -> bool:
@@ -273,7 +260,7 @@ def is_complete(result: CampaignResult) -> bool:
 
 
 def prune(places: Places) -> tuple[int, int]:
-    """Remove built variants of no use to any campaign; the number of files and bytes that went."""
+    """Remove what this version would build anew, and what is left over; the number of files and bytes that went."""
     from harness.variants.cache import prune as prune_cache
 
     gone = prune_cache(places.variants, now=time.time())
@@ -287,11 +274,6 @@ def unfinished(store: "Store", text: str | None) -> Campaign | None:
     """
     candidates = [c for c in store.campaigns() if text is None or c.config == text]
     return next((c for c in candidates if c.ended_at is None), next(iter(candidates), None))
-
-
-def named(store: "Store", start: str, places: Places) -> Campaign:
-    """The campaign whose id begins with start. Raises ConfigError where there is not exactly one."""
-    return store.load(_find(store, start, places)).campaign
 
 
 def check_models_unchanged(models: Sequence[Model]) -> None:

@@ -103,10 +103,9 @@ def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver, chec
 
 
 def _timeout_s(orders: Sequence[Order]) -> Seconds:
-    from harness.sources.tflite import read_graph
+    from harness.sources.tflite import read_macs
 
-    paths = {model.path for model, _ in orders}
-    macs = max((sum(node.macs or 0 for node in read_graph(path).nodes) for path in paths), default=0)
+    macs = max((read_macs(path) for path in {model.path for model, _ in orders}), default=0)
     return round(_TIMEOUT_S + _TIMEOUT_S_PER_GIGA_MAC * macs / 1e9)
 
 

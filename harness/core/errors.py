@@ -12,6 +12,7 @@ WeighbridgeError
  |   +- DeviceBusy        somebody else measures on it
  |   +- DeviceLost        it stopped answering
  +- StoreError            results cannot be read or written
+     +- CampaignUnknown   no campaign of that name (a ConfigError too: what was typed is wrong)
 
 Each message says what, on what, and what to do.
 """
@@ -87,3 +88,7 @@ class DeviceLost(DeviceError):
 
 class StoreError(WeighbridgeError):
     """Results cannot be read or written."""
+
+
+class CampaignUnknown(ConfigError, StoreError):
+    """No campaign, or more than one, answers to what was typed."""

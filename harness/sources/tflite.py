@@ -82,6 +82,11 @@ def read_graph(path: Path) -> Graph:
     return Graph(nodes=nodes, inputs=graph.inputs)
 
 
+def read_macs(path: Path) -> int:
+    """Multiply-accumulates of one inference, of the operators that have a formula. Raises ModelUnreadable."""
+    return sum(node.macs or 0 for node in read_graph(path).nodes)
+
+
 def read_signatures(path: Path) -> tuple[Signature, ...]:
     """Read all signatures, the main graph's first; one without a key where the file has none.
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Table, select
 from harness.core.campaign import Campaign, ModelFailed
 from harness.core.cell import Cell
 from harness.core.device import Canary, DeviceFacts, Exclusion
-from harness.core.errors import StoreError
+from harness.core.errors import CampaignUnknown
 from harness.core.launch import LaunchOutcome, LaunchRecord, OpTable
 from harness.core.model import Model
 from harness.core.variant import BuildOutcome
@@ -29,15 +29,17 @@ def campaigns(connection: Connection, *, limit: int | None = None) -> tuple[Camp
 
 
 def find(connection: Connection, start: str) -> str:
-    """The id of the one campaign whose id begins with `start`. Raises StoreError with what there is."""
+    """The id of the one campaign whose id begins with `start`. Raises CampaignUnknown with what there is."""
     ids = [campaign.id for campaign in campaigns(connection)]
     matches = [start] if start in ids else [identity for identity in ids if start and identity.startswith(start)]
     if len(matches) == 1:
         return matches[0]
     listed = ", ".join((matches or ids)[:_SHOWN]) + (", ..." if len(matches or ids) > _SHOWN else "")
     if matches:
-        raise StoreError(f"{len(matches)} campaigns begin with {start}: {listed}; give more of the id")
-    raise StoreError(f"no campaign {start!r:.80}; " + (f"there are {listed}" if ids else "there is none yet, run one"))
+        raise CampaignUnknown(f"{len(matches)} campaigns begin with {start}: {listed}; give more of the id")
+    raise CampaignUnknown(
+        f"no campaign {start!r:.80}; " + (f"there are {listed}" if ids else "there is none yet, run one")
+    )
 
 
 def load(connection: Connection, identity: str) -> StoredCampaign:

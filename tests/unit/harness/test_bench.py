@@ -11,7 +11,6 @@ from harness.bench import (
     check_devices_unchanged,
     check_models_unchanged,
     is_complete,
-    named,
     read,
     take_in,
     unfinished,
@@ -162,15 +161,15 @@ def test_finished_campaign_is_found_where_none_is_open(store: Store) -> None:
 
 def test_campaign_is_found_by_the_start_of_its_id(store: Store, tmp_path: Path) -> None:
     begin(store, "12", ended=True)
-    assert named(store, "1", Places(root=tmp_path)).id == "12"
-    with pytest.raises(ConfigError, match="no campaign begins with '2'; there are 12"):
-        named(store, "2", Places(root=tmp_path))
+    assert read(Places(root=tmp_path), "1").campaign.id == "12"
+    with pytest.raises(ConfigError, match=r"bench\.db: no campaign '2'; there are 12"):
+        read(Places(root=tmp_path), "2")
 
 
 def test_ambiguous_start_of_an_id_is_refused(tmp_path: Path, store: Store) -> None:
     begin(store, "11")
     begin(store, "12")
-    with pytest.raises(ConfigError, match="2 campaigns begin with '1'; there are 12, 11"):
+    with pytest.raises(ConfigError, match="2 campaigns begin with 1: 12, 11; give more of the id"):
         read(Places(root=tmp_path), "1")
 
 
