@@ -14,6 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from harness.sources.tflite_writer import Array, GraphWriter, Tensor
 
 Pair = tuple[int, int]
+Shape = tuple[int, ...]
 
 
 def conv_2d(
@@ -30,13 +31,10 @@ def conv_2d(
     """Convolution with a fused activation (`NONE`, `RELU`, `RELU6`)."""
     channels, height, width, _ = weights.shape
     shape = (x.shape[0], *_window(x, (height, width), stride, padding), channels)
-    out = graph.tensor(name, shape, x.dtype)
     options = schema.Conv2DOptionsT(
         padding=_padding(padding), strideW=stride, strideH=stride, fusedActivationFunction=_activation(activation)
     )
-    inputs = (x, graph.constant(f"{name}/weights", weights), graph.constant(f"{name}/bias", bias))
-    graph.op("CONV_2D", inputs, (out,), options=options)
-    return out
+    return _convolve(graph, "CONV_2D", (x, weights, bias), shape, options, name)
 
 
 def depthwise_conv_2d(
@@ -53,7 +51,6 @@ def depthwise_conv_2d(
     """Depthwise convolution, one filter a channel."""
     _, height, width, channels = weights.shape
     shape = (x.shape[0], *_window(x, (height, width), stride, padding), channels)
-    out = graph.tensor(name, shape, x.dtype)
     options = schema.DepthwiseConv2DOptionsT(
         padding=_padding(padding),
         strideW=stride,
@@ -61,8 +58,17 @@ def depthwise_conv_2d(
         depthMultiplier=channels // x.shape[3],
         fusedActivationFunction=_activation(activation),
     )
+    return _convolve(graph, "DEPTHWISE_CONV_2D", (x, weights, bias), shape, options, name)
+
+
+def _convolve(
+    graph: GraphWriter, code: str, operands: tuple[Tensor, Array, Array], shape: Shape, options: object, name: str
+) -> Tensor:
+    """Append a convolution of (x, weights, bias) that yields the given shape."""
+    x, weights, bias = operands
+    out = graph.tensor(name, shape, x.dtype)
     inputs = (x, graph.constant(f"{name}/weights", weights), graph.constant(f"{name}/bias", bias))
-    graph.op("DEPTHWISE_CONV_2D", inputs, (out,), options=options)
+    graph.op(code, inputs, (out,), options=options)
     return out
 
 
