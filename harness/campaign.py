@@ -48,7 +48,7 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-class Clock:
+class Countdown:
     """Remaining time, from the launches that have ended. Shared by the threads of all devices."""
 
     def __init__(self, blocks: Sequence[Block], report: Report) -> None:
@@ -105,7 +105,7 @@ def run_campaign(
     its own or Python's, the launches under way are ended.
     """
     left = [block for block in blocks if not journal.is_done(block)]
-    clock = Clock(left, report)
+    clock = Countdown(left, report)
     stop = threading.Event()
 
     def serve(name: str) -> str | None:
@@ -156,7 +156,7 @@ class _Runner:
         device: Device,
         loadables: Mapping[tuple[str, str], Loadable],
         journal: Journal,
-        clock: Clock,
+        clock: Countdown,
         stop: threading.Event,
     ) -> None:
         self._device = device

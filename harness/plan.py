@@ -143,7 +143,7 @@ def select(plan: Plan, pattern: str) -> Plan:
         path = f"{cell.model}/{cell.variant}/{cell.device}/{cell.unit}"
         return fnmatchcase(path, pattern) or ("/" not in pattern and pattern in path)
 
-    chosen = [cell for cell in plan.cells if matches(cell)]
+    chosen = {cell for cell in plan.cells if matches(cell)}
     places = {place(cell) for cell in chosen}
     kept = tuple(c for c in plan.cells if c in chosen or (c.is_source and place(c) in places))
     names = {(cell.model, cell.variant) for cell in kept}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devices.scenario import Fault
-from harness.campaign import Clock, Progress, launch_order
+from harness.campaign import Countdown, Progress, launch_order
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, DeviceFacts
 from harness.core.errors import DeviceLost, StoreError
@@ -274,7 +274,7 @@ def test_time_left_follows_what_launches_took() -> None:
     seen: list[Progress] = []
     with simulated() as device:
         blocks = schedule(a_simulated_plan(device).cells, 0)
-    clock = Clock(blocks, seen.append)
+    clock = Countdown(blocks, seen.append)
     for cell in blocks[0].cells:
         clock.ended(cell, "", 10.0)
     assert seen[-1].left_s == pytest.approx(10.0 * (LAUNCHES - len(blocks[0].cells)), rel=0.01)
