@@ -260,13 +260,20 @@ def _places(bench: Path) -> "Places":
 
 
 def _config_of(source: str | None) -> "tuple[Config, Path]":
-    """What a command was given, as a configuration and where it stands: a YAML file, a sample's name or a .tflite."""
+    """What a command was given, as a configuration and where it stands.
+
+    A YAML file, a sample's name, a .tflite, a pattern of them or a folder of them.
+    """
     from harness.config import load_config, parse_config
     from harness.sources.samples import SAMPLES
 
     path = Path(source) if source else FIRST
     if source in SAMPLES and not path.exists():
         return parse_config(json.dumps({"models": [source]}), source="argument"), Path("argument")
+    if path.is_dir():
+        return parse_config(json.dumps({"models": [{"path": f"{source}/*.tflite"}]}), source="argument"), Path(
+            "argument"
+        )
     if path.suffix == ".tflite":
         return parse_config(json.dumps({"models": [{"path": source}]}), source="argument"), Path("argument")
     if not path.exists():
@@ -277,10 +284,10 @@ def _config_of(source: str | None) -> "tuple[Config, Path]":
 
 def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", only: str | None) -> "Plan":
     from harness.bench import wishes
-    from harness.building import refusal_of
+    from harness.building import RULES
     from harness.plan import make_plan, select
 
-    made = make_plan(wishes(config, intake), intake.models, facts, refusal_of)
+    made = make_plan(wishes(config, intake), intake.models, facts, RULES)
     if only is None:
         return made
     chosen = select(made, only)

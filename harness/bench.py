@@ -180,11 +180,13 @@ def loadables(
     from harness.sources.tflite import read_graph
 
     datasets = {model.name: dataset_of(model) for model in models}
+    signatures = {model.name: model.signature for model in models}
     return {
         (variant.model, variant.name): Loadable(
             variant=variant,
             inputs=write_input_files(variant.inputs, datasets[variant.model], directory),
-            graph=read_graph(variant.path),
+            graph=read_graph(variant.path, signatures[variant.model]),
+            signature=signatures[variant.model],
         )
         for variant in builds
         if isinstance(variant, Variant)
@@ -233,7 +235,7 @@ def estimate_s(plan: Plan, models: Sequence[Model]) -> Seconds:
     """About how long measuring a plan takes, from the multiply-accumulates of its models."""
     from harness.sources.tflite import read_macs
 
-    macs = {model.name: read_macs(model.path) for model in models}
+    macs = {model.name: read_macs(model.path, model.signature) for model in models}
     return estimate(plan.runnable(), macs)
 
 

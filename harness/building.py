@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.core import digest
+from harness.core.compute_unit import ComputeUnit
+from harness.core.device import DeviceFacts
 from harness.core.errors import ConfigError
 from harness.core.interruption import Check, never
 from harness.core.model import Model
 from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome, Variant, VariantSpec
-from harness.plan import is_source, with_source
+from harness.plan import Rules, is_source, with_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,18 +64,34 @@ def build_only(
     refused: list[BuildOutcome] = []
     for model in models:
         for spec in with_source(model, specs[model.name]):
-            if reason := None if spec.prebuilt else refusal_of(spec.recipe, model):
+            if reason := None if spec.prebuilt else RULES.refusal(spec, model):
                 refused.append(_failed(spec, reason, refused=True))
             else:
                 orders.append((model, spec))
     return (*_build(orders, cache, step, lambda _: None, check), *refused)
 
 
-def refusal_of(recipe: str, model: Model) -> str | None:
-    """Why a recipe cannot work on a model, None where it may. Raises RecipeUnknown."""
+def _refusal(spec: VariantSpec, model: Model) -> str | None:
+    """Raises RecipeUnknown."""
     from harness.variants.recipes import parse, refusal
 
-    return refusal(parse(recipe), model)
+    return refusal(parse(spec.recipe), model, spec.settings)
+
+
+def _lacking(spec: VariantSpec, model: Model, device: DeviceFacts) -> str | None:
+    from harness.variants.recipes import lacking, parse
+
+    return None if spec.prebuilt or device.simulated else lacking(parse(spec.recipe), model, device)
+
+
+def _warning(spec: VariantSpec, model: Model, unit: ComputeUnit) -> str | None:
+    from harness.variants.recipes import parse, warning
+
+    return None if spec.prebuilt else warning(parse(spec.recipe), model, unit)
+
+
+# What the techniques have to say to a plan.
+RULES = Rules(refusal=_refusal, lacking=_lacking, warning=_warning)
 
 
 def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver, check: Check) -> tuple[BuildOutcome, ...]:
@@ -105,7 +123,8 @@ def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver, chec
 def _timeout_s(orders: Sequence[Order]) -> Seconds:
     from harness.sources.tflite import read_macs
 
-    macs = max((read_macs(path) for path in {model.path for model, _ in orders}), default=0)
+    sources = {(model.path, model.signature) for model, _ in orders}
+    macs = max((read_macs(path, signature) for path, signature in sources), default=0)
     return round(_TIMEOUT_S + _TIMEOUT_S_PER_GIGA_MAC * macs / 1e9)
 
 

@@ -11,13 +11,13 @@ from harness.core.cell import Cell
 from harness.core.device import Canary
 from harness.core.errors import DeviceLost, StoreError
 from harness.core.interruption import Check, never
-from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, Pass
+from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, Pass, WeightCache
 from harness.core.model import Graph
 from harness.core.ports import Device
 from harness.core.units import Seconds
 from harness.core.variant import Variant
 from harness.journal import Journal, has_latency, is_hopeless
-from harness.plan import Block, launch_estimate
+from harness.plan import Block, launch_estimate, weight_cache
 
 # Loading the runtime and the model, on the slowest board, before the first inference.
 _LOAD_ALLOWANCE_S = 10.0
@@ -28,11 +28,15 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loadable:
-    """A variant with what its launches need: input files in signature order (empty: seeded inputs), its graph."""
+    """A variant with what its launches need: input files in signature order (empty: seeded inputs), its graph.
+
+    signature is the key of the one to run, None for the first.
+    """
 
     variant: Variant
     inputs: tuple[Path, ...]
     graph: Graph | None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,17 +112,22 @@ def run_campaign(
     clock = Countdown(left, report)
     stop = threading.Event()
 
-    def serve(name: str) -> str | None:
+    def serve(names: Sequence[str]) -> list[str | None]:
+        """The devices of one machine, one after another."""
+        return [serve_one(name) for name in names]
+
+    def serve_one(name: str) -> str | None:
         mine = [block for block in left if block.device == name]
         return _run_device(_Runner(devices[name], loadables, journal, clock, stop), mine, name)
 
     names = sorted({block.device for block in left})
     if not names:
         return ()
-    with ThreadPoolExecutor(max_workers=len(names)) as pool:
-        futures: list[Future[str | None]] = []
+    machines = _by_machine(names, devices)
+    with ThreadPoolExecutor(max_workers=len(machines)) as pool:
+        futures: list[Future[list[str | None]]] = []
         try:
-            futures += [pool.submit(serve, name) for name in names]
+            futures += [pool.submit(serve, together) for together in machines]
             while wait(futures, timeout=_POLL_S).not_done:
                 check()
                 if any(f.done() and f.exception() for f in futures):
@@ -128,8 +137,16 @@ def run_campaign(
             for name in names:
                 devices[name].__exit__(None, None, None)
             raise
-        lost = [future.result() for future in futures]
+        lost = [reason for future in futures for reason in future.result()]
     return tuple(reason for reason in lost if reason)
+
+
+def _by_machine(names: Sequence[str], devices: Mapping[str, Device]) -> list[list[str]]:
+    """Devices that must not measure at the same time, since they are one machine."""
+    machines: dict[str, list[str]] = {}
+    for name in names:
+        machines.setdefault(devices[name].facts.machine or f"device {name}", []).append(name)
+    return list(machines.values())
 
 
 class _Stopped(Exception):
@@ -194,7 +211,7 @@ class _Runner:
             if self._stop.is_set():
                 raise _Stopped
             started = time.monotonic()
-            outcome = self._launch(cell, block, f"{identity}.{position}")
+            outcome = self._launch(cell, block, position, f"{identity}.{position}")
             if self._stop.is_set():
                 raise _Stopped
             if isinstance(outcome, LaunchFailure) and outcome.kind is FailureKind.LOST and not again:
@@ -212,8 +229,9 @@ class _Runner:
             return False
         return block.pass_ is Pass.LATENCY or has_latency(outcomes)
 
-    def _launch(self, cell: Cell, block: Block, attempt: str) -> LaunchOutcome:
-        order = launch_order(cell, block.pass_, attempt, self._loadables[cell.model, cell.variant])
+    def _launch(self, cell: Cell, block: Block, position: int, attempt: str) -> LaunchOutcome:
+        loadable = self._loadables[cell.model, cell.variant]
+        order = launch_order(cell, block.pass_, attempt, loadable, weight_cache(block, position))
         try:
             return self._device.launch(order)
         except (DeviceLost, StoreError):
@@ -241,7 +259,9 @@ def _place(cell: Cell) -> str:
     return f"{cell.model} {cell.variant} {cell.unit}"
 
 
-def launch_order(cell: Cell, pass_: Pass, attempt: str, loadable: Loadable) -> LaunchOrder:
+def launch_order(
+    cell: Cell, pass_: Pass, attempt: str, loadable: Loadable, cache: WeightCache = WeightCache.OFF
+) -> LaunchOrder:
     """What one launch of a cell has to do. Its deadline is three times what a slow launch may take."""
     settings = cell.settings
     return LaunchOrder(
@@ -254,4 +274,6 @@ def launch_order(cell: Cell, pass_: Pass, attempt: str, loadable: Loadable) -> L
         deadline_s=3 * (settings.max_launch_s + settings.warmup_max_s) + _LOAD_ALLOWANCE_S,
         inputs=loadable.inputs,
         graph=loadable.graph if pass_ is Pass.OPS else None,
+        signature=loadable.signature,
+        weight_cache=cache,
     )

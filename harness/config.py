@@ -6,6 +6,8 @@ file. Nothing here reads a model or looks for a device.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +22,7 @@ from pydantic import (
     Strict,
     Tag,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -41,7 +44,7 @@ from harness.core.device import DeviceSpec
 from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
-from harness.core.variant import VariantSpec
+from harness.core.variant import OpSetting, VariantSpec
 from harness.yaml_source import MAX_BYTES, Key, Place, Tree, decode, parse
 
 LOCAL = "local"
@@ -55,10 +58,22 @@ class _Form(BaseModel):
 
 
 class VariantForm(_Form):
-    """A recipe to build, under a name of its own; without one it is called by the recipe."""
+    """A recipe to build, under a name of its own; without one it is called by the recipe.
+
+    ops and op_types hold other recipes for single operators, by name or pattern, and for all of a type; null leaves
+    them as they are.
+    """
 
     recipe: RecipeText
     name: Text = Field(default_factory=lambda given: str(given["recipe"]))
+    ops: dict[Text, RecipeText | None] = Field(default_factory=dict)
+    op_types: dict[Text, RecipeText | None] = Field(default_factory=dict)
+
+    @property
+    def settings(self) -> tuple[OpSetting, ...]:
+        """In order of precedence: a name goes before a type."""
+        types = (OpSetting(op_type=name, recipe=recipe) for name, recipe in self.op_types.items())
+        return (*types, *(OpSetting(op=name, recipe=recipe) for name, recipe in self.ops.items()))
 
 
 Variants = Annotated[
@@ -73,8 +88,9 @@ Variants = Annotated[
 
 
 # Held equal to harness.sources.samples and harness.fidelity.metrics by a test; written out for editors.
-Sample = Literal["digits", "mobilenet_v2"]
+Sample = Literal["digits", "mobilenet_v1", "mobilenet_v2", "inception_v3", "resnet_v2_101", "resnet50"]
 Metric = Literal["top1"]
+Runtime = Literal["LiteRT", "tflite-runtime"]
 
 
 class SampleModel(_Form):
@@ -88,14 +104,38 @@ class SampleModel(_Form):
         return self.sample
 
 
+Shape = Annotated[tuple[Annotated[int, Field(ge=1, lt=1 << 31)], ...], Strict(False)]
+
+
 class FileModel(_Form):
-    """A model of the user's, called by its file's name without the ending where no name is given."""
+    """A model of the user's, called by its file's name without the ending where no name is given.
+
+    signature is the key of the one to run, without it the file's first. input_shapes fix what the file leaves open.
+    """
 
     path: File
     name: Text = Field(default_factory=lambda given: given["path"].stem)
     data: File | None = None
     metric: Metric | None = None
+    signature: Text | None = None
+    input_shapes: dict[Text, Shape] | None = Field(default=None, min_length=1)
     variants: Variants | None = None
+
+
+class ModelFolder(_Form):
+    """Every file that a pattern finds (`folder/*.tflite`), each called by its name without the ending."""
+
+    path: File
+    variants: Variants | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def models(self) -> tuple[FileModel, ...]:
+        """The files there are now, in order of their names."""
+        found = sorted(Path(file) for file in glob(str(self.path), recursive=True) if Path(file).is_file())
+        return tuple(FileModel(path=file, variants=self.variants) for file in found)
 
 
 class PrebuiltVariant(_Form):
@@ -108,25 +148,34 @@ class PrebuiltVariant(_Form):
 
 def _kind_of_model(value: object) -> str:
     keys = value if isinstance(value, dict) else {}
-    return "<sample>" if "sample" in keys else "<prebuilt>" if "of" in keys else "<file>"
+    if "sample" in keys:
+        return "<sample>"
+    if "of" in keys:
+        return "<prebuilt>"
+    path = keys.get("path")
+    return "<folder>" if isinstance(path, str) and has_magic(path) and not Path(path).exists() else "<file>"
 
 
 Model = SampleModel | FileModel
+Entry = Model | ModelFolder | PrebuiltVariant
 ModelEntry = Annotated[
     Annotated[SampleModel, Tag("<sample>")]
     | Annotated[FileModel, Tag("<file>")]
+    | Annotated[ModelFolder, Tag("<folder>")]
     | Annotated[PrebuiltVariant, Tag("<prebuilt>")],
     Discriminator(_kind_of_model),
-    BeforeValidator(as_mapping("sample"), json_schema_input_type=Sample | SampleModel | FileModel | PrebuiltVariant),
+    BeforeValidator(
+        as_mapping("sample"), json_schema_input_type=Sample | SampleModel | FileModel | ModelFolder | PrebuiltVariant
+    ),
 ]
 
 
-def _check_models(entries: tuple[Model | PrebuiltVariant, ...]) -> tuple[Model | PrebuiltVariant, ...]:
+def _check_models(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Every model has its own name; every prebuilt variant names a model, and is not called as another variant."""
     models: dict[str, set[str]] = {}
     problems: list[Problem] = []
     for index, entry in enumerate(entries):
-        if isinstance(entry, PrebuiltVariant):
+        if isinstance(entry, PrebuiltVariant | ModelFolder):
             continue
         if isinstance(entry, FileModel) and entry.metric and entry.data is None:
             problems.append(((index, "metric"), f"{entry.metric} without data, allowed: beside data that has labels"))
@@ -155,13 +204,26 @@ def _not_local(name: str) -> str:
 
 
 class LocalDevice(_Form):
-    """This machine, through the agent."""
+    """This machine, through the agent.
+
+    python is the interpreter that runs the agent and whose packages it measures with, without it the bench's own.
+    runtime is the one to measure with, without it the first that is found. dispatch is the folder of the vendor's
+    dispatch library, which an NPU needs. A device that has any of them has a name of its own.
+    """
 
     kind: Literal["local"]
+    name: Text = LOCAL
+    python: File | None = None
+    runtime: Runtime | None = None
+    dispatch: File | None = None
 
-    @property
-    def name(self) -> str:
-        return LOCAL
+    @model_validator(mode="after")
+    def _check_name(self) -> "LocalDevice":
+        if self.name == LOCAL and (self.python or self.runtime):
+            raise PydanticCustomError(
+                "unnamed", "a name other than local, which is this machine with the bench's own runtime"
+            )
+        return self
 
 
 class SimulatedDevice(_Form):
@@ -174,8 +236,8 @@ class SimulatedDevice(_Form):
 
 DeviceEntry = Annotated[
     Annotated[LocalDevice, Tag("<local>")] | Annotated[SimulatedDevice, Tag("<simulated>")],
-    Discriminator(lambda value: "<local>" if isinstance(value, dict) and set(value) == {"kind"} else "<simulated>"),
-    BeforeValidator(as_mapping("kind"), json_schema_input_type=Literal["local"] | SimulatedDevice),
+    Discriminator(lambda value: "<local>" if isinstance(value, dict) and value.get("kind") == LOCAL else "<simulated>"),
+    BeforeValidator(as_mapping("kind"), json_schema_input_type=Literal["local"] | LocalDevice | SimulatedDevice),
 ]
 
 
@@ -188,6 +250,7 @@ class MeasureForm(_Form):
     warmup_inferences: int = Field(default=_MEASURE.warmup_inferences, ge=0, le=100_000)
     warmup_s: float = Field(default=_MEASURE.warmup_s, ge=0, le=600)
     warmup_max_s: float = Field(default=_MEASURE.warmup_max_s, ge=0, le=600)
+    cold_starts: int = Field(default=_MEASURE.cold_starts, ge=0, le=1000)
 
 
 class BandsForm(_Form):
@@ -229,10 +292,26 @@ class Config(_Form):
         """The configuration as it was read."""
         return self._tree.text if self._tree else ""
 
-    @property
+    @cached_property
     def sources(self) -> tuple[Model, ...]:
-        """The models to read, without the variants that somebody else built."""
-        return tuple(entry for entry in self.models if not isinstance(entry, PrebuiltVariant))
+        """The models to read, without the variants that somebody else built. Looks into folders, once.
+
+        A file found by a pattern whose name is taken is called by its path. Raises ConfigError where a pattern finds
+        nothing.
+        """
+        found: list[Model] = [entry for entry in self.models if isinstance(entry, Model)]
+        names = {entry.name for entry in found}
+        for index, entry in enumerate(self.models):
+            if not isinstance(entry, ModelFolder):
+                continue
+            files = entry.models()
+            if not files:
+                raise ConfigError(f"{self.place('models', index, 'path')}: {entry.path}: no file fits this pattern")
+            for file in files:
+                free = file.name not in names
+                found.append(file if free else file.model_copy(update={"name": str(file.path)}))
+                names.add(found[-1].name)
+        return tuple(found)
 
     @property
     def settings(self) -> MeasureSettings:
@@ -248,7 +327,9 @@ class Config(_Form):
 
     def _device_spec(self, index: int, entry: LocalDevice | SimulatedDevice) -> DeviceSpec:
         if isinstance(entry, LocalDevice):
-            return DeviceSpec(name=entry.name, kind=entry.kind)
+            return DeviceSpec(
+                name=entry.name, kind=entry.kind, python=entry.python, runtime=entry.runtime, dispatch=entry.dispatch
+            )
         if not isinstance(entry.scenario, Path):
             # As it stands in the file, for errors with line and column.
             given = self._tree.at("devices", index, "scenario") if self._tree else None
@@ -268,11 +349,11 @@ class Config(_Form):
         Those that somebody else built come last. Raises ConfigError where one is called as another variant.
         """
         own = next(entry.variants for entry in self.sources if entry.name == model)
-        asked = [(form.name, form.recipe) for form in own or self.variants or ()] or [(text, text) for text in default]
-        specs = [VariantSpec(model=model, name=name, recipe=recipe) for name, recipe in asked]
+        asked = own or self.variants or tuple(VariantForm(recipe=text) for text in default)
+        specs = [VariantSpec(model=model, name=v.name, recipe=v.recipe, settings=v.settings) for v in asked]
         for index, entry in enumerate(self.models):
             if isinstance(entry, PrebuiltVariant) and entry.of == model:
-                if entry.name in dict(asked):
+                if any(spec.name == entry.name for spec in specs):
                     raise ConfigError(f"{self.place('models', index, 'name')}: {taken(model, entry.name)}")
                 specs.append(VariantSpec(model=model, name=entry.name, recipe=PREBUILT, prebuilt=entry.path))
         return tuple(specs)
@@ -288,7 +369,8 @@ _FORMS: Mapping[Key, type[_Form]] = {
     "<sample>": SampleModel,
     "<file>": FileModel,
     "<prebuilt>": PrebuiltVariant,
-    "<local>": SimulatedDevice,
+    "<folder>": ModelFolder,
+    "<local>": LocalDevice,
     "<simulated>": SimulatedDevice,
     "variants": VariantForm,
     "measure": MeasureForm,

@@ -11,12 +11,11 @@ from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts, Exclusion
 from harness.core.errors import ConfigError
-from harness.core.launch import MeasureSettings, Pass
+from harness.core.launch import MeasureSettings, Pass, WeightCache
 from harness.core.model import Model
 from harness.core.units import Seconds
 from harness.core.variant import VariantSpec
 
-Refusal = Callable[[str, Model], str | None]
 CellKey = tuple[str, str]
 
 # Process start, runtime load and the lines back: measured 0.1 to 0.2 s on a laptop-class core.
@@ -27,17 +26,32 @@ _MACS_PER_SECOND_DEFAULT = 3e10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is known of recipes before anything is built; each answers in one sentence, or None.
+
+    refusal: why a recipe cannot work on a model. lacking: why a device's runtime cannot run what it makes.
+    warning: what a user should know who asks for it on a unit.
+    """
+
+    refusal: Callable[[VariantSpec, Model], str | None]
+    lacking: Callable[[VariantSpec, Model, DeviceFacts], str | None]
+    warning: Callable[[VariantSpec, Model, ComputeUnit], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a campaign will do.
 
     cells are all cells of the matrix; skipped maps the id of a cell that will not be tried to the reason.
-    specs are the variants to build, each once. exclusions say what never became a cell.
+    specs are the variants to build, each once. exclusions say what never became a cell. warnings name a model's
+    variant and what to expect of it.
     """
 
     specs: tuple[VariantSpec, ...]
     cells: tuple[Cell, ...]
     skipped: Mapping[str, str]
     exclusions: tuple[Exclusion, ...]
+    warnings: tuple[Exclusion, ...] = ()
 
     def runnable(self) -> tuple[Cell, ...]:
         return tuple(cell for cell in self.cells if cell.id not in self.skipped)
@@ -45,9 +59,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Launches that belong together: one of each cell, in this order. A torn block is rerun whole.
+    """Launches that belong together: one for each place of cells, in this order. A torn block is rerun whole.
 
-    group pairs blocks of one device, model and unit; index counts blocks within the group and pass.
+    A cold block has one cell at every place. group pairs blocks of one device, model and unit; index counts blocks
+    within the group and pass.
     """
 
     device: str
@@ -70,17 +85,15 @@ class Wishes:
     settings: MeasureSettings
 
 
-def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceFacts], refusal: Refusal) -> Plan:
-    """Cross models, variants, devices and units; say what cannot work before anything is built.
-
-    refusal(recipe, model) gives the reason why a recipe cannot work on a model, or None.
-    """
+def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceFacts], rules: Rules) -> Plan:
+    """Cross models, variants, devices and units; say what cannot work before anything is built."""
     cells: list[Cell] = []
+    warnings: dict[str, Exclusion] = {}
     skipped: dict[str, str] = {}
     specs: list[VariantSpec] = []
     for model in models:
         wanted = with_source(model, wishes.specs.get(model.name, ()))
-        refused = {spec.name: refusal(spec.recipe, model) for spec in wanted if spec.prebuilt is None}
+        refused = {spec.name: rules.refusal(spec, model) for spec in wanted if spec.prebuilt is None}
         specs.extend(spec for spec in wanted if not refused.get(spec.name))
         for device in devices:
             for unit in wishes.units or device.units:
@@ -88,14 +101,22 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
                 for spec in wanted:
                     cell = _cell(model, spec, device, unit, wishes.settings)
                     cells.append(cell)
-                    if reason := refused.get(spec.name) or missing:
+                    if reason := refused.get(spec.name) or missing or rules.lacking(spec, model, device):
                         skipped[cell.id] = reason
+                    elif warning := rules.warning(spec, model, unit):
+                        warnings.setdefault(warning, Exclusion(what=f"{model.name} {spec.name}", reason=warning))
     excluded = tuple(
         Exclusion(what=f"{device.name}: {exclusion.what}", reason=exclusion.reason)
         for device in devices
         for exclusion in device.exclusions
     )
-    return Plan(specs=tuple(specs), cells=tuple(cells), skipped=skipped, exclusions=excluded)
+    return Plan(
+        specs=tuple(specs),
+        cells=tuple(cells),
+        skipped=skipped,
+        exclusions=excluded,
+        warnings=tuple(warnings.values()),
+    )
 
 
 def with_source(model: Model, specs: Sequence[VariantSpec]) -> tuple[VariantSpec, ...]:
@@ -117,13 +138,11 @@ def is_source(spec: VariantSpec, model: Model) -> bool:
 
 
 def why_missing(unit: ComputeUnit, device: DeviceFacts) -> str | None:
-    """Why a device cannot run a unit, None if it can. Any thread count up to the device's cores can run."""
+    """Why a device cannot run a unit, None if it can. Any number of threads can run, more than it has cores too."""
     for offered in device.units:
         same_place = (offered.kind, offered.backend) == (unit.kind, unit.backend)
         explicit_default = unit.kind == offered.kind and unit.backend == "xnnpack" and offered.backend is None
         if same_place or explicit_default:
-            if unit.threads and device.cores and unit.threads > device.cores:
-                return f"{unit} asks for {unit.threads} threads, {device.name} has {device.cores} cores"
             return None
     for exclusion in device.exclusions:
         if exclusion.what == unit.kind:
@@ -152,11 +171,12 @@ def select(plan: Plan, pattern: str) -> Plan:
         cells=kept,
         skipped={cell.id: plan.skipped[cell.id] for cell in kept if cell.id in plan.skipped},
         exclusions=plan.exclusions,
+        warnings=plan.warnings,
     )
 
 
 def schedule(cells: Sequence[Cell], seed: int) -> tuple[Block, ...]:
-    """The order of launches: latency blocks of each group, then its per-op and memory launches.
+    """The order of launches: latency blocks of each group, then its per-op, memory and cold launches.
 
     Latency block 2k is a seeded permutation of the group's cells, block 2k+1 its mirror image (ABBA), so that a
     linear drift within two blocks falls on every cell alike.
@@ -166,17 +186,45 @@ def schedule(cells: Sequence[Cell], seed: int) -> tuple[Block, ...]:
         blocks.extend(_latency_blocks(device, group, members, seed))
         for pass_ in (Pass.OPS, Pass.MEMORY):
             blocks.extend(Block(device=device, group=c.id, pass_=pass_, index=0, cells=(c,)) for c in members)
+        blocks.extend(_cold_block(cell) for cell in members if cell.settings.cold_starts)
     return tuple(blocks)
+
+
+def weight_cache(block: Block, place: int) -> WeightCache:
+    """What the launch at a place of a block does with the weight cache: fill it, then off, use, use, off (ABBA)."""
+    if block.pass_ is not Pass.COLD or not _has_weight_cache(block.cells[place].unit):
+        return WeightCache.OFF
+    if place == 0:
+        return WeightCache.FILL
+    return WeightCache.OFF if place % 4 in (0, 1) else WeightCache.USE
+
+
+def _has_weight_cache(unit: ComputeUnit) -> bool:
+    """XNNPACK packs weights, nothing else does."""
+    return unit.kind == "cpu" and unit.backend in (None, "xnnpack")
+
+
+def _cold_block(cell: Cell) -> Block:
+    """One launch that writes the weight cache, then as many that read it as do without; without a cache these alone."""
+    starts = cell.settings.cold_starts
+    places = 2 * starts + 1 if _has_weight_cache(cell.unit) else starts
+    return Block(device=cell.device, group=cell.id, pass_=Pass.COLD, index=0, cells=(cell,) * places)
 
 
 def estimate(cells: Sequence[Cell], macs: Mapping[str, int | None]) -> Seconds:
     """A guess of the measuring time in seconds, before anything has run. macs by model name, per inference."""
-    return sum(_launch_s(cell, macs.get(cell.model)) * (cell.settings.launches + 2) for cell in cells)
+    return sum(_cell_s(cell, macs.get(cell.model)) for cell in cells)
 
 
 def launch_estimate(cell: Cell) -> Seconds:
     """A guess of one launch's time where nothing is known of the model."""
     return _launch_s(cell, None)
+
+
+def _cell_s(cell: Cell, macs: int | None) -> Seconds:
+    """Latency, per-op and memory launches, and cold ones, which have hardly an inference."""
+    cold = (2 * cell.settings.cold_starts + 1) * _LAUNCH_OVERHEAD_S if cell.settings.cold_starts else 0.0
+    return _launch_s(cell, macs) * (cell.settings.launches + 2) + cold
 
 
 def _launch_s(cell: Cell, macs: int | None) -> Seconds:
@@ -200,6 +248,8 @@ def _cell(model: Model, spec: VariantSpec, device: DeviceFacts, unit: ComputeUni
         settings=settings,
         is_source=is_source(spec, model),
         prebuilt=spec.prebuilt_digest,
+        op_settings=spec.settings,
+        signature=model.signature if model.signature != next(iter(model.signatures), None) else None,
     )
 
 

@@ -6,7 +6,7 @@ from statistics import median
 from harness.core.campaign import CampaignResult, CellResult
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
-from harness.core.judgement import Bands, Comparison
+from harness.core.judgement import Bands, ColdStart, Comparison
 from harness.core.launch import LaunchFailure, LaunchOutcome, LaunchRecord, Pass
 from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped, measurement_of
 from harness.core.units import Nanoseconds
@@ -14,7 +14,7 @@ from harness.core.variant import BuildFailed, Variant
 from harness.journal import is_hopeless
 from harness.statistics.grades import grade
 from harness.statistics.paired import compare
-from harness.statistics.summaries import summarise_latency, summarise_launch, summarise_load
+from harness.statistics.summaries import summarise_cold_start, summarise_latency, summarise_launch, summarise_load
 from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
 
 Builds = Mapping[tuple[str, str], Variant | BuildFailed]
@@ -145,6 +145,7 @@ def _measurement(launches: Sequence[Placed]) -> Measurement | None:
     last = timed[-1].record
     ops = next((record for _, _, record in records if record.pass_ is Pass.OPS), None)
     memory = next((record for _, _, record in records if record.pass_ is Pass.MEMORY), None)
+    cold = tuple(record for _, _, record in records if record.pass_ is Pass.COLD)
     return Measurement(
         launches=tuple(timed),
         ops=ops.ops if ops else None,
@@ -155,7 +156,18 @@ def _measurement(launches: Sequence[Placed]) -> Measurement | None:
         backend=(ops and ops.backend) or last.backend,
         runtime=last.runtime,
         lost=sum(_is_lost(launch.outcome) for launch, _ in launches),
+        api=last.api,
+        fallback=last.fallback,
+        delegation=(ops and ops.delegation) or last.delegation,
+        adapter=last.adapter,
+        cold=cold,
+        cold_unavailable=_why_cold_missing(launches, cold),
     )
+
+
+def _why_cold_missing(launches: Sequence[Placed], cold: Sequence[LaunchRecord]) -> str | None:
+    failed = any(isinstance(launch.outcome, LaunchFailure) for launch, block in launches if block.pass_ is Pass.COLD)
+    return _why_missing(launches, Pass.COLD) if failed or not cold else None
 
 
 def _is_lost(outcome: LaunchOutcome) -> bool:
@@ -202,4 +214,11 @@ def _result(
         comparison=comparison,
         size_ratio=variant.size_bytes / original.size_bytes if variant and original else None,
         launches=tuple(map(summarise_launch, measured.launches)) if measured else (),
+        cold=_cold_start(cell, measured),
     )
+
+
+def _cold_start(cell: Cell, measured: Measurement | None) -> ColdStart | None:
+    if measured is None or not cell.settings.cold_starts:
+        return None
+    return summarise_cold_start(measured.cold, measured.cold_unavailable)

@@ -75,7 +75,12 @@ def _cores() -> int | None:
 
 def _linux_accelerators(root: str) -> list[dict[str, object]]:
     return [
-        {"unit": unit, "found": [hit for sign in signs for hit in _hits(root, sign)], "looked_for": _shown(signs)}
+        {
+            "unit": unit,
+            "found": [hit for sign in signs for hit in _hits(root, sign)],
+            "looked_for": _shown(signs),
+            "adapters": [],
+        }
         for unit, signs in _SIGNS.items()
     ]
 
@@ -97,9 +102,10 @@ def _mac_accelerators() -> list[dict[str, object]]:
     """Every Mac with Apple silicon has both. Never run on a Mac yet."""
     here = platform.machine() == "arm64"
     units: list[dict[str, object]] = [
-        {"unit": unit, "found": [sign] if here else [], "looked_for": [sign]} for unit, sign in _MAC_SIGNS.items()
+        {"unit": unit, "found": [sign] if here else [], "looked_for": [sign], "adapters": []}
+        for unit, sign in _MAC_SIGNS.items()
     ]
-    return [*units, {"unit": "edgetpu", "found": [], "looked_for": []}]
+    return [*units, {"unit": "edgetpu", "found": [], "looked_for": [], "adapters": []}]
 
 
 def _mac_os() -> str | None:

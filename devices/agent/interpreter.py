@@ -42,6 +42,8 @@ class InterpreterRuntime:
     imported, or where the import leads to another LiteRT: its times would carry the wrong name.
     """
 
+    api = "interpreter"
+
     def __init__(self, package: str, path: list[str], ops_refused: str) -> None:
         self.ops_refused = ops_refused
         sys.path.extend(entry for entry in [os.path.dirname(package), *path] if entry not in sys.path)
@@ -80,12 +82,12 @@ class InterpreterSession:
         self.compile_ns = time.perf_counter_ns() - begun
 
     @property
-    def accelerated(self) -> bool | None:
-        """False where no delegate took part; None where one took an unknown part, or it is not told."""
+    def delegation(self) -> dict[str, object] | None:
+        """Not full where no delegate took part; None where one took an unknown part, or it is not told."""
         tell = getattr(self._interpreter, "_get_ops_details", None)
         if tell is None or any(operator["op_name"] == "DELEGATE" for operator in tell()):
             return None
-        return False
+        return {"delegate": None, "full": False, "taken": None, "total": None, "partitions": None}
 
     def feed(self, files: list[str], seed: int) -> None:
         """Fill the inputs from raw files in order, or from the seed where there are none."""

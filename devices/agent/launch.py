@@ -49,8 +49,10 @@ def _run(request: dict[str, object], watch: Stopwatch, say: Say) -> int:
     try:
         order = protocol.check_order(request["order"])
         runtime = protocol.check("runtime", request["runtime"], protocol.RUNTIME)
-        say("begun", started_at=time.time(), runtime=_name(runtime))
-        PASSES[str(order["pass"])](_load(runtime, _texts(request["path"])), order, watch, say)
+        started_at = time.time()
+        opener = _load(runtime, order, _texts(request["path"]))
+        say("begun", started_at=started_at, runtime=_name(runtime), api=opener.api)
+        PASSES[str(order["pass"])](opener, order, watch, say)
     except (LiteRtError, protocol.ProtocolError, OSError, MemoryError) as problem:
         say("error", error=str(problem) or type(problem).__name__)
         return 1
@@ -58,10 +60,12 @@ def _run(request: dict[str, object], watch: Stopwatch, say: Say) -> int:
     return 0
 
 
-def _load(runtime: dict[str, object], path: list[str]) -> Runtime:
+def _load(runtime: dict[str, object], order: dict[str, object], path: list[str]) -> Runtime:
     """The C API where it is the known one, else the Python interpreter, which has been the same for longer."""
     version = runtime["version"]
     try:
+        if order["api"] == "interpreter":
+            raise LiteRtError("the Interpreter API has no profiler")
         return NativeRuntime(str(runtime["library"]), None if version is None else str(version))
     except LiteRtError as problem:
         from .interpreter import InterpreterRuntime
@@ -119,6 +123,7 @@ PASSES: dict[str, Callable[[Runtime, dict[str, object], Stopwatch, Say], None]] 
     "latency": _measure_latency,
     "ops": _measure_ops,
     "memory": _measure_memory,
+    "cold": _measure_latency,
 }
 
 
@@ -136,7 +141,8 @@ def _say_loaded(say: Say, session: Session | InterpreterSession, first: Samples)
         environment_ns=session.environment_ns,
         compile_ns=session.compile_ns,
         first_ns=first.wall_ns[0],
-        accelerated=session.accelerated,
+        delegation=session.delegation,
+        adapter=None,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 
-VERSION = 1
+VERSION = 2
 MAX_REQUEST = 1 << 15  # bytes; fits a pipe's buffer, so that handing an order to a launch never blocks
 MAX_LINE = 1 << 24  # bytes; the profile of 4000 operators over 200 runs is below it
 MAX_LINES = 64  # a launch has at most a handful of things to say
@@ -37,6 +37,11 @@ ORDER: dict[str, object] = {
     "deadline_s": NUMBER,
     "inputs": list,
     "seed": int,
+    "signature": _MAYBE_TEXT,
+    "api": _MAYBE_TEXT,
+    "runtime": _MAYBE_TEXT,
+    "dispatch": _MAYBE_TEXT,
+    "weight_cache": str,
 }
 
 UNIT: dict[str, object] = {"kind": str, "backend": _MAYBE_TEXT, "threads": _MAYBE_INT}
@@ -48,9 +53,12 @@ SETTINGS: dict[str, object] = {
     "warmup_inferences": int,
     "warmup_s": NUMBER,
     "warmup_max_s": NUMBER,
+    "cold_starts": int,
 }
 
-PASSES = ("latency", "ops", "memory")
+PASSES = ("latency", "ops", "memory", "cold")
+APIS = (None, "compiled-model", "interpreter")
+WEIGHT_CACHES = ("off", "fill", "use")
 
 CONDITIONS: dict[str, object] = {
     "taken_at": NUMBER,
@@ -75,14 +83,28 @@ FACTS: dict[str, object] = {
 }
 
 RUNTIME: dict[str, object] = {"name": str, "version": _MAYBE_TEXT, "package": str, "library": _MAYBE_TEXT}
-ACCELERATOR: dict[str, object] = {"unit": str, "found": list, "looked_for": list}
+ACCELERATOR: dict[str, object] = {"unit": str, "found": list, "looked_for": list, "adapters": list}
+ADAPTER: dict[str, object] = {"name": str, "software": bool, "driver": _MAYBE_TEXT}
+DELEGATION: dict[str, object] = {
+    "delegate": _MAYBE_TEXT,
+    "full": (bool, type(None)),
+    "taken": _MAYBE_INT,
+    "total": _MAYBE_INT,
+    "partitions": _MAYBE_INT,
+}
 
 EVENT: dict[str, object] = {"tag": str, "type": int, "first": int, "second": int, "elapsed_us": list}
 
 # What a launch says, in this order; `profile` in an ops pass and `memory` in a memory pass.
 LAUNCH_SAYS: dict[str, dict[str, object]] = {
-    "begun": {"started_at": NUMBER, "runtime": str},
-    "loaded": {"environment_ns": int, "compile_ns": int, "first_ns": int, "accelerated": (bool, type(None))},
+    "begun": {"started_at": NUMBER, "runtime": str, "api": str},
+    "loaded": {
+        "environment_ns": int,
+        "compile_ns": int,
+        "first_ns": int,
+        "delegation": (dict, type(None)),
+        "adapter": _MAYBE_TEXT,
+    },
     "samples": {"wall_ns": list, "cpu_ns": list, "starts_ns": list, "warmup_ns": list, "clock_ns": NUMBER},
     "profile": {"events": list, "runs": int, "dropped": int, "unavailable": _MAYBE_TEXT},
     "memory": {
@@ -168,8 +190,10 @@ def check_order(order: object) -> dict[str, object]:
     checked = check("order", order, ORDER)
     check("order.unit", checked["unit"], UNIT)
     check("order.settings", checked["settings"], SETTINGS)
-    if checked["pass"] not in PASSES:
-        raise ProtocolError("order: pass is {!r}, one of {}".format(checked["pass"], ", ".join(PASSES)))
+    for key, allowed in (("pass", PASSES), ("api", APIS), ("weight_cache", WEIGHT_CACHES)):
+        if checked[key] not in allowed:
+            words = ", ".join("null" if each is None else each for each in allowed)
+            raise ProtocolError("order: {} is {!r}, one of {}".format(key, checked[key], words))
     return checked
 
 

@@ -33,10 +33,12 @@ KERNEL_MODES = {None: None, "xnnpack": "delegate", "builtin": "builtin"}
 
 
 class NativeRuntime:
-    """Opens models through LiteRT's C API. ops_refused says why there is no per-op, or is None.
+    """Opens models through LiteRT's C API, its compiled model. ops_refused says why there is no per-op, or is None.
 
     Raises LiteRtError where this machine, this version or this library is not what the binding was written for.
     """
+
+    api = "compiled-model"
 
     def __init__(self, path: str, version: str | None) -> None:
         wrong = abi_mismatch() or version_unknown(version)
@@ -142,13 +144,14 @@ class Session:
         return profiler
 
     @property
-    def accelerated(self) -> bool | None:
+    def delegation(self) -> dict[str, object] | None:
         """Whether a delegate took every operator; None if this LiteRT does not say."""
         if not self._library.has("LiteRtCompiledModelIsFullyAccelerated"):
             return None
         taken = c_bool()
         self._library.call("LiteRtCompiledModelIsFullyAccelerated", self._compiled, byref(taken))
-        return taken.value
+        delegate = "xnnpack" if taken.value else None
+        return {"delegate": delegate, "full": taken.value, "taken": None, "total": None, "partitions": None}
 
     def feed(self, files: list[str], seed: int) -> None:
         """Fill the inputs from raw files in order, or from the seed where there are none."""

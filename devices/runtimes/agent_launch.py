@@ -10,6 +10,8 @@ from devices.runtimes.events import DELEGATED, OPERATOR, ProfileEvent
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Conditions
 from harness.core.launch import (
+    Api,
+    Delegation,
     FailureKind,
     LaunchFailure,
     LaunchOrder,
@@ -29,7 +31,12 @@ MapOps = Callable[[Graph, Sequence[ProfileEvent]], OpTable]
 _KINDS = {"deadline": FailureKind.DEADLINE, "protocol": FailureKind.PROTOCOL, "cancelled": FailureKind.LOST}
 _BACKENDS = {DELEGATED: "xnnpack", OPERATOR: "builtin"}  # by the events that show them
 _NO_GRAPH = "per-op unavailable: the order had no graph to key events to"
-_WANTED = {Pass.LATENCY: ("samples",), Pass.OPS: ("samples", "profile"), Pass.MEMORY: ("samples", "memory")}
+_WANTED = {
+    Pass.LATENCY: ("samples",),
+    Pass.OPS: ("samples", "profile"),
+    Pass.MEMORY: ("samples", "memory"),
+    Pass.COLD: ("samples",),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,22 @@ class Ending:
     after: Conditions | None
 
 
-def encode(order: LaunchOrder) -> Message:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """How a device runs its launches: through which face of which runtime, None for the agent's own choice.
+
+    dispatch is the folder, on the device, of the vendor's dispatch library.
+    """
+
+    api: Api | None = None
+    runtime: str | None = None
+    dispatch: str | None = None
+
+
+ANY_ROUTE = Route()
+
+
+def encode(order: LaunchOrder, route: Route = ANY_ROUTE) -> Message:
     """The order as docs/agent-protocol.md has it. Paths are absolute; the graph stays on the host."""
     return {
         "attempt": order.attempt,
@@ -57,6 +79,9 @@ def encode(order: LaunchOrder) -> Message:
         "deadline_s": order.deadline_s,
         "inputs": [str(path.absolute()) for path in order.inputs],
         "seed": order.seed,
+        "signature": order.signature,
+        "weight_cache": str(order.weight_cache),
+        **asdict(route),
     }
 
 
@@ -120,7 +145,8 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         raise ProtocolError("the conditions before and after it are missing")
     begun, loaded, samples = heard["begun"], heard["loaded"], heard["samples"]
     events = _events(heard)
-    backend = _backend(order.unit, loaded["accelerated"], events)
+    delegation = _delegation(loaded)
+    backend = _backend(order.unit, delegation.full if delegation else None, events)
     table, unavailable = _ops(order, heard, events, map_ops)
     return LaunchRecord(
         attempt=order.attempt,
@@ -143,7 +169,25 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         ops_unavailable=unavailable,
         memory=MemoryReading(**heard["memory"]) if "memory" in heard else None,
         clock_ns=samples["clock_ns"],
+        api=_api(begun),
+        delegation=delegation,
+        adapter=loaded["adapter"],
+        weight_cache=order.weight_cache,
     )
+
+
+def _api(begun: Message) -> Api:
+    try:
+        return Api(begun["api"])
+    except ValueError as exc:
+        raise ProtocolError(f"begun: api is {begun['api']!r}") from exc
+
+
+def _delegation(loaded: Message) -> Delegation | None:
+    if loaded["delegation"] is None:
+        return None
+    told: Message = protocol.check("loaded.delegation", loaded["delegation"], protocol.DELEGATION)
+    return Delegation(**told)
 
 
 def _events(heard: dict[str, Message]) -> tuple[ProfileEvent, ...]:

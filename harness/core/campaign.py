@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.core.cell import Cell
 from harness.core.device import DeviceFacts, Exclusion
-from harness.core.judgement import Bands, Comparison, Grade, LatencySummary, LaunchSummary, LoadSummary
+from harness.core.judgement import Bands, ColdStart, Comparison, Grade, LatencySummary, LaunchSummary, LoadSummary
 from harness.core.model import Model
 from harness.core.outcome import Outcome
 from harness.core.variant import BuildFailed, Variant, VariantSpec
@@ -60,6 +60,7 @@ class CellResult:
     comparison: Comparison | None
     size_ratio: float | None
     launches: tuple[LaunchSummary, ...] = ()
+    cold: ColdStart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

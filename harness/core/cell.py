@@ -5,13 +5,15 @@ from dataclasses import asdict, dataclass
 from harness.core import digest
 from harness.core.compute_unit import ComputeUnit
 from harness.core.launch import MeasureSettings
+from harness.core.variant import OpSetting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """Variant x device x compute unit x settings. is_source marks the model at its own precision.
 
-    prebuilt is the digest of the file where somebody else built the variant, else None.
+    prebuilt is the digest of the file where somebody else built the variant, else None. op_settings are the variant's
+    own for single operators. signature is the one that runs, None for the model's first.
     """
 
     model: str
@@ -25,11 +27,13 @@ class Cell:
     settings: MeasureSettings
     is_source: bool
     prebuilt: str | None = None
+    op_settings: tuple[OpSetting, ...] = ()
+    signature: str | None = None
 
     @property
     def id(self) -> str:
         """16 hexadecimal digits of a digest of the content: the same cell has the same id in every campaign."""
-        content = {
+        content: dict[str, object] = {
             "model": self.model,
             "model_digest": self.model_digest,
             "variant": self.variant,
@@ -39,4 +43,8 @@ class Cell:
             "prebuilt": self.prebuilt,
             "settings": asdict(self.settings),
         }
+        if self.op_settings:
+            content["op_settings"] = [asdict(setting) for setting in self.op_settings]
+        if self.signature is not None:
+            content["signature"] = self.signature
         return digest.of_content(content)[:16]

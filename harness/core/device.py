@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.units import Bytes, Celsius, Nanoseconds
@@ -19,6 +20,9 @@ class Exclusion:
 class DeviceSpec:
     """A device that was asked for. kind is `local` or `simulated`.
 
+    python runs the agent, None for this Python; runtime is the one to measure with, None for the first that is found;
+    dispatch is the folder of a vendor's NPU dispatch library.
+
     scenario is the simulated device's truth, as plain or YAML values that remember their place; source names its file.
     """
 
@@ -26,6 +30,9 @@ class DeviceSpec:
     kind: str
     scenario: object = None
     source: str = ""
+    python: Path | None = None
+    runtime: str | None = None
+    dispatch: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +40,8 @@ class DeviceFacts:
     """What a device says of itself. None is "it did not say", never a fact of the host.
 
     simulated: its times are made up by a scenario and must never be shown as measured.
-    runtimes maps a runtime found on the device to its version. units are what it offers, exclusions what it lacks.
+    runtimes maps a runtime found on the device to its version; runtime is the one that it measures with. units are
+    what it offers, exclusions what it lacks. machine: devices of one machine never measure at the same time.
     """
 
     name: str
@@ -47,6 +55,8 @@ class DeviceFacts:
     runtimes: Mapping[str, str] = field(default_factory=dict)
     units: tuple[ComputeUnit, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
+    runtime: str | None = None
+    machine: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

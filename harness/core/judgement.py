@@ -37,6 +37,30 @@ class LoadSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartFigures:
+    """Medians over launches of the steps to the first result, each on its own. warm: inferences after the first."""
+
+    environment: Nanoseconds
+    compile: Nanoseconds
+    first: Nanoseconds
+    warm: Nanoseconds | None
+    launches: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """Starting a fresh process, without XNNPACK's weight cache (off), writing it (filled) and reading it (used).
+
+    None where no such launch measured; unavailable says why.
+    """
+
+    off: StartFigures | None
+    filled: StartFigures | None
+    used: StartFigures | None
+    unavailable: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchSummary:
     """One latency launch in figures. samples counts its inferences; median, p10 and p90 are None where it has none.
 

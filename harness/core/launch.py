@@ -16,12 +16,24 @@ class Pass(StrEnum):
     LATENCY = "latency"
     OPS = "ops"
     MEMORY = "memory"
+    COLD = "cold"  # load and first inferences alone, with XNNPACK's weight cache and without
+
+
+class WeightCache(StrEnum):
+    """What a launch does with XNNPACK's cache of packed weights."""
+
+    OFF = "off"
+    FILL = "fill"  # there is none yet: it is written
+    USE = "use"  # it is read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureSettings:
     """How a cell is measured. Warm-up ends after warmup_inferences and warmup_s, once the last five
-    inferences show no trend over 2 %, or at warmup_max_s. A launch stops early at max_launch_s."""
+    inferences show no trend over 2 %, or at warmup_max_s. A launch stops early at max_launch_s.
+
+    cold_starts: launches that measure loading without a weight cache, and as many with one; 0: none.
+    """
 
     launches: int = 10
     inferences: int = 50
@@ -29,6 +41,7 @@ class MeasureSettings:
     warmup_inferences: int = 3
     warmup_s: Seconds = 0.3
     warmup_max_s: Seconds = 5.0
+    cold_starts: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +50,8 @@ class LaunchOrder:
 
     attempt is unique for the store's lifetime. inputs are raw little-endian files, one per model input in
     signature order, in the variant's own dtypes; empty means inputs seeded by `seed`. graph is the variant's own,
-    needed by the ops pass to key events to operators. deadline_s bounds the whole process.
+    needed by the ops pass to key events to operators. deadline_s bounds the whole process. signature is the key of
+    the signature to run, None for the first. weight_cache is for the cold pass alone.
     """
 
     attempt: str
@@ -50,6 +64,8 @@ class LaunchOrder:
     inputs: tuple[Path, ...] = ()
     seed: int = 0
     graph: Graph | None = None
+    signature: str | None = None
+    weight_cache: WeightCache = WeightCache.OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +119,28 @@ class OpTable:
     resolution_ns: Nanoseconds | None = None
 
 
+class Api(StrEnum):
+    """Through which face of the runtime a launch ran its model."""
+
+    COMPILED_MODEL = "compiled-model"
+    INTERPRETER = "interpreter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegation:
+    """How much of the graph a delegate took; None is "the runtime does not say".
+
+    delegate: `xnnpack`, `webgpu`, `dispatch`; None where none took part or it is not known which. full: every
+    operator. taken of total operators in so many partitions.
+    """
+
+    delegate: str | None
+    full: bool | None
+    taken: int | None = None
+    total: int | None = None
+    partitions: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryReading:
     """Bytes above the process's level before the model was loaded; None where the system does not say.
@@ -129,6 +167,8 @@ class LaunchRecord:
     observed is the unit that the runtime shows to have run, None if it does not say.
     ops_unavailable says why an ops pass gave no operators. clock_ns is by how much each of cpu_ns is too long, since
     reading the clocks takes time of its own; measured in the same process. None: not known.
+    api is the runtime's face that ran the model; fallback why it was not the first choice, in the runtime's words.
+    adapter names the GPU that ran. weight_cache is what the launch did with it.
     """
 
     attempt: str
@@ -149,6 +189,11 @@ class LaunchRecord:
     ops_unavailable: str | None = None
     memory: MemoryReading | None = None
     clock_ns: Nanoseconds | None = None
+    api: Api | None = None
+    fallback: str | None = None
+    delegation: Delegation | None = None
+    adapter: str | None = None
+    weight_cache: WeightCache = WeightCache.OFF
 
 
 class FailureKind(StrEnum):

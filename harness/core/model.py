@@ -43,7 +43,7 @@ class OpNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """The operators of a model's main graph in file order, with the graph's own input tensors."""
+    """The operators of the graph that is run, in file order, with the graph's own input tensors."""
 
     nodes: tuple[OpNode, ...]
     inputs: tuple[int, ...]
@@ -57,6 +57,8 @@ class Model:
     data is an .npz with one array per input (samples first) and optional `labels`, or None; data_digest is of its
     content.
     random_weights: outputs mean nothing, so fidelity is shown as not meaningful.
+    signature is the key of the signature that is run, None where the file has none; signatures are all keys in file
+    order. notes are sentences the user must see ("input shapes fixed to ...").
     """
 
     name: str
@@ -72,3 +74,6 @@ class Model:
     data_digest: str | None = None
     metric: str | None = None
     random_weights: bool = False
+    signature: str | None = None
+    signatures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Canary
-from harness.core.launch import FailureKind, LaunchRecord, MemoryReading, OpTable
+from harness.core.launch import Api, Delegation, FailureKind, LaunchRecord, MemoryReading, OpTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,8 @@ class Measurement:
     observed is the unit that the runtime shows to have run. ops_unavailable says why ops is None.
     memory_unavailable why memory is None.
     lost counts latency launches of this cell that failed.
+    api, fallback, delegation and adapter are as in LaunchRecord; delegation of the ops pass where that says more.
+    cold are the launches of the cold pass in order, empty where there was none; cold_unavailable why some are missing.
     """
 
     launches: tuple[BlockLaunch, ...]
@@ -39,6 +41,12 @@ class Measurement:
     backend: str | None
     runtime: str
     lost: int = 0
+    api: Api | None = None
+    fallback: str | None = None
+    delegation: Delegation | None = None
+    adapter: str | None = None
+    cold: tuple[LaunchRecord, ...] = ()
+    cold_unavailable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

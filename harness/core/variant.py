@@ -8,11 +8,25 @@ from harness.core.units import Bytes, Decibels, Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpSetting:
+    """What one operator, or all of a type, get instead of the variant's recipe.
+
+    op is a name or a shell pattern of names (an operator goes by its first output); op_type a type (`SOFTMAX`).
+    One of the two is given. recipe None: left as in the source.
+    """
+
+    op: str | None = None
+    op_type: str | None = None
+    recipe: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VariantSpec:
     """A variant that was asked for: a recipe of a model, or a file somebody else built (`prebuilt`).
 
     name is unique within the model; it is the recipe's text where the user gave none. prebuilt_digest is the
-    content's, None where the file could not be read.
+    content's, None where the file could not be read. settings stand in order of precedence, types before names: the
+    last one that fits an operator holds.
     """
 
     model: str
@@ -20,6 +34,7 @@ class VariantSpec:
     recipe: str
     prebuilt: Path | None = None
     prebuilt_digest: str | None = None
+    settings: tuple[OpSetting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,13 +49,15 @@ def read_model(
     data: Path | None = None,
     metric: str | None = None,
     random_weights: bool = False,
+    signature: str | None = None,
 ) -> Model:
-    """Read a source model. Raises ModelUnreadable."""
+    """Read a source model, to be run by the signature of that key, by its first without one. Raises ModelUnreadable."""
     content = _read(path)
     file = _parse(path, content)
-    signature = _signatures(file)[0]
-    _check_inputs(path, signature, file.graphs[signature.graph])
-    if not signature.outputs:
+    signatures = _signatures(file)
+    chosen = _choose(path, signatures, signature)
+    _check_inputs(path, chosen, file.graphs[chosen.graph])
+    if not chosen.outputs:
         raise ModelUnreadable(path, "the graph has no outputs, so there is nothing to run it for; export it with some")
     weights = _weights(file)
     return Model(
@@ -64,27 +66,29 @@ def read_model(
         path=path,
         digest=digest.of_bytes(content),
         size_bytes=len(content),
-        inputs=signature.inputs,
-        outputs=signature.outputs,
-        precision=_precision(weights, signature),
+        inputs=chosen.inputs,
+        outputs=chosen.outputs,
+        precision=_precision(weights, chosen),
         parameters=sum(tensor.elements or 0 for tensor in weights),
         data=data,
         metric=metric,
         random_weights=random_weights,
+        signature=chosen.key,
+        signatures=tuple(each.key for each in signatures if each.key is not None),
     )
 
 
-def read_graph(path: Path) -> Graph:
-    """Read the operators of the main graph. Raises ModelUnreadable."""
+def read_graph(path: Path, signature: str | None = None) -> Graph:
+    """Read the operators of the graph that a signature runs, the first one without. Raises ModelUnreadable."""
     file = _parse(path, _read(path))
-    graph = file.graphs[_signatures(file)[0].graph]
+    graph = file.graphs[_choose(path, _signatures(file), signature).graph]
     nodes = tuple(_node(i, operator, graph.tensors) for i, operator in enumerate(graph.operators))
     return Graph(nodes=nodes, inputs=graph.inputs)
 
 
-def read_macs(path: Path) -> int:
+def read_macs(path: Path, signature: str | None = None) -> int:
     """Multiply-accumulates of one inference, of the operators that have a formula. Raises ModelUnreadable."""
-    return sum(node.macs or 0 for node in read_graph(path).nodes)
+    return sum(node.macs or 0 for node in read_graph(path, signature).nodes)
 
 
 def read_signatures(path: Path) -> tuple[Signature, ...]:
@@ -93,6 +97,16 @@ def read_signatures(path: Path) -> tuple[Signature, ...]:
     Raises ModelUnreadable.
     """
     return _signatures(_parse(path, _read(path)))
+
+
+def _choose(path: Path, signatures: Sequence[Signature], key: str | None) -> Signature:
+    if key is None:
+        return signatures[0]
+    for signature in signatures:
+        if signature.key == key:
+            return signature
+    keys = ", ".join(shorten(each.key) for each in signatures if each.key is not None) or "none"
+    raise ModelUnreadable(path, f"has no signature {shorten(key)}; its signatures: {keys}")
 
 
 def _read(path: Path) -> bytes:

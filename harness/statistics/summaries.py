@@ -10,8 +10,8 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from harness.core.judgement import LatencySummary, LaunchSummary, LoadSummary
-from harness.core.launch import LaunchRecord, LoadTimes
+from harness.core.judgement import ColdStart, LatencySummary, LaunchSummary, LoadSummary, StartFigures
+from harness.core.launch import LaunchRecord, LoadTimes, WeightCache
 from harness.core.outcome import BlockLaunch
 from harness.core.units import Nanoseconds
 
@@ -76,6 +76,30 @@ def summarise_load(loads: Sequence[LoadTimes]) -> LoadSummary:
         cold=whole[0],
         warm=statistics.median(whole[1:]) if len(whole) > 1 else None,
         first=statistics.median(load.first_ns for load in loads),
+    )
+
+
+def summarise_cold_start(records: Sequence[LaunchRecord], unavailable: str | None) -> ColdStart:
+    """Figures of the cold pass's launches by what each did with the weight cache. unavailable: why some are missing."""
+    figures = {cache: _start_figures([r for r in records if r.weight_cache is cache]) for cache in WeightCache}
+    return ColdStart(
+        off=figures[WeightCache.OFF],
+        filled=figures[WeightCache.FILL],
+        used=figures[WeightCache.USE],
+        unavailable=unavailable,
+    )
+
+
+def _start_figures(records: Sequence[LaunchRecord]) -> StartFigures | None:
+    if not records:
+        return None
+    warm = [statistics.median(record.samples_ns) for record in records if record.samples_ns]
+    return StartFigures(
+        environment=statistics.median(record.load.environment_ns for record in records),
+        compile=statistics.median(record.load.compile_ns for record in records),
+        first=statistics.median(record.load.first_ns for record in records),
+        warm=statistics.median(warm) if warm else None,
+        launches=len(records),
     )
 
 

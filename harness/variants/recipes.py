@@ -8,8 +8,11 @@ no method is built yet, so it is refused as unknown.
 import difflib
 import re
 
+from harness.core.compute_unit import ComputeUnit
+from harness.core.device import DeviceFacts
 from harness.core.errors import ModelUnreadable, RecipeUnknown
 from harness.core.model import Model
+from harness.core.variant import OpSetting
 from harness.variants.technique import Kind, Recipe, Step, Stored, Technique
 from harness.variants.tflite import (
     dynamic_int8,
@@ -170,7 +173,7 @@ def is_source(recipe: Recipe, model: Model) -> bool:
     return str(recipe) == model.precision
 
 
-def refusal(recipe: Recipe, model: Model) -> str | None:
+def refusal(recipe: Recipe, model: Model, settings: tuple[OpSetting, ...] = ()) -> str | None:  # noqa: ARG001
     """Why the recipe cannot work on this model, None where it may. Looks at the plan alone, builds nothing."""
     if is_source(recipe, model):
         return None
@@ -178,6 +181,16 @@ def refusal(recipe: Recipe, model: Model) -> str | None:
     if missing:
         return f"{missing[0]} does not exist for {model.format}; it can only name a source that is stored so"
     return _order_refusal(recipe, model.format) or _model_refusal(recipe, model)
+
+
+def lacking(recipe: Recipe, model: Model, device: DeviceFacts) -> str | None:  # noqa: ARG001
+    """Why the runtime of a device cannot run what the recipe makes, None where it may."""
+    return None
+
+
+def warning(recipe: Recipe, model: Model, unit: ComputeUnit) -> str | None:  # noqa: ARG001
+    """What to expect of the recipe on a unit, where that is a surprise."""
+    return None
 
 
 def default_variants(model: Model) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devices.inventory import local_device
 from harness.bench import Origin, Places, begin, loadables, take_in, wishes
-from harness.building import build, refusal_of
+from harness.building import RULES, build
 from harness.campaign import run_campaign
 from harness.config import parse_config
 from harness.core.launch import LaunchRecord
@@ -31,7 +31,7 @@ def measure(root: Path) -> tuple[float, list[LaunchRecord], int]:
     config = parse_config(_CONFIG, source=str(root / "overhead.yaml"))
     intake = take_in(config, places)
     with Store.open(places.store) as store, local_device() as device:
-        plan = make_plan(wishes(config, intake), intake.models, [device.facts], refusal_of)
+        plan = make_plan(wishes(config, intake), intake.models, [device.facts], RULES)
         campaign = begin(store, config, Origin(path=root / "overhead.yaml"), intake, plan, [device.facts])
         stored = store.load(campaign)
         builds = build(store, stored, places.variants, lambda *_: None)

@@ -23,7 +23,7 @@ def say(kind: str, identity: str, **fields: object) -> None:
 def behave(identity: str) -> None:
     """Everything a launch has to say in a latency pass."""
     say("begun", identity, started_at=1.0, runtime="LiteRT 2.3.0")
-    say("loaded", identity, environment_ns=1, compile_ns=2, first_ns=3, accelerated=True)
+    say("loaded", identity, environment_ns=1, compile_ns=2, first_ns=3, delegation=None, adapter=None)
     say("samples", identity, wall_ns=[4, 5], cpu_ns=[4, 5], starts_ns=[0, 9], warmup_ns=[3], clock_ns=1)
     say("done", identity)
 

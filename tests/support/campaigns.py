@@ -12,7 +12,7 @@ from harness.core.variant import Variant
 from harness.journal import Journal
 from harness.plan import Plan, make_plan, schedule
 from harness.store import Store
-from tests.support.plans import a_model, some_wishes
+from tests.support.plans import a_model, some_rules, some_wishes
 
 CAMPAIGN = "c"
 RECIPES = ("float32", "int8")
@@ -23,7 +23,7 @@ def a_scenario(**changes: object) -> Scenario:
 
 
 def a_simulated_plan(device: Device, launches: int = 3) -> Plan:
-    return make_plan(some_wishes(*RECIPES, launches=launches), [a_model()], [device.facts], lambda *_: None)
+    return make_plan(some_wishes(*RECIPES, launches=launches), [a_model()], [device.facts], some_rules())
 
 
 def begin_simulated(store: Store, plan: Plan, device: Device) -> None:

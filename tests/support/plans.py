@@ -1,5 +1,6 @@
 """Small models, devices and wishes for tests of what is planned."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.core.compute_unit import ComputeUnit
@@ -7,7 +8,7 @@ from harness.core.device import DeviceFacts, Exclusion
 from harness.core.launch import MeasureSettings
 from harness.core.model import Model, TensorSpec
 from harness.core.variant import VariantSpec
-from harness.plan import Wishes
+from harness.plan import Rules, Wishes
 
 CPU = ComputeUnit.parse("cpu")
 BUILTIN = ComputeUnit.parse("cpu/builtin")
@@ -38,6 +39,11 @@ def some_facts(name: str = "local", cores: int | None = 2) -> DeviceFacts:
         units=(CPU, BUILTIN),
         exclusions=(Exclusion(what="gpu", reason="no render node"),),
     )
+
+
+def some_rules(refusal: Callable[[VariantSpec, Model], str | None] = lambda *_: None) -> Rules:
+    """Rules that have nothing to say but a refusal."""
+    return Rules(refusal=refusal, lacking=lambda *_: None, warning=lambda *_: None)
 
 
 def some_wishes(

@@ -10,7 +10,7 @@ from harness.journal import Journal, has_latency, is_hopeless
 from harness.plan import Block, Plan, make_plan, schedule
 from harness.store import Store
 from tests.support.launches import a_failure, a_record
-from tests.support.plans import CPU, a_model, some_facts, some_wishes
+from tests.support.plans import CPU, a_model, some_facts, some_rules, some_wishes
 
 OK, BAD = a_record(), a_failure()
 
@@ -40,7 +40,7 @@ def test_only_a_measured_latency_launch_is_one() -> None:
 
 def a_plan() -> Plan:
     wishes = some_wishes("float32", "int8", units=(CPU,), launches=2)
-    return make_plan(wishes, [a_model()], [some_facts()], lambda *_: None)
+    return make_plan(wishes, [a_model()], [some_facts()], some_rules())
 
 
 @pytest.fixture

@@ -10,18 +10,13 @@ from hypothesis import strategies as some
 from harness.core.compute_unit import ComputeUnit
 from harness.core.errors import ConfigError
 from harness.core.launch import Pass
-from harness.core.model import Model
 from harness.core.variant import VariantSpec
 from harness.plan import Plan, estimate, make_plan, schedule, select, why_missing, with_source
-from tests.support.plans import BUILTIN, CPU, GPU, a_model, some_facts, some_wishes
-
-
-def no_refusal(_recipe: str, _model: Model) -> str | None:
-    return None
+from tests.support.plans import BUILTIN, CPU, GPU, a_model, some_facts, some_rules, some_wishes
 
 
 def a_plan(*recipes: str, **wishes: object) -> Plan:
-    return make_plan(some_wishes(*recipes, **wishes), [a_model()], [some_facts()], no_refusal)  # type: ignore[arg-type]
+    return make_plan(some_wishes(*recipes, **wishes), [a_model()], [some_facts()], some_rules())  # type: ignore[arg-type]
 
 
 def test_plan_crosses_variants_and_units() -> None:
@@ -60,7 +55,9 @@ def test_variant_under_the_name_of_the_model_itself_is_refused() -> None:
 
 def test_refused_recipe_is_skipped_with_its_reason_and_not_built() -> None:
     wishes = some_wishes("int8", "float16")
-    plan = make_plan(wishes, [a_model()], [some_facts()], lambda recipe, _: "why not" if recipe == "int8" else None)
+    plan = make_plan(
+        wishes, [a_model()], [some_facts()], some_rules(lambda spec, _: "why not" if spec.recipe == "int8" else None)
+    )
     assert {plan.skipped[cell.id] for cell in plan.cells if cell.variant == "int8"} == {"why not"}
     assert "int8" not in [spec.name for spec in plan.specs]
 

@@ -17,7 +17,7 @@ from harness.plan import make_plan
 from harness.results import assemble
 from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
 from tests.support.launches import a_failure, a_record
-from tests.support.plans import CPU, a_model, some_facts, some_wishes
+from tests.support.plans import CPU, a_model, some_facts, some_rules, some_wishes
 
 _CAMPAIGN = Campaign(id="c", name="c", started_at=0.0, ended_at=1.0, config="", command="", seed=0, version="0")
 _CANARY = Canary(median_ns=1e6, samples_ns=(1e6,))
@@ -48,7 +48,7 @@ class Records:
 
     def __init__(self) -> None:
         self.plan = make_plan(
-            some_wishes("float32", "int8", units=(CPU,), launches=10), [a_model()], [some_facts()], lambda *_: None
+            some_wishes("float32", "int8", units=(CPU,), launches=10), [a_model()], [some_facts()], some_rules()
         )
         self.blocks: list[BlockRecord] = []
         self.launches: list[StoredLaunch] = []

@@ -9,7 +9,7 @@ from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, Fidelity
 from harness.plan import make_plan
 from reports.listings import by_reason, devices_text, duration, plan_text, table_text, variants_text
-from tests.support.plans import GPU, a_model, some_facts, some_wishes
+from tests.support.plans import GPU, a_model, some_facts, some_rules, some_wishes
 from tests.support.results import a_variant
 
 
@@ -22,7 +22,7 @@ def test_entry_of_several_lines_stays_one() -> None:
 
 
 def test_plan_gives_each_reason_once_and_whole() -> None:
-    plan = make_plan(some_wishes("int8", units=(GPU,)), [a_model()], [some_facts()], lambda *_: None)
+    plan = make_plan(some_wishes("int8", units=(GPU,)), [a_model()], [some_facts()], some_rules())
     reason = "no render node" + " anywhere" * 20
     text = plan_text(plan.cells, {cell.id: reason for cell in plan.cells}, (), 0.0)
     assert text.count(reason) == 1

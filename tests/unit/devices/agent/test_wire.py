@@ -62,8 +62,18 @@ def said(kind: str, **fields: object) -> dict[str, Any]:
 
 
 BEGUN = said("begun", started_at=1.2, runtime="LiteRT 2.3.0")
-LOADED = said("loaded", environment_ns=10, compile_ns=20, first_ns=30, accelerated=True)
-PARTLY = said("loaded", environment_ns=10, compile_ns=20, first_ns=30, accelerated=False)
+
+
+def taken_by(delegate: str | None, *, full: bool) -> dict[str, object]:
+    return {"delegate": delegate, "full": full, "taken": None, "total": None, "partitions": None}
+
+
+LOADED = said(
+    "loaded", environment_ns=10, compile_ns=20, first_ns=30, delegation=taken_by("xnnpack", full=True), adapter=None
+)
+PARTLY = said(
+    "loaded", environment_ns=10, compile_ns=20, first_ns=30, delegation=taken_by(None, full=False), adapter=None
+)
 SAMPLES = said("samples", wall_ns=[5, 6], cpu_ns=[4, 5], starts_ns=[0, 7], warmup_ns=[30], clock_ns=2)
 DONE = said("done")
 EVENT = {"tag": "Copy", "type": 8, "first": 0, "second": 0, "elapsed_us": [1, 2]}
