@@ -187,6 +187,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
         facts = [device.facts for device in targets.values()]
         intake = take_in(chosen, places)
         made = _plan(chosen, intake, facts, only)
+        _say_warnings(made)
         campaign = begin(store, chosen, Origin(path=path, dry_run=dry_run), intake, made, facts)
         return _measure(store, campaign, targets, places)
 
@@ -335,6 +336,11 @@ def _say_pruned(places: "Places") -> int:
 def _enter(targets: "Sequence[Device]", stack: ExitStack) -> "dict[str, Device]":
     entered = [stack.enter_context(device) for device in targets]
     return {device.facts.name: device for device in entered}
+
+
+def _say_warnings(made: "Plan") -> None:
+    for warning in made.warnings:
+        click.echo(f"{warning.what}: {warning.reason}", err=True)
 
 
 def _say_unreadable(failed: "Sequence[ModelFailed]") -> None:

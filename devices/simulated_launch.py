@@ -11,13 +11,15 @@ from devices.simulated_body import Body
 from devices.simulated_ops import split_by_work
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Conditions
-from harness.core.launch import LaunchOrder, LaunchRecord, LoadTimes, MemoryReading, OpTable, Pass
+from harness.core.launch import LaunchOrder, LaunchRecord, LoadTimes, MemoryReading, OpTable, Pass, WeightCache
 from harness.core.units import Bytes, Nanoseconds
 
 RUNTIME = "simulated"
 VERSION = "1"
 _FIRST_INFERENCE_FACTOR = 3.0
 _RUNTIME_BYTES = 3_000_000
+_COLD_INFERENCES = 5
+_CACHED_COMPILE = 0.3  # of compiling, where the packed weights are read and not made
 _NS = 1e9
 
 
@@ -55,8 +57,9 @@ class Launch:
         """Load, warm up and take samples; look reads the conditions before and after."""
         before = look()
         load = self._load()
-        warmup = self._warm_up()
-        samples = self._measure()
+        cold = self._order.pass_ is Pass.COLD
+        warmup = [] if cold else self._warm_up()
+        samples = self._measure(_COLD_INFERENCES if cold else self._order.settings.inferences)
         return LaunchRecord(
             attempt=self._order.attempt,
             pass_=self._order.pass_,
@@ -75,10 +78,13 @@ class Launch:
             ops=self._ops(samples),
             ops_unavailable=self._ops_unavailable(),
             memory=self._memory(),
+            weight_cache=self._order.weight_cache,
         )
 
     def _load(self) -> LoadTimes:
         compile_ns = self._scenario.compile_ns_per_byte * (self._truth.size_bytes or 0)
+        if self._order.weight_cache is WeightCache.USE:
+            compile_ns *= _CACHED_COMPILE
         return LoadTimes(
             environment_ns=self._spend(self._scenario.environment_ns),
             compile_ns=self._spend(compile_ns),
@@ -100,11 +106,11 @@ class Launch:
             samples.append(self._infer())
         return samples
 
-    def _measure(self) -> list[_Sample]:
-        settings = self._order.settings
+    def _measure(self, inferences: int) -> list[_Sample]:
+        limit_s = self._order.settings.max_launch_s
         samples = [self._infer()]
         begun = self._body.now
-        while len(samples) < settings.inferences and self._body.now - begun < settings.max_launch_s:
+        while len(samples) < inferences and self._body.now - begun < limit_s:
             samples.append(self._infer())
         return samples
 
