@@ -22,8 +22,9 @@ def a_scenario(**changes: object) -> Scenario:
     return Scenario(name="sim", latency_ns={"float32": 2e6, "int8": 1e6}, **changes)  # type: ignore[arg-type]
 
 
-def a_simulated_plan(device: Device, launches: int = 3) -> Plan:
-    return make_plan(some_wishes(*RECIPES, launches=launches), [a_model()], [device.facts], some_rules())
+def a_simulated_plan(device: Device, launches: int = 3, cold_starts: int = 0) -> Plan:
+    wishes = some_wishes(*RECIPES, launches=launches, cold_starts=cold_starts)
+    return make_plan(wishes, [a_model()], [device.facts], some_rules())
 
 
 def begin_simulated(store: Store, plan: Plan, device: Device) -> None:

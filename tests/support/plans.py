@@ -47,7 +47,15 @@ def some_rules(refusal: Callable[[VariantSpec, Model], str | None] = lambda *_: 
 
 
 def some_wishes(
-    *recipes: str, model: str = "m", units: tuple[ComputeUnit, ...] | None = None, launches: int = 4
+    *recipes: str,
+    model: str = "m",
+    units: tuple[ComputeUnit, ...] | None = None,
+    launches: int = 4,
+    cold_starts: int = 0,
 ) -> Wishes:
     specs = tuple(VariantSpec(model=model, name=recipe, recipe=recipe) for recipe in recipes)
-    return Wishes(specs={model: specs}, units=units, settings=MeasureSettings(launches=launches, inferences=5))
+    return Wishes(
+        specs={model: specs},
+        units=units,
+        settings=MeasureSettings(launches=launches, inferences=5, cold_starts=cold_starts),
+    )

@@ -1,5 +1,6 @@
 """Carrying out a plan: what is launched, what is passed over, what an interruption leaves."""
 
+import dataclasses
 import signal
 import time
 from collections import Counter
@@ -9,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from devices.scenario import Fault
-from harness.campaign import Countdown, Progress, launch_order
+from harness.campaign import Countdown, Progress, launch_order, run_campaign
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, DeviceFacts
 from harness.core.errors import DeviceLost, StoreError
-from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, Pass
-from harness.plan import schedule
+from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, LaunchRecord, Pass
+from harness.journal import Journal
+from harness.plan import make_plan, schedule
 from harness.store import BlockRecord, Store, StoredLaunch
-from tests.support.campaigns import CAMPAIGN, a_simulated_plan, begin_simulated, carry_on, loadables, simulated
+from tests.support.campaigns import CAMPAIGN, RECIPES, a_simulated_plan, begin_simulated, carry_on, loadables, simulated
+from tests.support.plans import a_model, some_rules, some_wishes
 
 # float32 and int8 on three units: 3 latency launches, 1 per-op and 1 memory launch each.
 CELLS, LAUNCHES = 6, 6 * (3 + 1 + 1)
@@ -73,6 +76,30 @@ def test_cell_that_crashes_at_once_costs_one_launch(store: Store, tmp_path: Path
     assert sum(counts(store).values()) == LAUNCHES - 4
 
 
+def test_cold_starts_are_measured_with_the_weight_cache_and_without(store: Store, tmp_path: Path) -> None:
+    with simulated() as device:
+        plan = a_simulated_plan(device, cold_starts=2)
+        begin_simulated(store, plan, device)
+        assert carry_on(store, plan, device, tmp_path) == ()
+    cell = next(cell for cell in plan.cells if str(cell.unit) == "cpu")
+    outcomes = [launch.outcome for launch in store.load(CAMPAIGN).launches if launch.cell == cell.id]
+    cold = [o.weight_cache.value for o in outcomes if isinstance(o, LaunchRecord) and o.pass_ is Pass.COLD]
+    assert cold == ["fill", "off", "use", "use", "off"]
+
+
+def test_devices_of_one_machine_take_turns(store: Store, tmp_path: Path) -> None:
+    turns: list[str] = []
+    devices = {name: Neighbour(name, turns) for name in ("a", "b")}
+    facts = [device.facts for device in devices.values()]
+    plan = make_plan(some_wishes(*RECIPES, launches=2), [a_model()], facts, some_rules())
+    begin_simulated(store, plan, devices["a"])
+    journal = Journal(store, store.load(CAMPAIGN))
+    blocks = schedule(plan.runnable(), 0)
+    assert run_campaign(blocks, loadables(tmp_path), devices, journal, lambda _: None) == ()
+    assert turns == sorted(turns)
+    assert set(turns) == {"a", "b"}
+
+
 def test_lost_device_is_given_up_and_resumed(store: Store, tmp_path: Path) -> None:
     lost = Fault(kind=FailureKind.LOST, at_launch=7)
     with simulated(faults=(lost,)) as device:
@@ -82,7 +109,9 @@ def test_lost_device_is_given_up_and_resumed(store: Store, tmp_path: Path) -> No
     assert "sim" in reason
     with simulated() as device:
         assert carry_on(store, plan, device, tmp_path) == ()
-    assert set(counts(store)) == {(cell.id, pass_) for cell in plan.cells for pass_ in Pass}
+    assert set(counts(store)) == {
+        (cell.id, pass_) for cell in plan.cells for pass_ in (Pass.LATENCY, Pass.OPS, Pass.MEMORY)
+    }
 
 
 class Unreliable:
@@ -137,6 +166,23 @@ def test_launch_that_takes_the_agent_down_twice_costs_its_cell_alone(store: Stor
     failed = {launch.cell for launch in store.load(CAMPAIGN).launches if isinstance(launch.outcome, LaunchFailure)}
     assert failed == {cell.id for cell in plan.cells if cell.variant == "int8"}
     assert sum(counts(store).values()) == 3 * (5 + 1)
+
+
+class Neighbour(Unreliable):
+    """One of several devices that are the same machine; notes whose turn it was."""
+
+    def __init__(self, name: str, turns: list[str]) -> None:
+        super().__init__(at=-1)
+        self._turns = turns
+        self._facts = dataclasses.replace(self._device.facts, name=name, machine="one")
+
+    @property
+    def facts(self) -> DeviceFacts:
+        return self._facts
+
+    def launch(self, order: LaunchOrder) -> LaunchOutcome:
+        self._turns.append(self._facts.name)
+        return super().launch(order)
 
 
 class Forgetful(Unreliable):

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
 from harness.core.errors import ConfigError
-from harness.core.launch import Pass
-from harness.core.variant import VariantSpec
-from harness.plan import Plan, estimate, make_plan, schedule, select, why_missing, with_source
+from harness.core.launch import MeasureSettings, Pass
+from harness.core.variant import OpSetting, VariantSpec
+from harness.plan import Plan, Wishes, estimate, make_plan, schedule, select, weight_cache, why_missing, with_source
 from tests.support.plans import BUILTIN, CPU, GPU, a_model, some_facts, some_rules, some_wishes
 
 
@@ -76,12 +77,42 @@ def test_any_thread_count_up_to_the_cores_can_run(unit: str) -> None:
     assert why_missing(ComputeUnit.parse(unit), some_facts()) is None
 
 
-def test_more_threads_than_cores_are_refused() -> None:
-    assert why_missing(ComputeUnit.parse("cpu:3"), some_facts()) == "cpu:3 asks for 3 threads, local has 2 cores"
+def test_more_threads_than_cores_can_run() -> None:
+    assert why_missing(ComputeUnit.parse("cpu:64"), some_facts()) is None
 
 
-def test_unknown_core_count_refuses_no_threads() -> None:
-    assert why_missing(ComputeUnit.parse("cpu:64"), some_facts(cores=None)) is None
+def test_recipe_that_the_runtime_lacks_is_skipped_on_that_device_and_built_for_the_others() -> None:
+    rules = dataclasses.replace(
+        some_rules(), lacking=lambda _, __, device: "no kernel" if device.name == "old" else None
+    )
+    plan = make_plan(some_wishes("int8"), [a_model()], [some_facts(), some_facts("old")], rules)
+    assert {cell.device for cell in plan.cells if plan.skipped.get(cell.id) == "no kernel"} == {"old"}
+    assert "int8" in [spec.name for spec in plan.specs]
+
+
+def test_warning_is_given_once_for_all_units() -> None:
+    rules = dataclasses.replace(some_rules(), warning=lambda spec, *_: "slow" if spec.recipe == "int8" else None)
+    plan = make_plan(some_wishes("int8"), [a_model()], [some_facts()], rules)
+    assert [(warning.what, warning.reason) for warning in plan.warnings] == [("m int8", "slow")]
+
+
+def test_op_settings_make_another_cell() -> None:
+    def cell(*settings: OpSetting) -> Cell:
+        spec = VariantSpec(model="m", name="x", recipe="int8", settings=settings)
+        wishes = Wishes(specs={"m": (spec,)}, units=(CPU,), settings=MeasureSettings())
+        return make_plan(wishes, [a_model()], [some_facts()], some_rules()).cells[-1]
+
+    assert cell().id == cell().id
+    assert cell(OpSetting(op="logits")).id != cell().id
+
+
+def test_another_signature_than_the_first_makes_another_cell() -> None:
+    def cell(signature: str) -> Cell:
+        model = dataclasses.replace(a_model(), signatures=("encode", "decode"), signature=signature)
+        return make_plan(some_wishes(), [model], [some_facts()], some_rules()).cells[0]
+
+    assert (cell("encode").signature, cell("decode").signature) == (None, "decode")
+    assert cell("encode").id != cell("decode").id
 
 
 def test_unit_that_nobody_mentions_is_refused_with_what_there_is() -> None:
@@ -111,6 +142,19 @@ def test_each_cell_gets_its_launches_then_one_of_each_other_pass() -> None:
     assert launches == {(cell.id, pass_): count for cell in cells for pass_, count in expected.items()}
 
 
+def test_cold_starts_fill_the_weight_cache_then_alternate_with_and_without() -> None:
+    cells = a_plan("int8", units=(CPU,), cold_starts=2).cells
+    block = next(block for block in schedule(cells, 0) if block.pass_ is Pass.COLD)
+    assert len(set(block.cells)) == 1
+    assert [weight_cache(block, place).value for place in range(5)] == ["fill", "off", "use", "use", "off"]
+
+
+def test_cold_starts_of_kernels_that_pack_no_weights_know_no_cache() -> None:
+    cells = a_plan("int8", units=(BUILTIN,), cold_starts=2).cells
+    block = next(block for block in schedule(cells, 0) if block.pass_ is Pass.COLD)
+    assert [weight_cache(block, place).value for place in range(len(block.cells))] == ["off", "off"]
+
+
 def test_every_second_block_mirrors_the_one_before() -> None:
     blocks = [b for b in schedule(a_plan("int8", "float16").cells, 3) if b.pass_ is Pass.LATENCY]
     for first, second in zip(blocks[::2], blocks[1::2], strict=True):
@@ -136,6 +180,11 @@ def test_other_seed_other_order() -> None:
 def test_blocks_have_keys_of_their_own() -> None:
     blocks = schedule(a_plan("int8", "float16").cells, 0)
     assert len({block.key for block in blocks}) == len(blocks)
+
+
+def test_cold_starts_are_in_the_estimate() -> None:
+    with_cold, without = (a_plan("int8", cold_starts=count).cells for count in (3, 0))
+    assert estimate(with_cold, {}) > estimate(without, {})
 
 
 def test_heavier_model_is_expected_to_take_longer() -> None:

@@ -10,7 +10,7 @@ from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Canary
 from harness.core.judgement import Verdict
-from harness.core.launch import FailureKind, LaunchOutcome, Pass
+from harness.core.launch import FailureKind, LaunchOutcome, LaunchRecord, LoadTimes, Pass, WeightCache
 from harness.core.outcome import Failed, Invalid, Measured, Skipped
 from harness.core.variant import BuildFailed, Variant
 from harness.plan import make_plan
@@ -46,10 +46,9 @@ def a_variant(name: str, size: int = 1000) -> Variant:
 class Records:
     """A stored campaign under construction: `float32` (the source) and `int8` on `cpu`."""
 
-    def __init__(self) -> None:
-        self.plan = make_plan(
-            some_wishes("float32", "int8", units=(CPU,), launches=10), [a_model()], [some_facts()], some_rules()
-        )
+    def __init__(self, cold_starts: int = 0) -> None:
+        wishes = some_wishes("float32", "int8", units=(CPU,), launches=10, cold_starts=cold_starts)
+        self.plan = make_plan(wishes, [a_model()], [some_facts()], some_rules())
         self.blocks: list[BlockRecord] = []
         self.launches: list[StoredLaunch] = []
 
@@ -92,8 +91,8 @@ class Records:
         return next(cell for cell in self.assemble(**changes).cells if cell.cell.variant == variant)
 
 
-def ten_blocks(ratio: float) -> Records:
-    records = Records()
+def ten_blocks(ratio: float, cold_starts: int = 0) -> Records:
+    records = Records(cold_starts)
     for index in range(10):
         noise = 1 + index % 3 / 1000
         slow = ("float32", a_record(median_ns=round(1e6 * noise)))
@@ -201,3 +200,34 @@ def test_failed_memory_pass_leaves_its_words() -> None:
     assert isinstance(outcome, Measured)
     assert outcome.measurement.memory is None
     assert outcome.measurement.memory_unavailable == "killed"
+
+
+def test_cold_start_stands_apart_by_what_was_done_with_the_weight_cache() -> None:
+    records = ten_blocks(0.5, cold_starts=1)
+    starts = [
+        (cache, compile_ns) for cache, compile_ns in ((WeightCache.FILL, 9), (WeightCache.OFF, 5), (WeightCache.USE, 1))
+    ]
+    records.block(0, *(("int8", a_cold_start(cache, compile_ns)) for cache, compile_ns in starts), pass_=Pass.COLD)
+    cold = records.result("int8").cold
+    assert cold is not None
+    assert [figures.compile if figures else None for figures in (cold.filled, cold.off, cold.used)] == [9, 5, 1]
+    assert cold.unavailable is None
+
+
+def test_failed_cold_start_leaves_its_words_and_the_others_their_figures() -> None:
+    records = ten_blocks(0.5, cold_starts=1)
+    outcomes = (("int8", a_failure(Pass.COLD, "no cache here")), ("int8", a_cold_start(WeightCache.OFF, 5)))
+    records.block(0, *outcomes, pass_=Pass.COLD)
+    cold = records.result("int8").cold
+    assert cold is not None
+    assert (cold.used, cold.unavailable) == (None, "no cache here")
+    assert cold.off is not None
+
+
+def test_without_cold_starts_nothing_is_said_of_them() -> None:
+    assert ten_blocks(0.5).result("int8").cold is None
+
+
+def a_cold_start(cache: WeightCache, compile_ns: float) -> LaunchRecord:
+    load = LoadTimes(environment_ns=1, compile_ns=compile_ns, first_ns=1)
+    return dataclasses.replace(a_record(), pass_=Pass.COLD, weight_cache=cache, load=load)
