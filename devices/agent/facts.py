@@ -9,7 +9,7 @@ import re
 import sys
 
 from .conditions import kilobytes, run, text_of
-from .runtimes import find_litert
+from .runtimes import find
 
 # Where an accelerator would show itself. Patterns below root; `usb` entries are vendor:product.
 _SIGNS = {
@@ -35,7 +35,6 @@ _MAC_SIGNS = {"gpu": "Metal", "npu": "Neural Engine"}
 
 def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict[str, object]:
     """The `facts` of docs/agent-protocol.md."""
-    found = find_litert(search)
     mac = system == "darwin"
     return {
         "system": system,
@@ -44,7 +43,7 @@ def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict
         "processor": _line(run(("sysctl", "-n", "machdep.cpu.brand_string"))) if mac else _linux_processor(root),
         "cores": _cores(),
         "memory_bytes": _mac_memory() if mac else kilobytes(text_of(os.path.join(root, "proc/meminfo")), "MemTotal"),
-        "runtimes": [] if found is None else [found],
+        "runtimes": find(search),
         "accelerators": _mac_accelerators() if mac else _linux_accelerators(root),
     }
 

@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     """Serve stdin until it ends or `stop` comes. Everything that was started is ended by then."""
     parser = argparse.ArgumentParser(prog="agent.pyz supervise")
     parser.add_argument("--root", default="/", help="where the system's files are")
-    parser.add_argument("--search", action="append", help="where LiteRT is looked for, instead of sys.path")
+    parser.add_argument("--search", action="append", help="where runtimes are looked for, instead of sys.path")
     parser.add_argument("--launch", type=json.loads, help="JSON list: what to start for a launch, instead of this file")
     options = parser.parse_args(argv)
     own = [sys.executable, "-I", "-S", os.path.abspath(sys.argv[0]), "launch"]
@@ -56,7 +56,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._requests = b""
         self._child: Child | None = None
-        self._runtime: dict[str, object] | None = None
+        self._runtimes: list[dict[str, object]] = []
         self._open = True
         self._parent = os.getppid()
         self._next_beat = time.monotonic()
@@ -162,7 +162,7 @@ class Supervisor:
 
     def _start(self, identity: str, request: dict[str, object]) -> None:
         order = protocol.check_order(request["order"])
-        runtime = self._find_runtime()
+        runtime = self._find_runtime(order["runtime"])  # type: ignore[arg-type]
         before = conditions.read(self._root)
         line = json.dumps(
             {"v": protocol.VERSION, "id": identity, "order": order, "runtime": runtime, "path": self._path()}
@@ -180,13 +180,15 @@ class Supervisor:
         """Where a launch, which starts without site-packages, may import from."""
         return [os.path.abspath(entry) for entry in [*self._search, *sys.path[1:]] if entry]
 
-    def _find_runtime(self) -> dict[str, object]:
+    def _find_runtime(self, name: str | None) -> dict[str, object]:
         """Found once: looking through sys.path is not for every launch."""
-        if self._runtime is None:
-            self._runtime = runtimes.find_litert(self._search)
-        if self._runtime is None:
-            raise ProtocolError("LiteRT was not found in {}; install ai-edge-litert there".format(self._search))
-        return self._runtime
+        found = runtimes.choose(self._runtimes, name)
+        if found is None:
+            self._runtimes = runtimes.find(self._search)
+            found = runtimes.choose(self._runtimes, name)
+        if found is None:
+            raise ProtocolError(runtimes.lacking(self._runtimes, name, self._search))
+        return found
 
     def _pass_on(self, child: Child) -> None:
         for said, line in child.read_lines():
