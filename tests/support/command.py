@@ -10,14 +10,16 @@ RUN_BENCH = Path(__file__).parents[2] / "run_bench.py"
 LIMIT_S = 240.0
 
 
-def run_bench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_bench(
+    *arguments: object, cwd: Path | None = None, limit_s: float = LIMIT_S, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run `run_bench.py` with arguments. Its bench folder is the caller's: pass --bench."""
     return subprocess.run(
         argv(*arguments),
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=limit_s,
         check=False,
         env={**os.environ, **environment},
     )
