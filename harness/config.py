@@ -135,7 +135,7 @@ class ModelFolder(_Form):
     def models(self) -> tuple[FileModel, ...]:
         """The files there are now, in order of their names."""
         found = sorted(Path(file) for file in glob(str(self.path), recursive=True) if Path(file).is_file())
-        return tuple(FileModel(path=file, variants=self.variants) for file in found)
+        return tuple(FileModel(path=str(file.absolute()), variants=self.variants) for file in found)
 
 
 class PrebuiltVariant(_Form):
