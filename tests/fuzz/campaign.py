@@ -43,7 +43,7 @@ def throw(sources: Mapping[str, bytes], folder: Path, *, count: int, seed: int) 
     ends = _ends(json.loads(shown.stdout))
     faults += [f"{name}: no row tells what became of it" for name in names if name not in ends]
     faults += [f"{name}: {end}" for name, end in ends.items() if end.startswith("!")]
-    return Survived(models=count, ends=Counter(ends.values()), faults=tuple(faults))
+    return Survived(models=count, ends=dict(Counter(ends.values())), faults=tuple(faults))
 
 
 def _write(sources: Mapping[str, bytes], folder: Path, count: int, seed: int) -> list[str]:
