@@ -17,12 +17,12 @@ MEGABYTE = 1 << 20
 
 
 def say(kind: str, identity: str, **fields: object) -> None:
-    print(json.dumps({"v": 1, "id": identity, "say": kind, **fields}), flush=True)
+    print(json.dumps({"v": 2, "id": identity, "say": kind, **fields}), flush=True)
 
 
 def behave(identity: str) -> None:
     """Everything a launch has to say in a latency pass."""
-    say("begun", identity, started_at=1.0, runtime="LiteRT 2.3.0")
+    say("begun", identity, started_at=1.0, runtime="LiteRT 2.3.0", api="compiled-model")
     say("loaded", identity, environment_ns=1, compile_ns=2, first_ns=3, delegation=None, adapter=None)
     say("samples", identity, wall_ns=[4, 5], cpu_ns=[4, 5], starts_ns=[0, 9], warmup_ns=[3], clock_ns=1)
     say("done", identity)
@@ -71,7 +71,7 @@ def talk_forever(identity: str) -> None:
 
 
 def garbage(identity: str) -> None:
-    say("begun", identity, started_at=1.0, runtime="LiteRT 2.3.0")
+    say("begun", identity, started_at=1.0, runtime="LiteRT 2.3.0", api="compiled-model")
     print("Segmentation fault (core dumped) %!", flush=True)
     time.sleep(LONG_S)
 
@@ -82,7 +82,7 @@ def unknown_key(identity: str) -> None:
 
 
 def other_version(identity: str) -> None:
-    print(json.dumps({"v": 2, "id": identity, "say": "done"}), flush=True)
+    print(json.dumps({"v": 1, "id": identity, "say": "done"}), flush=True)
     time.sleep(LONG_S)
 
 

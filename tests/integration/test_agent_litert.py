@@ -270,7 +270,7 @@ def test_a_launch_dies_when_nobody_listens_any_more(tmp_path: Path, cnn: Path) -
     """Without a supervisor's kill and without a parent's death: only its stdin ends."""
     endless = MeasureSettings(inferences=10**9, max_launch_s=600.0)
     order = encode(an_order(cnn, settings=endless))
-    request = {"v": 1, "id": "1", "order": order, "runtime": find_litert(sys.path), "path": []}
+    request = {"v": 2, "id": "1", "order": order, "runtime": find_litert(sys.path), "path": []}
     argv = (sys.executable, "-I", "-S", str(bundle_file(tmp_path)), "launch")
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:

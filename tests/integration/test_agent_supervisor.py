@@ -32,7 +32,7 @@ class Talk:
         self.process.stdin.flush()
 
     def ask(self, identity: str, do: str, **fields: object) -> None:
-        self.write(json.dumps({"v": 1, "id": identity, "do": do, **fields}).encode())
+        self.write(json.dumps({"v": 2, "id": identity, "do": do, **fields}).encode())
 
     def hear(self, *kinds: str) -> dict[str, Any]:
         """The next message that says one of kinds."""
@@ -77,25 +77,25 @@ def talk(tmp_path: Path) -> Iterator[Talk]:
 
 def test_it_greets_with_its_process_and_python(talk: Talk) -> None:
     version = ".".join(str(part) for part in sys.version_info[:3])
-    assert talk.hear("hello") == {"v": 1, "say": "hello", "pid": talk.process.pid, "python": version}
+    assert talk.hear("hello") == {"v": 2, "say": "hello", "pid": talk.process.pid, "python": version}
 
 
 def test_its_heart_beats(talk: Talk) -> None:
-    assert talk.hear("heartbeat") == {"v": 1, "say": "heartbeat"}
-    assert talk.hear("heartbeat") == {"v": 1, "say": "heartbeat"}
+    assert talk.hear("heartbeat") == {"v": 2, "say": "heartbeat"}
+    assert talk.hear("heartbeat") == {"v": 2, "say": "heartbeat"}
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         (b"hello", "not a JSON line"),
-        (b'{"v": 2, "id": "1", "do": "facts"}', "protocol version 2, this end speaks 1"),
-        (b'{"v": 1, "id": "1", "do": "dance"}', "one of canary, cancel"),
-        (b'{"v": 1, "id": 1, "do": "facts"}', "a text `id`"),
-        (b'{"v": 1, "id": "1", "do": "facts", "about": "you"}', "unknown keys ['about']"),
-        (b'{"v": 1, "id": "1", "do": "launch"}', "missing keys ['order']"),
-        (b'{"v": 1, "id": "1", "do": "launch", "order": {}}', "order: unknown keys [], missing keys"),
-        (b'{"v": 1, "id": "1", "do": "cancel", "launch": "9"}', "launch 9 is not running"),
+        (b'{"v": 1, "id": "1", "do": "facts"}', "protocol version 1, this end speaks 2"),
+        (b'{"v": 2, "id": "1", "do": "dance"}', "one of canary, cancel"),
+        (b'{"v": 2, "id": 1, "do": "facts"}', "a text `id`"),
+        (b'{"v": 2, "id": "1", "do": "facts", "about": "you"}', "unknown keys ['about']"),
+        (b'{"v": 2, "id": "1", "do": "launch"}', "missing keys ['order']"),
+        (b'{"v": 2, "id": "1", "do": "launch", "order": {}}', "order: unknown keys [], missing keys"),
+        (b'{"v": 2, "id": "1", "do": "cancel", "launch": "9"}', "launch 9 is not running"),
         (b"[" * 40_000, "longer than 32768"),
     ],
 )

@@ -21,8 +21,8 @@ from harness.core.device import DeviceFacts
 from harness.core.errors import DeviceBusy, DeviceLost
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, MeasureSettings, Pass
 
-HELLO = {"v": 1, "say": "hello", "pid": 7, "python": "3.7.3"}
-BEAT = {"v": 1, "say": "heartbeat"}
+HELLO = {"v": 2, "say": "hello", "pid": 7, "python": "3.7.3"}
+BEAT = {"v": 2, "say": "heartbeat"}
 CONDITIONS = {
     "taken_at": 1.0,
     "temperatures": {},
@@ -106,7 +106,7 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
 
 
 def canary(identity: str, *samples: object) -> dict[str, object]:
-    return {"v": 1, "id": identity, "say": "canary", "samples_ns": list(samples)}
+    return {"v": 2, "id": identity, "say": "canary", "samples_ns": list(samples)}
 
 
 def an_order() -> LaunchOrder:
@@ -156,8 +156,8 @@ def test_a_busy_device_starts_no_agent(tmp_path: Path) -> None:
 
 
 def test_an_agent_of_another_version_is_lost_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(DeviceLost, match="protocol version 2, this end speaks 1"):
-        a_device(Play(tmp_path, {**HELLO, "v": 2})).__enter__()
+    with pytest.raises(DeviceLost, match="protocol version 1, this end speaks 2"):
+        a_device(Play(tmp_path, {**HELLO, "v": 1})).__enter__()
 
 
 def test_heartbeats_and_leftovers_of_older_requests_are_passed_over(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_question_under_way_when_the_device_is_left_is_not_asked_again(tmp_pat
 @pytest.mark.parametrize("key", ["temperatures", "clocks_mhz"])
 def test_a_reading_that_is_no_number_is_nonsense_too(tmp_path: Path, key: str) -> None:
     before = {**CONDITIONS, key: {"cpu0": "hot"}}
-    started = {"v": 1, "id": "1", "say": "started", "pid": 7, "before": before}
+    started = {"v": 2, "id": "1", "say": "started", "pid": 7, "before": before}
     with a_device(Play(tmp_path, HELLO, started)) as device:
         outcome = device.launch(an_order())
     assert isinstance(outcome, LaunchFailure)
@@ -232,7 +232,7 @@ def test_a_reading_that_is_no_number_is_nonsense_too(tmp_path: Path, key: str) -
 
 
 def test_an_order_that_the_agent_refuses_is_a_failure_in_its_words(tmp_path: Path) -> None:
-    refusal = {"v": 1, "id": "1", "say": "refused", "error": "LiteRT was not found"}
+    refusal = {"v": 2, "id": "1", "say": "refused", "error": "LiteRT was not found"}
     with a_device(Play(tmp_path, HELLO, refusal)) as device:
         outcome = device.launch(an_order())
     assert isinstance(outcome, LaunchFailure)
@@ -243,8 +243,8 @@ def test_an_order_that_the_agent_refuses_is_a_failure_in_its_words(tmp_path: Pat
     "nonsense",
     [
         "%!",
-        {"v": 1, "id": "1", "say": "canary", "samples_ns": [1], "mood": "good"},
-        {"v": 1, "id": "1"},
+        {"v": 2, "id": "1", "say": "canary", "samples_ns": [1], "mood": "good"},
+        {"v": 2, "id": "1"},
         canary("1"),
         canary("1", "soon"),
         canary("1", None),

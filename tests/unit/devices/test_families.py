@@ -26,7 +26,7 @@ def told(**changes: object) -> dict[str, Any]:
 
 
 def accelerator(unit: str, found: list[str], looked_for: list[str]) -> dict[str, object]:
-    return {"unit": unit, "found": found, "looked_for": looked_for}
+    return {"unit": unit, "found": found, "looked_for": looked_for, "adapters": []}
 
 
 def test_a_device_is_what_it_told() -> None:

@@ -18,6 +18,7 @@ def an_order(**changes: object) -> dict[str, Any]:
         "warmup_inferences": 3,
         "warmup_s": 0.1,
         "warmup_max_s": 1.0,
+        "cold_starts": 0,
     }
     order: dict[str, Any] = {
         "attempt": "a1",
@@ -29,6 +30,11 @@ def an_order(**changes: object) -> dict[str, Any]:
         "deadline_s": 5.0,
         "inputs": [],
         "seed": 0,
+        "signature": None,
+        "api": None,
+        "runtime": None,
+        "dispatch": None,
+        "weight_cache": "off",
     }
     return {**order, **changes}
 
@@ -48,6 +54,9 @@ def test_an_order_of_the_right_form_is_accepted() -> None:
         (an_order(unit={"kind": "cpu", "backend": None, "threads": 1, "cores": 2}), "cores"),
         (an_order(settings={}), "inferences"),
         (an_order(**{"pass": "both"}), "both"),
+        (an_order(api="metal"), "metal"),
+        (an_order(weight_cache="warm"), "warm"),
+        (an_order(signature=1), "signature"),
         ([], "object"),
     ],
 )
@@ -56,26 +65,26 @@ def test_an_order_that_is_wrong_is_refused_by_the_name_of_what_is_wrong(order: o
         protocol.check_order(order)
 
 
-@pytest.mark.parametrize("line", [b"", b"hello", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"v": 1, "x": NaN}'])
+@pytest.mark.parametrize("line", [b"", b"hello", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"v": 2, "x": NaN}'])
 def test_what_is_no_json_object_is_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError, match="not a JSON"):
         protocol.parse(line)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_another_version_is_refused(version: object) -> None:
-    with pytest.raises(ProtocolError, match="this end speaks 1"):
+    with pytest.raises(ProtocolError, match="this end speaks 2"):
         protocol.parse(json.dumps({"v": version, "say": "done"}).encode())
 
 
 def test_a_saying_nobody_knows_is_refused() -> None:
     with pytest.raises(ProtocolError, match="'boast'"):
-        protocol.check_said({"v": 1, "id": "1", "say": "boast"}, protocol.LAUNCH_SAYS)
+        protocol.check_said({"v": protocol.VERSION, "id": "1", "say": "boast"}, protocol.LAUNCH_SAYS)
 
 
 def test_a_saying_with_an_unknown_key_is_refused() -> None:
     with pytest.raises(ProtocolError, match="mood"):
-        protocol.check_said({"v": 1, "id": "1", "say": "done", "mood": "good"}, protocol.LAUNCH_SAYS)
+        protocol.check_said({"v": protocol.VERSION, "id": "1", "say": "done", "mood": "good"}, protocol.LAUNCH_SAYS)
 
 
 def test_a_writer_puts_one_message_on_one_line() -> None:
@@ -84,7 +93,7 @@ def test_a_writer_puts_one_message_on_one_line() -> None:
     os.close(writing)
     with os.fdopen(reading, "rb") as stream:
         (line,) = stream.read().splitlines()
-    assert json.loads(line) == {"v": 1, "say": "error", "id": "7", "error": "two\nlines </script> ü"}
+    assert json.loads(line) == {"v": protocol.VERSION, "say": "error", "id": "7", "error": "two\nlines </script> ü"}
 
 
 def test_a_writer_refuses_what_json_has_no_word_for() -> None:

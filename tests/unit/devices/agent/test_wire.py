@@ -13,6 +13,8 @@ from devices.runtimes.litert_ops import op_table
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Conditions
 from harness.core.launch import (
+    Api,
+    Delegation,
     FailureKind,
     LaunchFailure,
     LaunchOrder,
@@ -58,10 +60,10 @@ def an_ending(**changes: Any) -> Ending:  # noqa: ANN401 (any field of Ending)
 
 
 def said(kind: str, **fields: object) -> dict[str, Any]:
-    return {"v": 1, "id": "1", "say": kind, **fields}
+    return {"v": protocol.VERSION, "id": "1", "say": kind, **fields}
 
 
-BEGUN = said("begun", started_at=1.2, runtime="LiteRT 2.3.0")
+BEGUN = said("begun", started_at=1.2, runtime="LiteRT 2.3.0", api="compiled-model")
 
 
 def taken_by(delegate: str | None, *, full: bool) -> dict[str, object]:
@@ -128,6 +130,8 @@ def test_what_was_said_is_the_record() -> None:
         before=Conditions(taken_at=1.0),
         after=Conditions(taken_at=2.0),
         clock_ns=2,
+        api=Api.COMPILED_MODEL,
+        delegation=Delegation(delegate="xnnpack", full=True),
     )
 
 
