@@ -1,9 +1,17 @@
-"""The nouns of compression: a technique, a step of a recipe, a recipe, and what activations are calibrated on."""
+"""The nouns of compression: a technique and what it does, a step of a recipe, a recipe, what activations see."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.variants.tflite.weights import Weight
+
+    Floats = NDArray[np.float32]
 
 
 class Kind(StrEnum):
@@ -11,18 +19,29 @@ class Kind(StrEnum):
 
     SOURCE = "source"  # the source as it is: alone
     EDIT = "edit"  # changes float32 weights and leaves them float32: any number, first
-    FINAL = "final"  # stores weights in another dtype: at most one, last
+    FINAL = "final"  # stores weights in another way: at most one, last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One technique of a recipe with its number: `sparse-75` is Step(technique="sparse", parameter=75)."""
+    """One technique of a recipe with its number.
+
+    `sparse-75` has parameter 75, `sparse-2:4` pattern (2, 4), `sparse-70-encoded` parameter 70 and suffix `encoded`.
+    """
 
     technique: str
     parameter: int | None = None
+    pattern: tuple[int, int] | None = None
+    suffix: str | None = None
+
+    @property
+    def row(self) -> str:
+        """Its name in the table of techniques: `sparse`, `sparse-N:M`, `sparse-encoded`."""
+        return _joined(self.technique, "N:M" if self.pattern else None, self.suffix)
 
     def __str__(self) -> str:
-        return self.technique if self.parameter is None else f"{self.technique}-{self.parameter}"
+        number = ":".join(map(str, self.pattern)) if self.pattern else self.parameter
+        return _joined(self.technique, None if number is None else str(number), self.suffix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,25 +79,62 @@ class Stored:
     interface: str = "float32"
 
 
+# whether a technique may touch the operator that a weight belongs to
+Applies = Callable[["Weight"], bool]
+# values of one weight in its own shape, the weight, the step -> new values in that shape
+Change = Callable[["Floats", "Weight", Step], "Floats"]
+# content, the step, the operators it may touch -> new content
+Encode = Callable[[bytes, Step, Applies], bytes]
 # content of the source or of the step before, the step, calibration where the technique asks for it -> new content
 Build = Callable[[bytes, Step, Calibration | None], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Changes float32 weights one by one where they lie (tflite/edit.py). change is pure."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """Stores weights in another way without a quantizer. Raises RecipeError where it cannot."""
+
+    encode: Encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantization:
+    """Stores weights in another dtype."""
+
+    build: Build
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Technique:
     """One row of the table: a technique in one format.
 
-    parameter: allowed numbers, None where it takes none. calibrated: it needs samples. stored is checked on the
-    artefact of a FINAL technique. cost orders builds, longest first: about seconds of one core per 10 MB of source.
-    runs_on, size and what are for people.
+    does is None for the source as it is. parameter: allowed numbers, None where it takes none. groups: allowed M of
+    N:M, N being less. calibrated: it needs samples. stored is checked on the artefact of a FINAL technique. cost
+    orders builds, longest first: about seconds of one core per 10 MB of source. runs_on, size and what are for people.
     """
 
     what: str
-    kind: Kind
-    build: Build
+    does: Edit | Quantization | Encoding | None
     runs_on: str
     size: str
     stored: Stored = Stored()
     parameter: range | None = None
+    groups: range | None = None
     calibrated: bool = False
     cost: float = 1.0
+
+    @property
+    def kind(self) -> Kind:
+        if self.does is None:
+            return Kind.SOURCE
+        return Kind.EDIT if isinstance(self.does, Edit) else Kind.FINAL
+
+
+def _joined(*parts: str | None) -> str:
+    return "-".join(part for part in parts if part)

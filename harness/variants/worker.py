@@ -22,6 +22,7 @@ from harness.variants.job import BuildJob
 from harness.variants.technique import Calibration, Kind, Recipe, Technique
 from harness.variants.tflite import chain, inspect
 from harness.variants.tflite.load_check import check_loads
+from harness.variants.tflite.steps import apply_step
 
 RANDOM_INPUTS = "calibrated on random inputs"
 _SUFFIX = {"tflite": ".tflite"}
@@ -62,7 +63,7 @@ def apply(recipe: Recipe, source: bytes, rows: Sequence[Technique], calibration:
     content, promises = source, chain.source_promises(source)
     started = time.monotonic()
     for step, row in zip(recipe.steps, rows, strict=True):
-        before, content = content, row.build(content, step, calibration)
+        before, content = content, apply_step(content, step, row, calibration)
         inspect.check_changed(str(recipe), before, content)
         if step is not recipe.steps[-1]:
             promises += chain.promises(step, content)
@@ -90,7 +91,7 @@ def _made(model: Model, spec: VariantSpec, source: bytes) -> _Made:
     reason = recipes.refusal(recipe, model)
     if reason is not None:
         raise RecipeRefused(spec.recipe, reason)
-    rows = [recipes.TECHNIQUES[step.technique, model.format] for step in recipe.steps]
+    rows = [recipes.TECHNIQUES[step.row, model.format] for step in recipe.steps]
     if not any(row.calibrated for row in rows):
         return apply(recipe, source, rows, None)
     graphs = {signature.graph for signature in read_signatures(model.path)}

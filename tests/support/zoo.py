@@ -8,8 +8,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from harness.sources import mobilenet_v2
-from harness.variants.technique import Build, Calibration, Step
-from harness.variants.tflite import dynamic_int8, float16, int8
+from harness.variants import recipes
+from harness.variants.technique import Calibration, Step
+from harness.variants.tflite.steps import apply_step
 from tests.support import zoo_networks as networks
 
 
@@ -34,12 +35,6 @@ NETWORKS: Mapping[str, Callable[[], bytes]] = {
     "mlp": networks.mlp,
     "gated_cnn": networks.gated_cnn,
     "partitioned": networks.partitioned,
-}
-
-_RECIPES: Mapping[str, Build] = {
-    "float16": float16.build,
-    "dynamic-int8": dynamic_int8.build,
-    "int8": int8.build,
 }
 
 ZOO = tuple(
@@ -69,7 +64,8 @@ def write(entry: Entry, directory: Path) -> Path:
 
 def _store(source: bytes, recipe: str) -> bytes:
     calibration = _random_calibration(source) if recipe == "int8" else None
-    return _RECIPES[recipe](source, Step(technique=recipe), calibration)
+    row = recipes.TECHNIQUES[recipe, "tflite"]
+    return apply_step(source, Step(technique=recipe), row, calibration)
 
 
 def _random_calibration(source: bytes) -> Calibration:

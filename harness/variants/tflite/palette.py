@@ -6,20 +6,21 @@ least that `sparse-P` makes) zeros stay zero and one of the 2^B values is spent 
 Source: tensorflow-model-optimization, weight clustering and sparsity-preserving clustering, without fine-tuning.
 """
 
-from harness.variants.technique import Calibration, Step
+from typing import TYPE_CHECKING
+
+from harness.variants.technique import Step
+
+if TYPE_CHECKING:
+    from harness.variants.tflite.edit import Floats
+    from harness.variants.tflite.weights import Weight
 
 
-def build(content: bytes, step: Step, calibration: Calibration | None) -> bytes:  # noqa: ARG001 (the table's signature)
-    """The source with at most 2^B distinct values in each eligible weight."""
+def change(values: "Floats", _weight: "Weight", step: Step) -> "Floats":
+    """The weight with at most 2^B distinct values."""
     import numpy as np
 
-    from harness.variants.tflite.clusters import Floats, cluster
-    from harness.variants.tflite.edit import edit_weights
+    from harness.variants.tflite.clusters import cluster
 
     count = 1 << (step.parameter or 0)
-
-    def change(values: Floats) -> Floats:
-        pruned = np.count_nonzero(values == 0) >= max(1, round(0.01 * values.size))
-        return cluster(values, count, keep_zeros=bool(pruned) and count > 2)
-
-    return edit_weights(content, str(step), change)
+    pruned = np.count_nonzero(values == 0) >= max(1, round(0.01 * values.size))
+    return cluster(values.reshape(-1), count, keep_zeros=bool(pruned) and count > 2).reshape(values.shape)

@@ -7,34 +7,31 @@ Source: Han et al., Learning both weights and connections for efficient neural n
 
 from typing import TYPE_CHECKING
 
-from harness.variants.technique import Calibration, Step
+from harness.variants.technique import Step
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from harness.variants.tflite.edit import Floats
+    from harness.variants.tflite.weights import Weight
 
 
-def build(content: bytes, step: Step, calibration: Calibration | None) -> bytes:  # noqa: ARG001 (the table's signature)
-    """The source with P % of each eligible weight at zero."""
-    from harness.variants.tflite.edit import edit_weights
-
-    share = (step.parameter or 0) / 100
-    return edit_weights(content, str(step), lambda values: prune(values, share))
+def change(values: "Floats", _weight: "Weight", step: Step) -> "Floats":
+    """The weight with P % of its values at zero."""
+    return prune(values, (step.parameter or 0) / 100)
 
 
-def prune(values: "NDArray[np.float32]", share: float) -> "NDArray[np.float32]":
+def prune(values: "Floats", share: float) -> "Floats":
     """The values with round(share * n) of the smallest magnitudes at zero, the first ones among equals.
 
-    Shapes: values (n,), result (n,). Zeros that are there already count.
+    Shapes: any, the result's is the same. Zeros that are there already count.
     """
     import numpy as np
 
     count = round(share * values.size)
     if count == 0:
         return values
-    magnitude = np.abs(values)
+    magnitude = np.abs(values).reshape(-1)
     threshold = np.partition(magnitude, count - 1)[count - 1]
     ties = np.flatnonzero(magnitude == threshold)
     below = magnitude < threshold
     below[ties[: count - int(np.count_nonzero(below))]] = True
-    return np.where(below, np.float32(0), values)
+    return np.where(below.reshape(values.shape), np.float32(0), values)

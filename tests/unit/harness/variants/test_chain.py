@@ -6,23 +6,27 @@ import pytest
 from harness.core.errors import RecipeError
 from harness.core.model import TensorSpec
 from harness.variants.technique import Step, Stored
-from harness.variants.tflite import chain, inspect, int8_float_io, palette, sparse, weight_int8
+from harness.variants.tflite import chain, inspect
 from harness.variants.tflite.clusters import cluster
-from harness.variants.tflite.edit import edit_weights
-from harness.variants.tflite.weights import read_weights
+from harness.variants.tflite.edit import Floats, edit_weights
+from harness.variants.tflite.weights import Weight, read_weights
 from tests.support import models
-from tests.unit.harness.variants.models import dense, normal
+from tests.unit.harness.variants.models import compressed, dense, normal
 
 SPARSE = Step(technique="sparse", parameter=50)
 PALETTE = Step(technique="palette", parameter=4)
 
 
 def pruned() -> bytes:
-    return sparse.build(dense(normal(40, 50)), SPARSE, None)
+    return compressed(dense(normal(40, 50)), str(SPARSE))
+
+
+def fill(values: Floats, _weight: Weight) -> Floats:
+    return cluster(np.sort(values.reshape(-1)) + np.float32(1), 16, keep_zeros=False).reshape(values.shape)
 
 
 def test_clustering_that_fills_zeros_has_lost_the_sparsity() -> None:
-    filled = edit_weights(pruned(), "naive", lambda flat: cluster(np.sort(flat) + np.float32(1), 16, keep_zeros=False))
+    filled = edit_weights(pruned(), "naive", fill)
     (note,) = chain.losses(chain.promises(SPARSE, pruned()), filled)
     assert note == (
         "sparse-50 was lost: 1 of 1 weights have fewer zeros than it left; worst 'y/weights', 0% instead of 50%"
@@ -30,20 +34,20 @@ def test_clustering_that_fills_zeros_has_lost_the_sparsity() -> None:
 
 
 def test_clustering_that_keeps_zeros_has_lost_nothing() -> None:
-    kept = palette.build(pruned(), PALETTE, None)
+    kept = compressed(pruned(), str(PALETTE))
     assert chain.losses(chain.promises(SPARSE, pruned()), kept) == ()
 
 
 def test_weights_that_moved_after_clustering_have_lost_the_clusters() -> None:
-    clustered = palette.build(dense(normal(40, 50)), PALETTE, None)
-    moved = edit_weights(clustered, "noise", lambda flat: flat + np.linspace(0, 1e-3, flat.size, dtype=np.float32))
+    clustered = compressed(dense(normal(40, 50)), str(PALETTE))
+    moved = edit_weights(clustered, "noise", lambda values, _: values + np.linspace(0, 1e-3, 50, dtype=np.float32))
     (note,) = chain.losses(chain.promises(PALETTE, clustered), moved)
     assert note.startswith("palette-4 was lost: 1 of 1 weights store more than 16 values under one scale; worst")
 
 
 def test_clusters_under_one_scale_are_kept_by_quantisation() -> None:
-    clustered = palette.build(dense(normal(1, 500)), PALETTE, None)
-    quantised = weight_int8.build(clustered, Step(technique="weight-int8"), None)
+    clustered = compressed(dense(normal(1, 500)), str(PALETTE))
+    quantised = compressed(clustered, "weight-int8")
     assert chain.losses(chain.promises(PALETTE, clustered), quantised) == ()
 
 
@@ -70,13 +74,13 @@ def test_integer_ends_of_the_source_may_stay() -> None:
 
 
 def test_weights_of_the_wrong_dtype_are_an_error() -> None:
-    built = weight_int8.build(dense(normal(4, 5)), Step(technique="weight-int8"), None)
+    built = compressed(dense(normal(4, 5)), "weight-int8")
     with pytest.raises(RecipeError, match="came out as int8 instead of float16"):
         inspect.check_stored("float16", Stored(weights="float16"), dense(normal(4, 5)), built, [])
 
 
 def test_float_activations_are_no_static_quantisation() -> None:
-    built = weight_int8.build(dense(normal(4, 5)), Step(technique="weight-int8"), None)
+    built = compressed(dense(normal(4, 5)), "weight-int8")
     stored = Stored(weights="int8", activations="int8")
     with pytest.raises(RecipeError, match="no operator computes on int8; activations are float32"):
         inspect.check_stored("int8-float-io", stored, dense(normal(4, 5)), built, [])
@@ -84,7 +88,7 @@ def test_float_activations_are_no_static_quantisation() -> None:
 
 def test_static_quantisation_needs_samples() -> None:
     with pytest.raises(ValueError, match="without calibration samples"):
-        int8_float_io.build(models.tiny_cnn(), Step(technique="int8-float-io"), None)
+        compressed(models.tiny_cnn(), "int8-float-io")
 
 
 def test_weights_of_a_rebuilt_file_find_their_partners_by_name() -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from harness.core.errors import RecipeUnknown
 from harness.core.model import Model
-from harness.variants import recipes
 from harness.variants.recipes import TECHNIQUES, default_variants, is_source, parse, refusal
 from harness.variants.technique import Kind, Recipe, Step
+from harness.variants.techniques import AS_STORED
 from tests.support import models
 from tests.unit.harness.variants.models import a_model
 
@@ -104,7 +104,7 @@ def test_a_quantised_source_refuses_what_starts_from_float(model: Model, text: s
     assert "tiny is already int8" in str(refusal(parse(text), replace(model, precision="int8")))
 
 
-@pytest.mark.parametrize("precision", ["float32", "float16", "int8", "uint8", *recipes.AS_STORED])
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8", "uint8", *AS_STORED])
 def test_the_source_at_its_own_precision_is_always_allowed(model: Model, precision: str) -> None:
     source = replace(model, precision=precision)
     assert is_source(parse(precision), source)
@@ -144,7 +144,7 @@ def test_every_row_says_what_a_user_needs(name: str, format: str) -> None:
     assert row.what
     assert row.runs_on
     assert row.size
-    assert (row.parameter is not None) == (row.kind is Kind.EDIT)
+    assert (row.parameter is None and row.groups is None) != (row.kind is Kind.EDIT)
 
 
 def test_a_very_long_name_is_not_repeated_whole() -> None:

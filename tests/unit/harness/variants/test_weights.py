@@ -16,7 +16,7 @@ from harness.variants.tflite.weights import (
     zero_count,
 )
 from tests.support import models
-from tests.unit.harness.variants.models import dense, normal
+from tests.unit.harness.variants.models import compressed, dense, normal
 
 
 def finished(writer: ModelWriter, graph: GraphWriter, weight: Tensor) -> bytes:
@@ -99,7 +99,7 @@ def test_a_shared_buffer_is_one_weight_and_edited_once() -> None:
     for source, target in ((x, middle), (middle, y)):
         graph.op("FULLY_CONNECTED", (source, weight, None), (target,), options=schema.FullyConnectedOptionsT())
     graph.output(y)
-    content = edit_weights(writer.pack(), "twice", lambda flat: flat * 2)
+    content = edit_weights(writer.pack(), "twice", lambda values, _: values * 2)
     assert len(read_weights(content)) == 2
     (once,) = unique(read_weights(content))
     assert set(values(content, once)) == {2.0}
@@ -107,7 +107,7 @@ def test_a_shared_buffer_is_one_weight_and_edited_once() -> None:
 
 def test_an_edit_touches_the_weights_bytes_alone() -> None:
     content = models.tiny_cnn()
-    edited = edit_weights(content, "negate", lambda flat: -flat)
+    edited = edit_weights(content, "negate", lambda values, _: -values)
     changed = [i for i, (a, b) in enumerate(zip(content, edited, strict=True)) if a != b]
     spans = [range(w.offset, w.offset + w.size_bytes) for w in read_weights(content)]
     assert changed
@@ -128,11 +128,9 @@ def test_a_computed_operand_is_no_weight() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_large_models_keep_weights_behind_the_flatbuffer(seed: int) -> None:
     """ai-edge-quantizer writes buffers over 256 KiB in total by offset; they are found all the same."""
-    from harness.variants.technique import Step
-    from harness.variants.tflite import weight_int8
 
     weights = normal(600, 600, seed)
-    content = weight_int8.build(dense(weights), Step(technique="weight-int8"), None)
+    content = compressed(dense(weights), "weight-int8")
     (found,) = read_weights(content)
     scale = np.array(found.scales)[:, None]
     np.testing.assert_allclose(values(content, found).reshape(600, 600) * scale, weights, atol=float(scale.max()))

@@ -1,0 +1,130 @@
+"""The one table of techniques: what each does, to which format, and what a person must know of it."""
+
+from harness.variants.technique import Edit, Quantization, Stored, Technique
+from harness.variants.tflite import (
+    dynamic_int8,
+    float16,
+    int8,
+    int8_float_io,
+    int16x8,
+    palette,
+    sparse,
+    uint8,
+    weight_int8,
+)
+
+_ANY_CPU = "every CPU; GPU delegates dequantise on load"
+_INTEGER = "every CPU, Edge TPU, DSP and NPU delegates"
+
+TECHNIQUES: dict[tuple[str, str], Technique] = {
+    ("float32", "tflite"): Technique(
+        what="the source as it is",
+        does=None,
+        runs_on="every CPU and GPU",
+        size="100 %",
+        cost=0.6,
+    ),
+    ("float16", "tflite"): Technique(
+        what="weights stored as float16, computed as the runtime likes",
+        does=Quantization(build=float16.build),
+        runs_on="every CPU (weights widen on load), GPU natively",
+        size="50 %",
+        stored=Stored(weights="float16"),
+        cost=0.8,
+    ),
+    ("dynamic-int8", "tflite"): Technique(
+        what="weights int8, activations quantised as they come, inputs and outputs float32",
+        does=Quantization(build=dynamic_int8.build),
+        runs_on="every CPU; hybrid depthwise convolutions are not delegated to XNNPACK",
+        size="25 %",
+        stored=Stored(weights="int8"),
+        cost=1.0,
+    ),
+    ("weight-int8", "tflite"): Technique(
+        what="weights int8, widened before use; activations float32",
+        does=Quantization(build=weight_int8.build),
+        runs_on=_ANY_CPU,
+        size="25 %",
+        stored=Stored(weights="int8"),
+        cost=0.8,
+    ),
+    ("int8", "tflite"): Technique(
+        what="weights and activations int8, inputs and outputs int8",
+        does=Quantization(build=int8.build),
+        runs_on=_INTEGER,
+        size="25 %",
+        stored=Stored(weights="int8", activations="int8", interface="int8"),
+        calibrated=True,
+        cost=1.5,
+    ),
+    ("int8-float-io", "tflite"): Technique(
+        what="weights and activations int8, inputs and outputs float32",
+        does=Quantization(build=int8_float_io.build),
+        runs_on=_INTEGER + " (the two conversions stay on the CPU)",
+        size="25 %",
+        stored=Stored(weights="int8", activations="int8"),
+        calibrated=True,
+        cost=1.5,
+    ),
+    ("uint8", "tflite"): Technique(
+        what="weights and activations int8, inputs and outputs uint8",
+        does=Quantization(build=uint8.build),
+        runs_on=_INTEGER + " (the two conversions stay on the CPU)",
+        size="25 %",
+        stored=Stored(weights="int8", activations="int8", interface="uint8"),
+        calibrated=True,
+        cost=1.5,
+    ),
+    ("int16x8", "tflite"): Technique(
+        what="weights int8, activations int16, inputs and outputs int16",
+        does=Quantization(build=int16x8.build),
+        runs_on="every CPU, by reference kernels: slower than float32",
+        size="25 %",
+        stored=Stored(weights="int8", activations="int16", interface="int16"),
+        calibrated=True,
+        cost=4.0,
+    ),
+    ("sparse", "tflite"): Technique(
+        what="the P % smallest weights of each tensor set to zero",
+        does=Edit(change=sparse.change),
+        runs_on="every CPU and GPU, as fast as dense",
+        size="100 %; the zip about 53 % at P = 50, 29 % at 75",
+        parameter=range(1, 100),
+        cost=0.8,
+    ),
+    ("palette", "tflite"): Technique(
+        what="the weights of each tensor clustered to 2^B values",
+        does=Edit(change=palette.change),
+        runs_on="every CPU and GPU, as fast as dense",
+        size="100 %; the zip about 19 % at B = 4, 27 % at 6",
+        parameter=range(1, 9),
+        cost=1.2,
+    ),
+}
+
+# What a source may be stored in that nothing here can make: a recipe only for the source itself. A model without
+# weights goes by its first output.
+AS_STORED = (
+    *("int2", "int4", "uint4", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+    *("bfloat16", "float64", "float8_e4m3fn", "float8_e5m2", "complex64", "complex128", "bool", "string"),
+)
+
+DEFAULTS: dict[str, tuple[str, ...]] = {
+    "tflite": (
+        "float32",
+        "float16",
+        "dynamic-int8",
+        "weight-int8",
+        "int8",
+        "int8-float-io",
+        "uint8",
+        "int16x8",
+        "sparse-50",
+        "sparse-75",
+        "palette-4",
+        "palette-6",
+        "sparse-50+palette-4",
+        "sparse-75+int8",
+        "sparse-50+palette-4+int8",
+    ),
+}
