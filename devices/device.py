@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from devices.runtimes.agent import AgentClient
-from devices.runtimes.agent_launch import MapOps
+from devices.runtimes.agent_launch import ANY_ROUTE, MapOps, Route
 from devices.transport.local import LocalTransport
 from harness.core.device import Canary, DeviceFacts
 from harness.core.errors import DeviceLost
@@ -28,7 +28,8 @@ class _Agent:
 class AttachedDevice:
     """Runs launches through an agent, which is started on entering and started again where it went away.
 
-    connect starts an agent and answers the connection to it. lease is held while the device is entered.
+    connect starts an agent and answers the connection to it. lease is held while the device is entered. route goes
+    with every launch.
     One thread at a time measures; any thread may leave. What was under way then, and every call until the device is
     entered again, raises DeviceLost: without the lease no agent may run.
     """
@@ -39,11 +40,13 @@ class AttachedDevice:
         connect: Callable[[], LocalTransport],
         lease: Callable[[], AbstractContextManager[None]],
         map_ops: MapOps,
+        route: Route = ANY_ROUTE,
     ) -> None:
         self._facts = facts
         self._connect = connect
         self._lease = lease
         self._map_ops = map_ops
+        self._route = route
         self._held = ExitStack()
         self._lock = threading.Lock()  # over _is_open and _agent: an agent is started and ended under it
         self._is_open = False
@@ -102,7 +105,9 @@ class AttachedDevice:
             if self._agent is not None:
                 return self._agent
             connection = self._connect()
-            agent = self._agent = _Agent(connection, AgentClient(self._facts.name, connection, self._map_ops))
+            agent = self._agent = _Agent(
+                connection, AgentClient(self._facts.name, connection, self._map_ops, self._route)
+            )
         try:  # outside the lock, so that leaving does not wait for an agent that is slow to start
             agent.client.greet()
         except BaseException:

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from devices.agent.protocol import ProtocolError
 from devices.device import AttachedDevice
 from devices.families import linux
 from devices.runtimes.agent import AgentClient
+from devices.runtimes.agent_launch import ANY_ROUTE, Route
 from devices.runtimes.litert_ops import op_table
 from devices.transport.bundle import bundle_file, bundle_folder
 from devices.transport.local import SILENCE_S, LocalTransport
@@ -27,17 +28,24 @@ LOCAL = "local"
 class LocalAgent:
     """How the agent of this machine is started.
 
-    agents and leases None: this user's cache, this machine's lock files. search: where LiteRT is looked for, instead
-    of this Python's path. root: where the system's files are. launch: what is started for a launch, instead of the
-    agent itself. silence_s: how long the agent may say nothing.
+    agents and leases None: this user's cache, this machine's lock files. python runs the agent, and measures with
+    the packages that it has; None: this Python. search: where runtimes are looked for, instead of its path. root: where
+    the system's files are. launch: what is started for a launch, instead of the agent itself. silence_s: how long the
+    agent may say nothing.
     """
 
     agents: Path | None = None
     leases: Path | None = None
+    python: Path | None = None
     search: Sequence[Path] = ()
     root: Path = Path("/")
     launch: Sequence[str] = ()
     silence_s: Seconds = SILENCE_S
+
+    @property
+    def interpreter(self) -> str:
+        """What runs it."""
+        return str(self.python or sys.executable)
 
     def connect(self, name: str) -> LocalTransport:
         """Start it. Raises DeviceLost where it cannot be written or started."""
@@ -50,19 +58,23 @@ class LocalAgent:
             ) from exc
         search = [word for path in self.search for word in ("--search", str(path))]
         launch = ["--launch", json.dumps(list(self.launch))] if self.launch else []
-        argv = (sys.executable, str(file), "supervise", "--root", str(self.root), *search, *launch)
+        argv = (self.interpreter, str(file), "supervise", "--root", str(self.root), *search, *launch)
         return LocalTransport(name, argv, self.silence_s)
 
 
-def local_device(name: str = LOCAL, agent: LocalAgent | None = None) -> AttachedDevice:
-    """This machine, ready to be entered. Its agent is asked for the facts once, without taking the lease."""
+def local_device(name: str = LOCAL, agent: LocalAgent | None = None, route: Route = ANY_ROUTE) -> AttachedDevice:
+    """This machine, ready to be entered. Its agent is asked for the facts once, without taking the lease.
+
+    Devices of other names, Pythons and runtimes are still the same machine, and share its lease.
+    """
     chosen = agent or LocalAgent()
-    facts, _ = local_state(name, chosen)
+    facts, _ = local_state(name, chosen, route)
     return AttachedDevice(
         facts=facts,
         connect=partial(chosen.connect, name),
         lease=partial(leases.lease, name, LOCAL, chosen.leases or leases.lease_folder()),
         map_ops=op_table,
+        route=route,
     )
 
 
@@ -71,12 +83,16 @@ def local_facts(name: str = LOCAL, agent: LocalAgent | None = None) -> DeviceFac
     return local_state(name, agent)[0]
 
 
-def local_state(name: str = LOCAL, agent: LocalAgent | None = None) -> tuple[DeviceFacts, Conditions]:
+def local_state(
+    name: str = LOCAL, agent: LocalAgent | None = None, route: Route = ANY_ROUTE
+) -> tuple[DeviceFacts, Conditions]:
     """This machine's facts and its conditions now. Raises DeviceError."""
-    with closing((agent or LocalAgent()).connect(name)) as connection:
+    chosen = agent or LocalAgent()
+    with closing(chosen.connect(name)) as connection:
         client = AgentClient(name, connection, op_table)
         client.greet()
         try:
-            return linux.facts_of(name, client.facts()), client.conditions()
+            facts = linux.facts_of(name, client.facts(), chosen.interpreter, route.runtime)
+            return replace(facts, machine=LOCAL), client.conditions()
         except ProtocolError as exc:
             raise DeviceError(name, f"the agent's facts make no sense: {exc}") from exc

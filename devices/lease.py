@@ -6,16 +6,28 @@ import json
 import os
 import re
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from harness.core import digest
 from harness.core.errors import DeviceBusy, DeviceError
 
-_HELD: set[int] = set()
+
+@dataclass(slots=True)
+class _Hold:
+    """A lock that this process has: its open file, and how many share it."""
+
+    descriptor: int
+    holders: int = 1
+
+
+_HELD: dict[Path, _Hold] = {}
+_GUARD = threading.Lock()
 # Not tempfile.gettempdir(): that is each user's own on macOS, and each service's own with systemd's PrivateTmp.
 _PLACES = (Path("/run/lock"), Path("/tmp"))
 _LONGEST = 40
@@ -38,25 +50,49 @@ def _is_for_all(place: Path) -> bool:
 
 @contextmanager
 def lease(device: str, key: str, folder: Path, clock: Callable[[], float] = time.time) -> Iterator[None]:
-    """Hold what key stands for, for the duration. Raises DeviceBusy, which names the holder.
+    """Hold what key stands for, for the duration. Raises DeviceBusy, which names the process that holds it.
 
     device is the name for errors: two configurations may call the same machine differently, so it is no key.
+    Within one process a lease may be taken again: a campaign may hold one machine under several names, and lets them
+    take turns by itself.
     flock(2) is given up by the kernel when the holder ends, however it ends. The file stays, so that two who come at
     once meet at the same one.
     """
     path = folder / lock_name(key)
+    with _GUARD:
+        _take(path, device, clock)
+    try:
+        yield
+    finally:
+        with _GUARD:
+            _give_back(path)
+
+
+def _take(path: Path, device: str, clock: Callable[[], float]) -> None:
+    if hold := _HELD.get(path):
+        hold.holders += 1
+        return
     try:
         descriptor = _open(path)
     except OSError as exc:
         raise DeviceError(device, f"no lease can be taken in {path}: {exc.strerror}; make the folder writable") from exc
-    _HELD.add(descriptor)
+    _HELD[path] = _Hold(descriptor)  # before the lock is taken, so that a fork in between finds it here
     try:
         _lock(descriptor, device)
         _note(descriptor, {"pid": os.getpid(), "since": clock()})
-        yield
-    finally:
-        _HELD.discard(descriptor)
-        os.close(descriptor)
+    except BaseException:
+        _give_back(path)
+        raise
+
+
+def _give_back(path: Path) -> None:
+    hold = _HELD.get(path)
+    if hold is None:
+        return  # a forked child let it go
+    hold.holders -= 1
+    if hold.holders == 0:
+        del _HELD[path]
+        os.close(hold.descriptor)
 
 
 def lock_name(key: str) -> str:
@@ -67,8 +103,10 @@ def lock_name(key: str) -> str:
 
 def _let_go() -> None:
     """In a forked child: flock goes with the open file, which a child shares and could keep past its parent's end."""
+    global _GUARD
+    _GUARD = threading.Lock()  # a thread that is not in the child may have held it
     while _HELD:
-        os.close(_HELD.pop())
+        os.close(_HELD.popitem()[1].descriptor)
 
 
 os.register_at_fork(after_in_child=_let_go)

@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from devices.inventory import local_device
+from devices.inventory import LocalAgent, local_device
+from devices.runtimes.agent_launch import Route
 from devices.scenario import Scenario, scenario_from
 from devices.simulated import SimulatedDevice
 from devices.simulated_body import VirtualClock
@@ -25,7 +26,8 @@ def open_devices(specs: Sequence[DeviceSpec], *, dry_run: bool) -> list[Device]:
 
 def _open(spec: DeviceSpec) -> Device:
     if spec.kind == "local":
-        return local_device(spec.name)
+        route = Route(runtime=spec.runtime, dispatch=str(spec.dispatch.absolute()) if spec.dispatch else None)
+        return local_device(spec.name, LocalAgent(python=spec.python), route)
     return _simulated(replace(scenario_from(spec.scenario, source=spec.source), name=spec.name))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from devices.agent import protocol
+from devices.agent import protocol, runtimes
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts, Exclusion
 
@@ -12,14 +12,14 @@ _BUILTIN = ComputeUnit(kind="cpu", backend="builtin")
 _SHOWN = 4
 
 
-def facts_of(name: str, told: Mapping[str, Any]) -> DeviceFacts:
+def facts_of(name: str, told: Mapping[str, Any], python: str = "python3", wanted: str | None = None) -> DeviceFacts:
     """What the agent told, as facts with the units it offers and the reasons for those it does not.
 
+    python is what runs the agent, for advice; wanted the runtime to measure with, None for the first.
     Raises ProtocolError where a runtime or an accelerator is not as docs/agent-protocol.md has it.
     """
-    runtimes = [protocol.check("facts.runtimes", runtime, protocol.RUNTIME) for runtime in told["runtimes"]]
-    units = units_of(told["cores"]) if runtimes else ()
-    lacking = () if runtimes else (Exclusion(what="cpu", reason="LiteRT was not found: pip install ai-edge-litert"),)
+    found = [protocol.check("facts.runtimes", runtime, protocol.RUNTIME) for runtime in told["runtimes"]]
+    chosen = runtimes.choose(found, wanted)
     return DeviceFacts(
         name=name,
         family=_FAMILIES.get(told["system"], str(told["system"])),
@@ -29,10 +29,19 @@ def facts_of(name: str, told: Mapping[str, Any]) -> DeviceFacts:
         processor=told["processor"],
         cores=told["cores"],
         memory_bytes=told["memory_bytes"],
-        runtimes={str(runtime["name"]): str(runtime["version"] or "unknown version") for runtime in runtimes},
-        units=units,
-        exclusions=(*lacking, *exclusions_of(told["accelerators"])),
+        runtimes={str(runtime["name"]): str(runtime["version"] or "unknown version") for runtime in found},
+        units=units_of(told["cores"]) if chosen else (),
+        exclusions=(*_lacking(chosen, python, wanted), *exclusions_of(told["accelerators"], chosen)),
+        runtime=str(chosen["name"]) if chosen else None,
     )
+
+
+def _lacking(chosen: Mapping[str, Any] | None, python: str, wanted: str | None) -> tuple[Exclusion, ...]:
+    if chosen is not None:
+        return ()
+    name = wanted or runtimes.LITERT
+    install = runtimes.KINDS[name].install.replace("pip", f"{python} -m pip", 1)
+    return (Exclusion(what="cpu", reason=f"{name} was not found by {python}: {install}"),)
 
 
 def units_of(cores: int | None) -> tuple[ComputeUnit, ...]:
@@ -42,9 +51,12 @@ def units_of(cores: int | None) -> tuple[ComputeUnit, ...]:
     return (one, *many, _BUILTIN)
 
 
-def exclusions_of(accelerators: Sequence[object]) -> tuple[Exclusion, ...]:
+def exclusions_of(accelerators: Sequence[object], chosen: Mapping[str, Any] | None = None) -> tuple[Exclusion, ...]:
     """Why each kind of accelerator is not among the units: it was not found, or cannot be measured yet."""
     checked = [protocol.check("facts.accelerators", each, protocol.ACCELERATOR) for each in accelerators]
+    if chosen is not None and chosen["name"] == runtimes.TFLITE_RUNTIME:
+        reason = f"{runtimes.TFLITE_RUNTIME} measures on the CPU alone here"
+        return tuple(Exclusion(what=str(each["unit"]), reason=reason) for each in checked)
     return tuple(Exclusion(what=str(each["unit"]), reason=_reason(each)) for each in checked)
 
 

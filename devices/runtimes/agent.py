@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from devices.agent import protocol
 from devices.agent.protocol import ProtocolError
 from devices.runtimes import agent_launch
-from devices.runtimes.agent_launch import Ending, MapOps, Message
+from devices.runtimes.agent_launch import ANY_ROUTE, Ending, MapOps, Message, Route
 from devices.transport.local import LocalTransport
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, Conditions
@@ -25,10 +25,11 @@ _OVERTIME_S: Seconds = 30.0  # the supervisor keeps the deadline; the dead may t
 class AgentClient:
     """Speaks with one supervisor. Every wait has a deadline; DeviceLost where the agent is gone or talks nonsense."""
 
-    def __init__(self, device: str, lines: LocalTransport, map_ops: MapOps) -> None:
+    def __init__(self, device: str, lines: LocalTransport, map_ops: MapOps, route: Route = ANY_ROUTE) -> None:
         self._device = device
         self._lines = lines
         self._map_ops = map_ops
+        self._route = route
         self._numbers = itertools.count(1)
 
     def greet(self) -> Message:
@@ -58,7 +59,7 @@ class AgentClient:
 
     def launch(self, order: LaunchOrder) -> LaunchOutcome:
         """Have one launch done. A bad launch is a LaunchFailure; DeviceLost where the agent itself went."""
-        identity = self._send("launch", order=agent_launch.encode(order))
+        identity = self._send("launch", order=agent_launch.encode(order, self._route))
         deadline = Deadline(order.deadline_s + _OVERTIME_S)
         said: list[Message] = []
         before: Conditions | None = None

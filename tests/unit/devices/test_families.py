@@ -9,6 +9,7 @@ from devices.families.linux import exclusions_of, facts_of, units_of
 from harness.core.compute_unit import ComputeUnit
 
 LITERT = {"name": "LiteRT", "version": "2.3.0", "package": "/x", "library": "/x/libLiteRt.so"}
+TFLITE_RUNTIME = {"name": "tflite-runtime", "version": "2.14.0", "package": "/y", "library": "/y/wrapper.so"}
 
 
 def told(**changes: object) -> dict[str, Any]:
@@ -57,12 +58,38 @@ def test_without_a_runtime_nothing_is_offered_and_the_reason_says_what_to_instal
     facts = facts_of("x", told(runtimes=[]))
     assert facts.units == ()
     assert [(e.what, e.reason) for e in facts.exclusions] == [
-        ("cpu", "LiteRT was not found: pip install ai-edge-litert")
+        ("cpu", "LiteRT was not found by python3: python3 -m pip install ai-edge-litert")
     ]
 
 
 def test_a_runtime_without_a_version_is_named_so() -> None:
     assert facts_of("x", told(runtimes=[{**LITERT, "version": None}])).runtimes == {"LiteRT": "unknown version"}
+
+
+def test_a_device_measures_with_the_first_runtime_where_none_is_named() -> None:
+    facts = facts_of("x", told(runtimes=[LITERT, TFLITE_RUNTIME]))
+    assert facts.runtime == "LiteRT"
+    assert facts.runtimes == {"LiteRT": "2.3.0", "tflite-runtime": "2.14.0"}
+
+
+def test_a_device_measures_with_the_runtime_that_is_named() -> None:
+    facts = facts_of("x", told(runtimes=[LITERT, TFLITE_RUNTIME]), wanted="tflite-runtime")
+    assert facts.runtime == "tflite-runtime"
+    assert ComputeUnit.parse("cpu/builtin") in facts.units
+
+
+def test_a_named_runtime_that_is_not_there_is_excluded_with_what_to_install() -> None:
+    facts = facts_of("x", told(runtimes=[LITERT]), "/old/bin/python", "tflite-runtime")
+    assert (facts.runtime, facts.units) == (None, ())
+    assert facts.exclusions[0].reason == (
+        "tflite-runtime was not found by /old/bin/python: /old/bin/python -m pip install tflite-runtime 'numpy<2'"
+    )
+
+
+def test_tflite_runtime_has_no_accelerators() -> None:
+    found = [accelerator("gpu", ["/dev/dri/renderD128"], ["/dev/dri/renderD*"])]
+    (exclusion,) = facts_of("x", told(runtimes=[TFLITE_RUNTIME], accelerators=found)).exclusions
+    assert (exclusion.what, exclusion.reason) == ("gpu", "tflite-runtime measures on the CPU alone here")
 
 
 def test_an_accelerator_that_is_not_there_is_excluded_by_what_was_looked_for() -> None:

@@ -1,12 +1,14 @@
 """This machine, by its own agent."""
 
-import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from devices.inventory import LocalAgent, local_device, local_facts, local_state
+from devices.runtimes.agent_launch import Route
 from harness.core.compute_unit import ComputeUnit
 from harness.core.errors import DeviceBusy, DeviceLost
 
@@ -41,9 +43,44 @@ def test_facts_are_told_while_somebody_measures(agent: LocalAgent) -> None:
         assert local_facts(agent=agent) == device.facts
 
 
-def test_a_second_measurement_is_refused_under_any_name(agent: LocalAgent) -> None:
-    with local_device("mine", agent), pytest.raises(DeviceBusy, match=f"^yours: process {os.getpid()} "):
-        local_device("yours", agent).__enter__()
+def test_two_devices_of_this_machine_can_be_entered_by_one_campaign(agent: LocalAgent) -> None:
+    with local_device("new", agent) as new, local_device("old", agent) as old:
+        assert new.facts.machine == old.facts.machine
+        assert new.canary().samples_ns
+        assert old.canary().samples_ns
+
+
+def test_another_process_that_measures_under_any_name_refuses_a_measurement(agent: LocalAgent) -> None:
+    script = """
+import sys
+from pathlib import Path
+from devices.inventory import LocalAgent, local_device
+with local_device("mine", LocalAgent(agents=Path(sys.argv[1]), leases=Path(sys.argv[1]))):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    argv = (sys.executable, "-c", script, str(agent.leases))
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(DeviceBusy, match=f"^yours: process {holder.pid} "):
+            local_device("yours", agent).__enter__()
+        holder.communicate(timeout=30)
+
+
+def test_facts_name_the_runtime_that_measures(agent: LocalAgent) -> None:
+    assert local_facts(agent=agent).runtime == "LiteRT"
+
+
+def test_a_runtime_that_this_python_lacks_leaves_no_units_and_says_what_to_install(agent: LocalAgent) -> None:
+    facts = local_device("old", agent, Route(runtime="tflite-runtime")).facts
+    assert facts.units == ()
+    assert facts.exclusions[0].reason.startswith(f"tflite-runtime was not found by {sys.executable}: ")
+
+
+def test_a_python_that_is_not_there_is_an_error_that_names_it(agent: LocalAgent, tmp_path: Path) -> None:
+    with pytest.raises(DeviceLost, match=r"cannot be started with .*/nothing: No such file"):
+        local_facts(agent=LocalAgent(agents=agent.agents, python=tmp_path / "nothing"))
 
 
 def test_facts_come_from_the_root_that_is_given(agent: LocalAgent, tmp_path: Path) -> None:

@@ -99,10 +99,40 @@ def test_two_devices_can_be_held_at_once(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_has_not_signed_yet_is_busy_too(tmp_path: Path) -> None:
-    with lease("local", "local", tmp_path):
+    holder = hold(tmp_path)
+    try:
         (tmp_path / lock_name("local")).write_text("")
         with pytest.raises(DeviceBusy, match="another process measures on it"), lease("local", "local", tmp_path):
             pass
+    finally:
+        end(holder)
+
+
+def can_be_taken_by_another(folder: Path) -> bool:
+    """Whether another process gets the lease."""
+    script = """
+import sys
+from pathlib import Path
+from devices.lease import lease
+with lease("local", "local", Path(sys.argv[1])):
+    print("taken")
+"""
+    done = subprocess.run((sys.executable, "-c", script, str(folder)), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 or "DeviceBusy" in done.stderr, done.stderr
+    return done.returncode == 0
+
+
+def test_one_process_may_hold_a_machine_under_several_names(tmp_path: Path) -> None:
+    with lease("new", "local", tmp_path), lease("old", "local", tmp_path):
+        assert not can_be_taken_by_another(tmp_path)
+
+
+def test_a_lease_is_given_back_with_the_last_of_its_names(tmp_path: Path) -> None:
+    with lease("new", "local", tmp_path):
+        with lease("old", "local", tmp_path):
+            pass
+        assert not can_be_taken_by_another(tmp_path)
+    assert can_be_taken_by_another(tmp_path)
 
 
 def a_place(folder: Path, name: str, mode: int) -> Path:
