@@ -27,6 +27,7 @@ Saver = Callable[[BuildOutcome], None]
 # scoring runs them some twenty times.
 _TIMEOUT_S = 60.0
 _TIMEOUT_S_PER_GIGA_MAC = 60.0
+_TIMEOUT_S_AT_MOST = 3600.0  # a damaged file may claim any number of them
 
 
 def build(
@@ -125,7 +126,7 @@ def _timeout_s(orders: Sequence[Order]) -> Seconds:
 
     sources = {(model.path, model.signature) for model, _ in orders}
     macs = max((read_macs(path, signature) for path, signature in sources), default=0)
-    return round(_TIMEOUT_S + _TIMEOUT_S_PER_GIGA_MAC * macs / 1e9)
+    return round(min(_TIMEOUT_S + _TIMEOUT_S_PER_GIGA_MAC * macs / 1e9, _TIMEOUT_S_AT_MOST))
 
 
 def _is_there(outcome: BuildOutcome) -> bool:

@@ -12,6 +12,8 @@ from harness.core.errors import RecipeRefused, WeighbridgeError
 from harness.core.variant import BuildFailed, BuildOutcome
 from harness.variants.job import BuildJob, BuildOne
 
+_LONGEST = 2000  # characters of an error
+
 
 def run_job(job: BuildJob, build: BuildOne, answer: "connection.Connection[BuildOutcome, None]") -> None:
     """Entry of the process: build, send the Variant or the BuildFailed, exit."""
@@ -35,11 +37,13 @@ def _attempt(job: BuildJob, build: BuildOne) -> BuildOutcome:
     except OSError as exc:
         return _failed(job, f"{exc.filename or job.scratch}: {exc.strerror}")
     except Exception as exc:  # the tools raise anything; this is the boundary of one build
-        return _failed(job, f"{type(exc).__name__}: {exc}"[:2000])
+        return _failed(job, f"{type(exc).__name__}: {exc}")
 
 
 def _failed(job: BuildJob, error: str, *, refused: bool = False) -> BuildFailed:
-    return BuildFailed(model=job.model.name, name=job.spec.name, recipe=job.spec.recipe, error=error, refused=refused)
+    """The error on one line: runtimes break theirs where a row of a table cannot."""
+    line = " ".join(error.split())[:_LONGEST]
+    return BuildFailed(model=job.model.name, name=job.spec.name, recipe=job.spec.recipe, error=line, refused=refused)
 
 
 def _without_recipe(message: str, recipe: str) -> str:
