@@ -250,7 +250,7 @@ class MeasureForm(_Form):
     warmup_inferences: int = Field(default=_MEASURE.warmup_inferences, ge=0, le=100_000)
     warmup_s: float = Field(default=_MEASURE.warmup_s, ge=0, le=600)
     warmup_max_s: float = Field(default=_MEASURE.warmup_max_s, ge=0, le=600)
-    cold_starts: int = Field(default=_MEASURE.cold_starts, ge=0, le=1000)
+    cold_starts: int = Field(default=3, ge=0, le=1000)
 
 
 class BandsForm(_Form):
