@@ -1,6 +1,7 @@
 """The unit of the matrix: one variant on one compute unit of one device."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from harness.core import digest
 from harness.core.compute_unit import ComputeUnit
@@ -33,7 +34,7 @@ class Cell:
     @property
     def id(self) -> str:
         """16 hexadecimal digits of a digest of the content: the same cell has the same id in every campaign."""
-        content: dict[str, object] = {
+        content: dict[str, Any] = {
             "model": self.model,
             "model_digest": self.model_digest,
             "variant": self.variant,
@@ -43,6 +44,8 @@ class Cell:
             "prebuilt": self.prebuilt,
             "settings": asdict(self.settings),
         }
+        if not self.settings.cold_starts:  # cells from before there were any keep their ids
+            del content["settings"]["cold_starts"]
         if self.op_settings:
             content["op_settings"] = [asdict(setting) for setting in self.op_settings]
         if self.signature is not None:

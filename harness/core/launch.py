@@ -41,7 +41,7 @@ class MeasureSettings:
     warmup_inferences: int = 3
     warmup_s: Seconds = 0.3
     warmup_max_s: Seconds = 5.0
-    cold_starts: int = 3
+    cold_starts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

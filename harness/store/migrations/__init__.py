@@ -1,6 +1,8 @@
 """The versions of the tables, and how a store is brought to the latest.
 
-A new version: a file in versions/ made after the last one, its number appended to VERSIONS.
+A new version: a file in versions/ made after the last one, its number appended to VERSIONS. A noun that gains a field
+makes a new version too, so that an older weighbridge refuses the store instead of failing on the field; its default
+must mean what was so before.
 """
 
 from pathlib import Path
@@ -12,7 +14,7 @@ from harness.store.engine import connect
 
 SCRIPTS = Path(__file__).parent
 # Oldest first. A store at none of them was written by a newer weighbridge.
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 
 
 def migrate(location: Path, *, scripts: Path = SCRIPTS, versions: tuple[str, ...] = VERSIONS) -> None:
