@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
+OLD := .venv-tflite-runtime
+OLD_PYTHON ?= python3.11
 MAKEFLAGS += --no-print-directory
 
 .PHONY: bench test check benchmarks clean
@@ -9,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 bench: .venv/installed
 	@$(BIN)/python run_bench.py run
 
-test: .venv/installed-dev
+test: .venv/installed-dev $(OLD)/installed
 	@sh tests/install_system_packages.sh
 	@$(BIN)/python -m pytest
 
@@ -32,5 +34,14 @@ benchmarks: .venv/installed-dev
 	@$(PIP) -e ".[dev]"
 	@touch $@
 
+# What the tests of tflite-runtime measure with; nothing else needs it.
+$(OLD)/installed: requirements-tflite-runtime.txt
+	@$(OLD_PYTHON) -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))' || { \
+		echo "make: tflite-runtime 2.14.0 has wheels for Python 3.9 to 3.11 only, and $(OLD_PYTHON) is none;" \
+			"say where one is: make test OLD_PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(OLD_PYTHON) -m venv $(OLD)
+	@$(OLD)/bin/python -m pip --disable-pip-version-check install -qq -r $<
+	@touch $@
+
 clean:
-	rm -rf .venv .bench build *.egg-info
+	rm -rf .venv $(OLD) .bench build *.egg-info
