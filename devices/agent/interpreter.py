@@ -1,68 +1,76 @@
-"""LiteRT through its own Python interpreter: for versions whose C API this agent does not know.
+"""The Python interpreter of LiteRT, and of tflite-runtime before it.
 
-Slower to start than the C API (it brings numpy) and without per-op, but the same from ai-edge-litert 1.4 on.
+For models that LiteRT's compiled model refuses, and for versions whose C API this agent does not know. Slower to start
+than the C API (it brings numpy) and without per-op in LiteRT, but the same from tflite-runtime on.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
 
-from . import inputs
+from . import feeding, signatures
 from .litert import LiteRtError
+from .swallowed import delegation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-_ELEMENT_TYPES = {
-    "float16": inputs.FLOAT16,
-    "float32": inputs.FLOAT32,
-    "float64": inputs.FLOAT64,
-    "int8": inputs.INT8,
-    "int16": inputs.INT16,
-    "int32": inputs.INT32,
-    "int64": inputs.INT64,
-    "uint8": inputs.UINT8,
-    "uint16": inputs.UINT16,
-    "uint32": inputs.UINT32,
-    "uint64": inputs.UINT64,
-    "bool": inputs.BOOL,
-    "bool_": inputs.BOOL,
-}
-_REFUSALS = (ValueError, RuntimeError, TypeError, NotImplementedError)  # what the interpreter raises, by its source
+
+REFUSALS = (ValueError, RuntimeError, TypeError, NotImplementedError)  # what the interpreter raises, by its source
 RESOLVERS = {None: "AUTO", "xnnpack": "BUILTIN", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES"}
 
 
 class InterpreterRuntime:
-    """Opens models in ai_edge_litert.interpreter. ops_refused says why the C API is not used.
+    """Opens models in `module`, an interpreter of TensorFlow Lite's Python face, of the runtime called `name`.
 
-    package is where LiteRT was found; path is where it may import from. Raises LiteRtError where it cannot be
-    imported, or where the import leads to another LiteRT: its times would carry the wrong name.
+    package is where the runtime was found; path is where it may import from. ops_refused says why there is no per-op;
+    None where `attach` puts a profiler on an interpreter before its tensors are allocated. What attach answers has
+    start(), and stop(), which gives (tag, type, first, second, elapsed_us) of each event. Raises LiteRtError where the module cannot be imported, or where the import leads to
+    another package: its times would carry the wrong name.
     """
 
     api = "interpreter"
 
-    def __init__(self, package: str, path: list[str], ops_refused: str) -> None:
+    def __init__(
+        self,
+        package: str,
+        path: list[str],
+        ops_refused: str | None,
+        module: str = "ai_edge_litert.interpreter",
+        name: str = "LiteRT",
+        attach: Callable[[Any], Any] | None = None,
+    ) -> None:
         self.ops_refused = ops_refused
+        self._name = name
+        self._attach = attach
+        before = "" if ops_refused is None else ops_refused + "; and "
         sys.path.extend(entry for entry in [os.path.dirname(package), *path] if entry not in sys.path)
         try:
-            from ai_edge_litert import interpreter
+            self._module = importlib.import_module(module)
         except (ImportError, OSError) as problem:
-            words = "{}; and its Python interpreter cannot be loaded: {}".format(ops_refused, problem)
-            raise LiteRtError(words) from problem
-        if os.path.realpath(os.path.dirname(interpreter.__file__)) != os.path.realpath(package):
-            raise LiteRtError("{}; and it has no Python interpreter".format(ops_refused))
-        self._module = interpreter
+            raise LiteRtError("{}its Python interpreter cannot be loaded: {}".format(before, problem)) from problem
+        if os.path.realpath(os.path.dirname(str(self._module.__file__))) != os.path.realpath(package):
+            raise LiteRtError("{}it has no Python interpreter".format(before))
 
-    def open(self, path: str, unit: dict[str, object]) -> InterpreterSession:
-        """A model, compiled. Raises LiteRtError in the interpreter's words."""
+    def open(
+        self, order: dict[str, object], profiling: bool = False, weight_cache: str | None = None
+    ) -> InterpreterSession:
+        """The order's model, compiled. Raises LiteRtError in the interpreter's words."""
+        if weight_cache is not None:
+            raise LiteRtError("the weight cache needs the compiled-model API")
+        unit: Any = order["unit"]
         backend = unit["backend"]
         if unit["kind"] != "cpu" or backend not in RESOLVERS:
-            raise LiteRtError("{kind}/{backend} is no unit of LiteRT's Python interpreter".format(**unit))
+            asked = "{kind}/{backend}".format(**unit) if backend else unit["kind"]
+            raise LiteRtError("{} is no unit of {}'s Python interpreter".format(asked, self._name))
         resolver = getattr(self._module.OpResolverType, RESOLVERS[backend])
-        return InterpreterSession(self._module, path, resolver, unit["threads"])
+        attach = self._attach if profiling else None
+        return InterpreterSession(self._module, order, resolver, unit["threads"], attach)
 
 
 class InterpreterSession:
@@ -70,52 +78,72 @@ class InterpreterSession:
 
     environment_ns = 0
 
-    def __init__(self, module: Any, path: str, resolver: object, threads: object) -> None:  # noqa: ANN401 (untyped)
+    def __init__(
+        self,
+        module: Any,  # noqa: ANN401 (untyped)
+        order: dict[str, object],
+        resolver: object,
+        threads: object,
+        attach: Callable[[Any], Any] | None,
+    ) -> None:
+        path, key = str(order["variant"]), order["signature"]
+        self._module = module
         begun = time.perf_counter_ns()
         try:
             self._interpreter = module.Interpreter(
                 model_path=path, num_threads=threads, experimental_op_resolver_type=resolver
             )
+            self._recorder = None if attach is None else attach(self._interpreter)
             self._interpreter.allocate_tensors()
-        except _REFUSALS as problem:
+            self._signature = signatures.choose(path, None if key is None else str(key))
+            if self._signature.graph != 0:
+                self._interpreter._interpreter.AllocateTensors(self._signature.graph)
+        except REFUSALS as problem:
             raise LiteRtError("Interpreter: {}".format(problem)) from problem
         self.compile_ns = time.perf_counter_ns() - begun
 
     @property
     def delegation(self) -> dict[str, object] | None:
-        """Not full where no delegate took part; None where one took an unknown part, or it is not told."""
+        """What the default delegate took, by the interpreter's own list of operators; None where it has none."""
         tell = getattr(self._interpreter, "_get_ops_details", None)
-        if tell is None or any(operator["op_name"] == "DELEGATE" for operator in tell()):
+        if tell is None or self._signature.graph != 0:  # the list is that of the first graph
             return None
-        return {"delegate": None, "full": False, "taken": None, "total": None, "partitions": None}
+        return delegation(tell())
 
     def feed(self, files: list[str], seed: int) -> None:
         """Fill the inputs from raw files in order, or from the seed where there are none."""
-        details = self._interpreter.get_input_details()
-        if files and len(files) != len(details):
-            raise LiteRtError("{} input files for a model with {} inputs".format(len(files), len(details)))
-        for place, detail in enumerate(details):
-            kind = _ELEMENT_TYPES.get(detail["dtype"].__name__)
-            if kind is None:
-                raise LiteRtError("input {} holds {}, which LiteRT cannot be fed here".format(place, detail["dtype"]))
-            # The tensor's own memory; no view of it may be left when the interpreter runs.
-            view = memoryview(self._interpreter.tensor(detail["index"])()).cast("B")
-            view[:] = inputs.content(files, place, kind, len(view), seed)
-            view.release()
+        try:
+            feeding.feed(self._module, self._interpreter, self._signature, files, seed)
+        except REFUSALS as problem:
+            raise LiteRtError("Interpreter: {}".format(problem)) from problem
 
     def inference(self) -> Invoke:
-        """One inference as a callable. invoke() returns with the outputs ready."""
-        return Invoke(self._interpreter)
+        """One inference as a callable. It returns with the outputs ready."""
+        return Invoke(self._interpreter, self._signature.graph)
+
+    def start_profiler(self) -> None:
+        """Begin a recording. It forgets the one before."""
+        if self._recorder is not None:
+            self._recorder.start()
+
+    def stop_profiler(self) -> list[tuple[str, int, int, int, int]]:
+        """End it and answer (tag, type, first, second, elapsed_us) of each event in order."""
+        return [] if self._recorder is None else self._recorder.stop()
 
 
 class Invoke:
-    """Runs the interpreter; its refusals are LiteRtErrors."""
+    """Runs a graph of the interpreter; its refusals are LiteRtErrors.
 
-    def __init__(self, interpreter: Any) -> None:  # noqa: ANN401 (untyped)
-        self._invoke = interpreter.invoke
+    The wrapped interpreter is called at once: its public face can run no graph but the first, and a signature runner
+    would copy inputs and outputs in the timed span.
+    """
+
+    def __init__(self, interpreter: Any, graph: int) -> None:  # noqa: ANN401 (untyped)
+        self._invoke = interpreter._interpreter.Invoke
+        self._graph = graph
 
     def __call__(self) -> None:
         try:
-            self._invoke()
-        except _REFUSALS as problem:
+            self._invoke(self._graph)
+        except REFUSALS as problem:
             raise LiteRtError("Interpreter.invoke: {}".format(problem)) from problem

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-from . import memory, profile, protocol
+from . import memory, profile, protocol, targets
 from .litert import LiteRtError
 from .session import NativeRuntime
 from .timing import Samples, Settings, Stopwatch, time_inferences, warm_up
@@ -61,20 +61,29 @@ def _run(request: dict[str, object], watch: Stopwatch, say: Say) -> int:
 
 
 def _load(runtime: dict[str, object], order: dict[str, object], path: list[str]) -> Runtime:
-    """The C API where it is the known one, else the Python interpreter, which has been the same for longer."""
+    """The face that the order names, and no other.
+
+    Without a name: the C API where it is the known one, else the Python interpreter, which has stayed the same longer.
+    """
+    if order["api"] == "interpreter":
+        return _load_interpreter(runtime, path, "the Interpreter API has no profiler")
     version = runtime["version"]
     try:
-        if order["api"] == "interpreter":
-            raise LiteRtError("the Interpreter API has no profiler")
         return NativeRuntime(str(runtime["library"]), None if version is None else str(version))
     except LiteRtError as problem:
-        from .interpreter import InterpreterRuntime
+        if order["api"] is not None:
+            raise
+        return _load_interpreter(runtime, path, str(problem))
 
-        return InterpreterRuntime(str(runtime["package"]), path, "per-op unavailable: {}".format(problem))
+
+def _load_interpreter(runtime: dict[str, object], path: list[str], why: str) -> InterpreterRuntime:
+    from .interpreter import InterpreterRuntime
+
+    return InterpreterRuntime(str(runtime["package"]), path, "per-op unavailable: " + why)
 
 
 def _measure_latency(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
-    session = _open(runtime, order)
+    session = runtime.open(order)
     _feed(session, order)
     infer, settings = session.inference(), Settings(order["settings"])  # type: ignore[arg-type]
     warm = warm_up(watch, infer, settings)
@@ -83,11 +92,12 @@ def _measure_latency(runtime: Runtime, order: dict[str, object], watch: Stopwatc
 
 
 def _measure_ops(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
-    if not isinstance(runtime, NativeRuntime) or runtime.ops_refused is not None:
+    refused = runtime.ops_refused or targets.ops_refused(order["unit"])  # type: ignore[arg-type]
+    if refused is not None:
         _measure_latency(runtime, order, watch, say)
-        say("profile", **profile.unavailable(str(runtime.ops_refused)))
+        say("profile", **profile.unavailable(refused))
         return
-    session = runtime.open(str(order["variant"]), order["unit"], profiling=True)  # type: ignore[arg-type]
+    session = runtime.open(order, profiling=True)
     _feed(session, order)
     infer, settings = session.inference(), Settings(order["settings"])  # type: ignore[arg-type]
     warm = warm_up(watch, infer, settings)
@@ -105,7 +115,7 @@ def _measure_ops(runtime: Runtime, order: dict[str, object], watch: Stopwatch, s
 
 def _measure_memory(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
     meter = memory.Meter()
-    session = _open(runtime, order)
+    session = runtime.open(order)
     loaded = meter.levels()
     _feed(session, order)
     settings, samples = Settings(order["settings"]), Samples()  # type: ignore[arg-type]
@@ -125,10 +135,6 @@ PASSES: dict[str, Callable[[Runtime, dict[str, object], Stopwatch, Say], None]] 
     "memory": _measure_memory,
     "cold": _measure_latency,
 }
-
-
-def _open(runtime: Runtime, order: dict[str, object]) -> Session | InterpreterSession:
-    return runtime.open(str(order["variant"]), order["unit"])  # type: ignore[arg-type]
 
 
 def _feed(session: Session | InterpreterSession, order: dict[str, object]) -> None:

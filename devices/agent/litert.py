@@ -99,6 +99,7 @@ CALLS: dict[str, list[Any]] = {
     "LiteRtCreateCompiledModel": [c_void_p, c_void_p, c_void_p, _HANDLE],
     "LiteRtGetNumModelSignatures": [c_void_p, POINTER(c_size_t)],
     "LiteRtGetModelSignature": [c_void_p, c_size_t, _HANDLE],
+    "LiteRtGetSignatureKey": [c_void_p, POINTER(c_char_p)],
     "LiteRtGetNumSignatureInputs": [c_void_p, POINTER(c_size_t)],
     "LiteRtGetNumSignatureOutputs": [c_void_p, POINTER(c_size_t)],
     "LiteRtGetSignatureInputTensorByIndex": [c_void_p, c_size_t, _HANDLE],
@@ -132,6 +133,7 @@ class Library:
     """
 
     def __init__(self, path: str, version: str | None) -> None:
+        self.path = path
         try:
             self._library = ctypes.CDLL(path)
         except OSError as problem:

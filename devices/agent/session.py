@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-from ctypes import byref, c_bool, c_int, c_void_p
+from ctypes import byref, c_bool, c_char_p, c_int, c_void_p
 
 from . import inputs
 from .litert import (
@@ -19,17 +19,19 @@ from .litert import (
     in_words,
     version_unknown,
 )
+from .signatures import unknown_key
+from .targets import target_of
 
-_AUTO_REGISTER_ACCELERATORS = 24  # LiteRtEnvOptionTag: a bit mask; CPU alone keeps GPU libraries out of the process
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_AUTO_REGISTER_ACCELERATORS = 24  # LiteRtEnvOptionTag: a bit mask; one alone keeps the others out of the process
 _MIN_LOGGER_SEVERITY = 25
-_CPU = 1
 _ERRORS_ONLY = 3
-_ANY_INTEGER = 2
+_ANY_INTEGER, _ANY_STRING = 2, 8
 _REPORT_TO_STDERR = 1  # the buffered reporter is lost with a model that cannot be compiled
 _READ, _WRITE = 0, 1
-_SIGNATURE = 0
-
-KERNEL_MODES = {None: None, "xnnpack": "delegate", "builtin": "builtin"}
 
 
 class NativeRuntime:
@@ -47,9 +49,12 @@ class NativeRuntime:
         self._library = Library(path, version)
         self.ops_refused = self._library.ops_refused
 
-    def open(self, path: str, unit: dict[str, object], profiling: bool = False) -> Session:
-        """A model, compiled. Raises LiteRtError in LiteRT's words."""
-        return Session(self._library, path, unit, profiling)
+    def open(self, order: dict[str, object], profiling: bool = False, weight_cache: str | None = None) -> Session:
+        """The order's model, compiled. weight_cache is the path of XNNPACK's cache, None for none.
+
+        Raises LiteRtError in LiteRT's words.
+        """
+        return Session(self._library, order, profiling, weight_cache)
 
 
 class Session:
@@ -58,13 +63,17 @@ class Session:
     It is never closed: the launch that made it ends.
     """
 
-    def __init__(self, library: Library, path: str, unit: dict[str, object], profiling: bool) -> None:
+    def __init__(
+        self, library: Library, order: dict[str, Any], profiling: bool = False, weight_cache: str | None = None
+    ) -> None:
         self._library = library
+        self._target = target_of(order["unit"], library.path, order["dispatch"])
         begun = time.perf_counter_ns()
         self._environment = self._make_environment()
         environment_made = time.perf_counter_ns()
-        self._model = self._open_model(path)
-        options = self._make_options(unit, profiling)
+        self._model = self._open_model(str(order["variant"]))
+        self._signature = self._choose(order["signature"])
+        options = self._make_options(profiling, weight_cache)
         self._compiled = library.make("LiteRtCreateCompiledModel", self._environment, self._model, options)
         self._inputs = self._make_buffers("Input")
         self._outputs = self._make_buffers("Output")
@@ -73,11 +82,15 @@ class Session:
         self._profiler = self._find_profiler() if profiling else None
 
     def _make_environment(self) -> c_void_p:
-        self._environment_options = (EnvironmentOption * 2)()
-        wanted = ((_AUTO_REGISTER_ACCELERATORS, _CPU), (_MIN_LOGGER_SEVERITY, _ERRORS_ONLY))
-        for option, (tag, value) in zip(self._environment_options, wanted):
-            option.tag, option.value.type, option.value.value.integer = tag, _ANY_INTEGER, value
-        return self._library.make("LiteRtCreateEnvironment", 2, ctypes.cast(self._environment_options, c_void_p))
+        numbers = {_AUTO_REGISTER_ACCELERATORS: self._target.accelerators, _MIN_LOGGER_SEVERITY: _ERRORS_ONLY}
+        texts = {tag: ctypes.create_string_buffer(os.fsencode(path)) for tag, path in self._target.folders.items()}
+        options = (EnvironmentOption * (len(numbers) + len(texts)))()
+        for option, (tag, number) in zip(options, numbers.items()):
+            option.tag, option.value.type, option.value.value.integer = tag, _ANY_INTEGER, number
+        for option, (tag, text) in zip(options[len(numbers) :], texts.items()):
+            option.tag, option.value.type, option.value.value.pointer = tag, _ANY_STRING, ctypes.addressof(text)
+        self._environment_options = options, texts  # alive as long as the environment
+        return self._library.make("LiteRtCreateEnvironment", len(options), ctypes.cast(options, c_void_p))
 
     def _open_model(self, path: str) -> c_void_p:
         model = self._library.make("LiteRtCreateModelFromFile", self._environment, os.fsencode(path))
@@ -85,17 +98,28 @@ class Session:
             raise LiteRtError("the model has no signature and no main graph")
         return model
 
-    def _make_options(self, unit: dict[str, object], profiling: bool) -> c_void_p:
-        backend = unit["backend"]
-        if unit["kind"] != "cpu" or backend not in KERNEL_MODES:
-            known = ", ".join("cpu/" + name for name in KERNEL_MODES if name)
-            asked = "{kind}/{backend}".format(**unit) if backend else unit["kind"]
-            raise LiteRtError("{} is no unit of this agent; it has cpu, {}".format(asked, known))
+    def _choose(self, key: str | None) -> int:
+        """The number of the signature of that key, of the file's first without one."""
+        if key is None:
+            return 0
+        count = self._library.count("LiteRtGetNumModelSignatures", self._model)
+        keys = [self._key(number) for number in range(count)]
+        if key not in keys:
+            raise LiteRtError(unknown_key(key, keys))
+        return keys.index(key)
+
+    def _key(self, number: int) -> str:
+        signature = self._library.make("LiteRtGetModelSignature", self._model, number)
+        text = c_char_p()
+        self._library.call("LiteRtGetSignatureKey", signature, byref(text))
+        return (text.value or b"").decode("utf-8", "replace")
+
+    def _make_options(self, profiling: bool, weight_cache: str | None) -> c_void_p:
         options = self._library.make("LiteRtCreateOptions")
-        self._library.call("LiteRtSetOptionsHardwareAccelerators", options, _CPU)
+        self._library.call("LiteRtSetOptionsHardwareAccelerators", options, self._target.accelerators)
         self._add(options, "runtime_options_string", enable_profiling=profiling, error_reporter_mode=_REPORT_TO_STDERR)
-        mode = KERNEL_MODES[backend]
-        self._add(options, "xnnpack", kernel_mode=mode, num_threads=unit["threads"])
+        for name, values in self._target.options.items():
+            self._add(options, name, weight_cache_file_path=weight_cache, **values)
         return options
 
     def _add(self, options: c_void_p, name: str, **values: object) -> None:
@@ -105,7 +129,7 @@ class Session:
     def _make_buffers(self, side: str) -> list[tuple[c_void_p, int]]:
         """Buffers of one side, each with its element type, in the order of the signature."""
         library = self._library
-        signature = library.make("LiteRtGetModelSignature", self._model, _SIGNATURE)
+        signature = library.make("LiteRtGetModelSignature", self._model, self._signature)
         count = library.count("LiteRtGetNumSignature{}s".format(side), signature)
         return [self._make_buffer(side, signature, place, count) for place in range(count)]
 
@@ -122,7 +146,7 @@ class Session:
                 "{} {} has the shape {}: fix it when converting".format(side.lower(), place, kind.layout.shape)
             )
         needs = "LiteRtGetCompiledModel{}BufferRequirements".format(side)
-        requirements = library.make(needs, self._compiled, _SIGNATURE, place)
+        requirements = library.make(needs, self._compiled, self._signature, place)
         make = "LiteRtCreateManagedTensorBufferFromRequirements"
         return library.make(make, self._environment, byref(kind), requirements), kind.element_type
 
@@ -130,11 +154,11 @@ class Session:
         if side == "Input":
             layout = Layout()
             call = "LiteRtGetCompiledModelInputTensorLayout"
-            self._library.call(call, self._compiled, _SIGNATURE, place, byref(layout))
+            self._library.call(call, self._compiled, self._signature, place, byref(layout))
             return layout
         layouts = (Layout * count)()
         call = "LiteRtGetCompiledModelOutputTensorLayouts"
-        self._library.call(call, self._compiled, _SIGNATURE, count, layouts, False)
+        self._library.call(call, self._compiled, self._signature, count, layouts, False)
         return layouts[place]
 
     def _find_profiler(self) -> c_void_p:
@@ -150,7 +174,7 @@ class Session:
             return None
         taken = c_bool()
         self._library.call("LiteRtCompiledModelIsFullyAccelerated", self._compiled, byref(taken))
-        delegate = "xnnpack" if taken.value else None
+        delegate = self._target.delegate if taken.value else None
         return {"delegate": delegate, "full": taken.value, "taken": None, "total": None, "partitions": None}
 
     def feed(self, files: list[str], seed: int) -> None:
@@ -169,7 +193,8 @@ class Session:
 
     def inference(self) -> Inference:
         """One inference as a callable: run, and the outputs ready on the host."""
-        return Inference(self._library, self._compiled, [b for b, _ in self._inputs], [b for b, _ in self._outputs])
+        given, made = ([buffer for buffer, _ in side] for side in (self._inputs, self._outputs))
+        return Inference(self._library, self._compiled, self._signature, given, made)
 
     def start_profiler(self) -> None:
         """Begin a recording. It forgets the one before."""
@@ -190,7 +215,9 @@ class Session:
 class Inference:
     """Calls LiteRT with everything prepared, so that as little Python as possible is in the timed span."""
 
-    def __init__(self, library: Library, compiled: c_void_p, given: list[c_void_p], made: list[c_void_p]) -> None:
+    def __init__(
+        self, library: Library, compiled: c_void_p, signature: int, given: list[c_void_p], made: list[c_void_p]
+    ) -> None:
         self._run = library.raw("LiteRtRunCompiledModel")
         self._lock = library.raw("LiteRtLockTensorBuffer")
         self._unlock = library.raw("LiteRtUnlockTensorBuffer")
@@ -198,7 +225,7 @@ class Inference:
         self._address = byref(c_void_p())
         before = (c_void_p * len(given))(*given)
         after = (c_void_p * len(made))(*made)
-        self._arguments = (compiled, _SIGNATURE, len(given), before, len(made), after)
+        self._arguments = (compiled, signature, len(given), before, len(made), after)
 
     def __call__(self) -> None:
         status = self._run(*self._arguments)

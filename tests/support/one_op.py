@@ -169,7 +169,9 @@ def _main() -> None:
     answers: list[list[str] | str] = []
     for path in order["models"]:
         try:
-            answers.append(_kernels(Session(library, path, unit, profiling=True)))
+            answers.append(
+                _kernels(Session(library, {"variant": path, "unit": unit, "signature": None}, profiling=True))
+            )
         except LiteRtError as refusal:
             answers.append(str(refusal))
     print(json.dumps(answers))

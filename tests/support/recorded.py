@@ -98,7 +98,8 @@ def _profile(model: Path, backend: str | None) -> tuple[str, list[list[Any]]]:
     if runtime is None:
         raise SystemExit("ai-edge-litert is not installed")
     library = Library(str(runtime["library"]), str(runtime["version"]))
-    session = Session(library, str(model), {"kind": "cpu", "backend": backend, "threads": 1}, profiling=True)
+    unit = {"kind": "cpu", "backend": backend, "threads": 1}
+    session = Session(library, {"variant": str(model), "unit": unit, "signature": None}, profiling=True)
     session.feed([], 0)
     infer, profile = session.inference(), Profile()
     for _ in range(_INFERENCES):
