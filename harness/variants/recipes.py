@@ -95,8 +95,8 @@ def _two_values_refusal(recipe: Recipe) -> str | None:
     """palette-1 after sparse: one of its two values is zero, so every other weight would be one number."""
     pruned = False
     for step in recipe.steps:
-        if pruned and step == Step(technique="palette", parameter=1):
-            return "after sparse, palette-1 has one value left besides zero; use palette-2 or more"
+        if pruned and step.technique == "palette" and step.parameter == 1:
+            return f"after sparse, {step} has one value left besides zero; use palette-2 or more"
         pruned = pruned or step.technique == "sparse"
     return None
 

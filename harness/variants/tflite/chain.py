@@ -2,26 +2,38 @@
 
 Sparsity is kept while a weight has no fewer zeros than the step left it. Clusters are kept while no more than 2^B
 different values are stored under any one scale: int8 per channel maps the same cluster to another number in each
-channel, so over a whole tensor there may be more, which is said but is not a loss.
+channel, so over a whole tensor there may be more, which is said but is not a loss. Clusters of a channel's own are
+kept while each channel has no more than 2^B.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.variants.technique import Step
-from harness.variants.tflite.weights import Weight, distinct_count, distinct_per_scale, read_weights, zero_count
+from harness.variants.tflite.weights import (
+    Weight,
+    distinct_count,
+    distinct_per_channel,
+    distinct_per_scale,
+    read_weights,
+    zero_count,
+)
 
 _PRUNED_ALREADY = 0.1  # from this share of exact zeros on, a source counts as pruned by its owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """What a step made of one weight: at least so many zeros, or at most so many values; None says nothing."""
+    """What a step made of one weight: at least so many zeros, or at most so many values; None says nothing.
+
+    of_channels: so many values in each output channel, not in the whole tensor.
+    """
 
     step: str
     slot: tuple[int, int]
     zeros: int | None = None
     distinct: int | None = None
+    of_channels: bool = False
 
 
 def source_promises(content: bytes) -> tuple[Promise, ...]:
@@ -41,7 +53,8 @@ def promises(step: Step, content: bytes) -> tuple[Promise, ...]:
         case "sparse", _:
             return tuple(Promise(step=str(step), slot=w.slot, zeros=zero_count(content, w)) for w in weights)
         case "palette", int(bits):
-            return tuple(Promise(step=str(step), slot=w.slot, distinct=1 << bits) for w in weights)
+            own = step.suffix == "per-channel"
+            return tuple(Promise(step=str(step), slot=w.slot, distinct=1 << bits, of_channels=own) for w in weights)
         case _:
             return ()
 
@@ -72,14 +85,19 @@ def _zeros_lost(step: str, kept: list[tuple[Promise, Weight]], built: bytes) -> 
 
 
 def _clusters_lost(step: str, kept: list[tuple[Promise, Weight]], built: bytes) -> str | None:
-    now = [(p.distinct, distinct_per_scale(built, w), w) for p, w in kept if p.distinct is not None]
+    of_channels = any(promise.of_channels for promise, _ in kept)
+    count = distinct_per_channel if of_channels else distinct_per_scale
+    now = [(p.distinct, count(built, w), w) for p, w in kept if p.distinct is not None]
     lost = [(limit, has, w) for limit, has, w in now if has > limit]
     if lost:
         limit, has, worst = max(lost, key=lambda entry: entry[1])
+        where = "in one channel" if of_channels else "under one scale"
         return (
-            f"{step} was lost: {len(lost)} of {len(now)} weights store more than {limit} values under one scale; "
+            f"{step} was lost: {len(lost)} of {len(now)} weights store more than {limit} values {where}; "
             f"worst {_short(worst.name)}, {has}"
         )
+    if of_channels:
+        return None
     spread = max((distinct_count(built, w) for _, _, w in now if len(w.scales) > 1), default=0)
     if now and spread > now[0][0]:
         return f"{step} holds under each scale; scales are per channel, so a whole tensor stores up to {spread} values"

@@ -21,3 +21,6 @@ WEIGHT_OPERANDS: dict[str, tuple[int, ...]] = {
 
 # What sparse and palette edit: the operators whose weights dominate size, by the magnitude pruning literature.
 EDITED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+
+# Axis of the output channels in the weights of those.
+CHANNEL_AXIS: dict[str, int] = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}

@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from harness.variants.tflite.operators import EDITED, WEIGHT_OPERANDS
+from harness.variants.tflite.operators import CHANNEL_AXIS, EDITED, WEIGHT_OPERANDS
 
 Array = NDArray[Any]
 
@@ -94,8 +94,9 @@ def zero_count(content: bytes | bytearray, weight: Weight) -> int:
 
 
 def distinct_count(content: bytes | bytearray, weight: Weight) -> int:
-    """How many different values are stored over the whole tensor."""
-    return int(np.unique(values(content, weight)).size)
+    """How many different values the whole tensor has, the zeros that a sparse encoding leaves out among them."""
+    stored = values(content, weight)
+    return int(np.unique(stored).size) + (stored.size < weight.elements)
 
 
 def distinct_per_scale(content: bytes | bytearray, weight: Weight) -> int:
@@ -107,9 +108,24 @@ def distinct_per_scale(content: bytes | bytearray, weight: Weight) -> int:
     return int(np.max(1 + np.count_nonzero(np.diff(ordered, axis=1), axis=1)))
 
 
+def distinct_per_channel(content: bytes | bytearray, weight: Weight) -> int:
+    """The most different values stored in one output channel; 0 without channels, or behind a sparse encoding."""
+    stored = values(content, weight)
+    if stored.size != weight.elements or len(weight.shape) < 2:
+        return 0
+    axis = min(CHANNEL_AXIS.get(weight.operator, 0), len(weight.shape) - 1)
+    ordered = np.sort(_along(stored, weight.shape, axis), axis=1)
+    return int(np.max(1 + np.count_nonzero(np.diff(ordered, axis=1), axis=1)))
+
+
 def by_scale(stored: Array, weight: Weight) -> Array:
     """Values as (scales, elements under each)."""
-    return np.moveaxis(stored.reshape(weight.shape), weight.axis, 0).reshape(weight.shape[weight.axis], -1)
+    return _along(stored, weight.shape, weight.axis)
+
+
+def _along(stored: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """Values as (size of the axis, everything else)."""
+    return np.moveaxis(stored.reshape(shape), axis, 0).reshape(shape[axis], -1)
 
 
 def _subgraph_weights(model: Any, index: int, names: list[str]) -> Iterator[Weight]:  # noqa: ANN401 (generated code)
