@@ -11,6 +11,7 @@ import time
 
 from . import memory, profile, protocol, targets
 from .litert import LiteRtError
+from .runtimes import TFLITE_RUNTIME
 from .session import NativeRuntime
 from .timing import Samples, Settings, Stopwatch, time_inferences, warm_up
 
@@ -65,6 +66,8 @@ def _load(runtime: dict[str, object], order: dict[str, object], path: list[str])
 
     Without a name: the C API where it is the known one, else the Python interpreter, which has stayed the same longer.
     """
+    if runtime["name"] == TFLITE_RUNTIME:
+        return _load_tflite_runtime(runtime, order, path)
     if order["api"] == "interpreter":
         return _load_interpreter(runtime, path, "the Interpreter API has no profiler")
     version = runtime["version"]
@@ -80,6 +83,14 @@ def _load_interpreter(runtime: dict[str, object], path: list[str], why: str) -> 
     from .interpreter import InterpreterRuntime
 
     return InterpreterRuntime(str(runtime["package"]), path, "per-op unavailable: " + why)
+
+
+def _load_tflite_runtime(runtime: dict[str, object], order: dict[str, object], path: list[str]) -> InterpreterRuntime:
+    from . import tflite_runtime
+
+    if order["api"] not in (None, "interpreter"):
+        raise LiteRtError("{} has the Interpreter API alone".format(TFLITE_RUNTIME))
+    return tflite_runtime.load(runtime, path)
 
 
 def _measure_latency(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
