@@ -78,7 +78,9 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What the configuration asks for, model by model. units None: all that the device offers."""
+    """What the configuration asks for, model by model. units None: all that the device offers, but for those that have
+    to be asked for by name.
+    """
 
     specs: Mapping[str, tuple[VariantSpec, ...]]
     units: tuple[ComputeUnit, ...] | None
@@ -96,7 +98,7 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
         refused = {spec.name: rules.refusal(spec, model) for spec in wanted if spec.prebuilt is None}
         specs.extend(spec for spec in wanted if not refused.get(spec.name))
         for device in devices:
-            for unit in wishes.units or device.units:
+            for unit in wishes.units or _chosen_units(device):
                 missing = why_missing(unit, device)
                 for spec in wanted:
                     cell = _cell(model, spec, device, unit, wishes.settings)
@@ -137,13 +139,15 @@ def is_source(spec: VariantSpec, model: Model) -> bool:
     return spec.prebuilt is None and spec.recipe == model.precision
 
 
+def _chosen_units(device: DeviceFacts) -> tuple[ComputeUnit, ...]:
+    """What `units: auto` measures."""
+    return tuple(unit for unit in device.units if not unit.by_name_only)
+
+
 def why_missing(unit: ComputeUnit, device: DeviceFacts) -> str | None:
     """Why a device cannot run a unit, None if it can. Any number of threads can run, more than it has cores too."""
-    for offered in device.units:
-        same_place = (offered.kind, offered.backend) == (unit.kind, unit.backend)
-        explicit_default = unit.kind == offered.kind and unit.backend == "xnnpack" and offered.backend is None
-        if same_place or explicit_default:
-            return None
+    if any(unit.is_offered_by(offered) for offered in device.units):
+        return None
     for exclusion in device.exclusions:
         if exclusion.what == unit.kind:
             return exclusion.reason

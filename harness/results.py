@@ -111,7 +111,8 @@ def _misplaced(measurement: Measurement, asked: ComputeUnit) -> tuple[str, ...]:
     if observed is None:
         return ()
     elsewhere = observed.kind != asked.kind
-    otherwise = asked.backend is not None and observed.backend not in (None, asked.backend)
+    demanded = asked.backend is not None or observed.by_name_only
+    otherwise = demanded and observed.backend not in (None, asked.backend)
     return (f"asked for {asked}, ran on {observed}",) if elsewhere or otherwise else ()
 
 

@@ -19,9 +19,19 @@ _FOREVER = float("inf")
 
 
 class Child:
-    """Started on creation, in its own session. Raises OSError where it cannot be started."""
+    """Started on creation, in its own session. Raises OSError where it cannot be started.
 
-    def __init__(self, identity: str, argv: list[str], order: bytes, deadline_s: float) -> None:
+    environment None: the supervisor's own.
+    """
+
+    def __init__(
+        self,
+        identity: str,
+        argv: list[str],
+        order: bytes,
+        deadline_s: float,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.identity = identity
         self.deadline_s = deadline_s
         self.after: dict[str, object] | None = None
@@ -39,6 +49,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=environment,
             bufsize=0,
             start_new_session=True,
             preexec_fn=_prepare if sys.platform.startswith("linux") else None,

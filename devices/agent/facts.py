@@ -8,8 +8,15 @@ import platform
 import re
 import sys
 
+from . import vulkan
 from .conditions import kilobytes, run, text_of
-from .runtimes import find
+from .runtimes import LITERT, find
+from .targets import GPU_LIBRARIES, gpu_library
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 # Where an accelerator would show itself. Patterns below root; `usb` entries are vendor:product.
 _SIGNS = {
@@ -18,8 +25,6 @@ _SIGNS = {
         "dev/nvidia[0-9]*",
         "dev/mali[0-9]*",
         "dev/kgsl-3d0",
-        "usr/share/vulkan/icd.d/*.json",
-        "etc/vulkan/icd.d/*.json",
     ),
     "npu": ("dev/accel/accel[0-9]*", "dev/rknpu*", "dev/apusys*", "dev/ethosu[0-9]*", "dev/hailo[0-9]*"),
     "edgetpu": (
@@ -36,6 +41,8 @@ _MAC_SIGNS = {"gpu": "Metal", "npu": "Neural Engine"}
 def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict[str, object]:
     """The `facts` of docs/agent-protocol.md."""
     mac = system == "darwin"
+    found = find(search)
+    units = _mac_accelerators(platform.machine()) if mac else _linux_accelerators(root)
     return {
         "system": system,
         "os": _mac_os() if mac else _linux_os(root),
@@ -43,8 +50,8 @@ def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict
         "processor": _line(run(("sysctl", "-n", "machdep.cpu.brand_string"))) if mac else _linux_processor(root),
         "cores": _cores(),
         "memory_bytes": _mac_memory() if mac else kilobytes(text_of(os.path.join(root, "proc/meminfo")), "MemTotal"),
-        "runtimes": find(search),
-        "accelerators": _mac_accelerators() if mac else _linux_accelerators(root),
+        "runtimes": found,
+        "accelerators": [_with_library(each, found, mac) if each["unit"] == "gpu" else each for each in units],
     }
 
 
@@ -73,7 +80,7 @@ def _cores() -> int | None:
 
 
 def _linux_accelerators(root: str) -> list[dict[str, object]]:
-    return [
+    units: list[dict[str, object]] = [
         {
             "unit": unit,
             "found": [hit for sign in signs for hit in _hits(root, sign)],
@@ -82,6 +89,27 @@ def _linux_accelerators(root: str) -> list[dict[str, object]]:
         }
         for unit, signs in _SIGNS.items()
     ]
+    return [_with_adapters(each, root) if each["unit"] == "gpu" else each for each in units]
+
+
+def _with_adapters(gpu: dict[str, Any], root: str) -> dict[str, object]:
+    seen = vulkan.survey(root)
+    loaders = list(dict.fromkeys(seen.loaders))
+    signs = [*_shown(vulkan.MANIFESTS), vulkan.LOADER]
+    return dict(
+        gpu,
+        found=[*gpu["found"], *seen.manifests, *loaders],
+        looked_for=[*gpu["looked_for"], *signs],
+        adapters=seen.adapters,
+    )
+
+
+def _with_library(gpu: dict[str, Any], found: list[dict[str, object]], mac: bool) -> dict[str, object]:
+    """The GPU, with the accelerator that LiteRT needs to use it."""
+    packages = (str(runtime["package"]) for runtime in found if runtime["name"] == LITERT)
+    libraries = [path for path in map(gpu_library, packages) if path]
+    sought = [name for name in GPU_LIBRARIES if name.endswith(".dylib") == mac]
+    return dict(gpu, found=[*gpu["found"], *libraries], looked_for=[*gpu["looked_for"], *sought])
 
 
 def _hits(root: str, sign: str) -> list[str]:
@@ -93,15 +121,21 @@ def _hits(root: str, sign: str) -> list[str]:
     return [sign] if wanted in names else []
 
 
-def _shown(signs: tuple[str, ...]) -> list[str]:
+def _shown(signs: Iterable[str]) -> list[str]:
     return [sign if sign.startswith("usb ") else "/" + sign for sign in signs]
 
 
-def _mac_accelerators() -> list[dict[str, object]]:
+def _mac_accelerators(machine: str) -> list[dict[str, object]]:
     """Every Mac with Apple silicon has both. Never run on a Mac yet."""
-    here = platform.machine() == "arm64"
+    here = machine == "arm64"
+    metal: list[vulkan.Adapter] = [{"name": "Metal", "software": False, "driver": None}] if here else []
     units: list[dict[str, object]] = [
-        {"unit": unit, "found": [sign] if here else [], "looked_for": [sign], "adapters": []}
+        {
+            "unit": unit,
+            "found": [sign] if here else [],
+            "looked_for": [sign],
+            "adapters": metal if unit == "gpu" else [],
+        }
         for unit, sign in _MAC_SIGNS.items()
     ]
     return [*units, {"unit": "edgetpu", "found": [], "looked_for": [], "adapters": []}]

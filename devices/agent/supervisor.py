@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 
-from . import canary, conditions, facts, protocol, runtimes
+from . import canary, conditions, facts, protocol, runtimes, vulkan
 from .child import Child
 from .protocol import ProtocolError, Writer
 
@@ -57,6 +57,7 @@ class Supervisor:
         self._requests = b""
         self._child: Child | None = None
         self._runtimes: list[dict[str, object]] = []
+        self._adapters: vulkan.Survey | None = None
         self._open = True
         self._parent = os.getppid()
         self._next_beat = time.monotonic()
@@ -163,18 +164,31 @@ class Supervisor:
     def _start(self, identity: str, request: dict[str, object]) -> None:
         order = protocol.check_order(request["order"])
         runtime = self._find_runtime(order["runtime"])  # type: ignore[arg-type]
+        environment = self._environment(order["unit"])  # type: ignore[arg-type]
         before = conditions.read(self._root)
         line = json.dumps(
             {"v": protocol.VERSION, "id": identity, "order": order, "runtime": runtime, "path": self._path()}
         ).encode()
         try:
-            child = Child(identity, self._launch, line, float(order["deadline_s"]))  # type: ignore[arg-type]
+            child = Child(identity, self._launch, line, float(order["deadline_s"]), environment)  # type: ignore[arg-type]
         except OSError as problem:
             raise ProtocolError("the launch could not be started: {}".format(problem)) from problem
         self._child = child
         self._selector.register(child.output, selectors.EVENT_READ, lambda: self._pass_on(child))
         self._selector.register(child.errors, selectors.EVENT_READ, lambda: self._keep_errors(child))
         self._writer.say("started", id=identity, pid=child.pid, before=before)
+
+    def _environment(self, unit: dict[str, object]) -> dict[str, str] | None:
+        """What a launch has to see from its start, None for ours: on a GPU its adapters alone, sought once."""
+        if unit["kind"] != "gpu" or not sys.platform.startswith("linux"):
+            return None
+        if self._adapters is None:
+            self._adapters = vulkan.survey(self._root)
+        kind = "software" if unit["backend"] == "software" else "hardware"
+        environment = self._adapters.environment(kind == "software", os.environ)
+        if environment is None:
+            raise ProtocolError("no {} adapter was found; `devices` says what was looked for".format(kind))
+        return environment
 
     def _path(self) -> list[str]:
         """Where a launch, which starts without site-packages, may import from."""

@@ -1,5 +1,6 @@
 """One launch on the wire: the order as the agent reads it, and what was said made into an outcome."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from devices.agent import protocol
 from devices.agent.protocol import ProtocolError
 from devices.runtimes.events import DELEGATED, OPERATOR, ProfileEvent
-from harness.core.compute_unit import ComputeUnit
+from harness.core.compute_unit import SOFTWARE, ComputeUnit
 from harness.core.device import Conditions
 from harness.core.launch import (
     Api,
@@ -30,6 +31,10 @@ MapOps = Callable[[Graph, Sequence[ProfileEvent]], OpTable]
 
 _KINDS = {"deadline": FailureKind.DEADLINE, "protocol": FailureKind.PROTOCOL, "cancelled": FailureKind.LOST}
 _BACKENDS = {DELEGATED: "xnnpack", OPERATOR: "builtin"}  # by the events that show them
+_KIND_OF = {"xnnpack": "cpu", "builtin": "cpu", "webgpu": "gpu", "metal": "gpu", SOFTWARE: "gpu", "dispatch": "npu"}
+# LiteRT's WebGPU accelerator: "Selected adapter: NAME, arch=A, vendor=V, backend=Vulkan, adapterType=CPU / Software".
+_ADAPTER = re.compile(r"Selected adapter: (?P<name>.+?), arch=")
+_SOFTWARE_ADAPTER = re.compile(r"Selected adapter: .*adapterType=CPU")
 _NO_GRAPH = "per-op unavailable: the order had no graph to key events to"
 _WANTED = {
     Pass.LATENCY: ("samples",),
@@ -146,7 +151,7 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
     begun, loaded, samples = heard["begun"], heard["loaded"], heard["samples"]
     events = _events(heard)
     delegation = _delegation(loaded)
-    backend = _backend(order.unit, delegation.full if delegation else None, events)
+    backend = _backend(order.unit, delegation, events, ending.stderr_tail)
     table, unavailable = _ops(order, heard, events, map_ops)
     return LaunchRecord(
         attempt=order.attempt,
@@ -155,7 +160,7 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         wall_s=ending.wall_s,
         runtime=begun["runtime"],
         backend=backend,
-        observed=_observed(backend),
+        observed=_observed(order.unit, backend),
         load=LoadTimes(
             environment_ns=loaded["environment_ns"], compile_ns=loaded["compile_ns"], first_ns=loaded["first_ns"]
         ),
@@ -171,7 +176,7 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         clock_ns=samples["clock_ns"],
         api=_api(begun),
         delegation=delegation,
-        adapter=loaded["adapter"],
+        adapter=loaded["adapter"] or _adapter(ending.stderr_tail),
         weight_cache=order.weight_cache,
     )
 
@@ -217,25 +222,38 @@ def _ops(
     return map_ops(order.graph, events), None
 
 
-def _backend(unit: ComputeUnit, accelerated: bool | None, events: Sequence[ProfileEvent]) -> str | None:
-    """What the CPU work ran in, by evidence: the profiler's events, or a delegate that took every operator.
+def _backend(
+    unit: ComputeUnit, delegation: Delegation | None, events: Sequence[ProfileEvent], stderr: str
+) -> str | None:
+    """What the work ran in, by evidence: the profiler's events, or a delegate that took every operator.
 
-    None where an unprofiled launch was taken in part: how much, the runtime does not say.
+    `software` for a GPU's delegate on an adapter that is none. None where an unprofiled launch was taken in part: how
+    much, the runtime does not say.
     """
     if seen := [name for kind, name in _BACKENDS.items() if any(event.type == kind for event in events)]:
         return "+".join(seen)
-    if accelerated:
-        return "xnnpack"
-    return "builtin" if unit.backend == "builtin" and accelerated is False else None
+    if delegation is not None and delegation.full:
+        return SOFTWARE if _SOFTWARE_ADAPTER.search(stderr) else delegation.delegate
+    alone = delegation is not None and delegation.full is False
+    return "builtin" if unit.backend == "builtin" and alone else None
 
 
-def _observed(backend: str | None) -> ComputeUnit:
+def _observed(unit: ComputeUnit, backend: str | None) -> ComputeUnit:
     """What evidence shows of the unit that ran, whatever was asked for: the kind, and its backend where it was one.
 
-    The kind: the process registers no accelerator but the CPU. Of threads nothing tells how many worked, so none are
-    named.
+    The kind is that of the backend; where none took everything, the processor had its part: the process registers the
+    one accelerator that was asked for, and the processor's own kernels are always there. Of threads nothing tells how
+    many worked, so none are named.
     """
-    return ComputeUnit(kind="cpu", backend=backend if backend in _BACKENDS.values() else None)
+    if backend in _KIND_OF:
+        return ComputeUnit(kind=_KIND_OF[backend], backend=backend)
+    return ComputeUnit(kind="cpu" if unit.kind == "cpu" else f"cpu+{unit.kind}")
+
+
+def _adapter(stderr: str) -> str | None:
+    """The GPU adapter that ran, in the accelerator's own words; None where it says nothing."""
+    found = _ADAPTER.search(stderr)
+    return found["name"] if found else None
 
 
 def integers(message: Message, key: str) -> tuple[int, ...]:

@@ -1,9 +1,11 @@
-"""Where a variant is asked to run: `cpu`, `cpu:4`, `cpu/builtin`, `gpu`."""
+"""Where a variant is asked to run: `cpu`, `cpu:4`, `cpu/builtin`, `gpu`. See docs/units.md."""
 
 import re
 from dataclasses import dataclass
 
 KINDS = ("cpu", "gpu", "npu", "edgetpu", "all", "cpu+gpu", "cpu+npu")
+SOFTWARE = "software"  # a GPU's driver that computes on the processor
+_DEFAULT_BACKENDS = {"cpu": "xnnpack", "gpu": "webgpu", "npu": "dispatch"}
 _TEXT = re.compile(r"(?P<kind>[a-z+]+)(?:/(?P<backend>[a-z0-9_-]+))?(?::(?P<threads>[0-9]{1,4}))?")
 
 
@@ -26,6 +28,21 @@ class ComputeUnit:
             object.__setattr__(self, "threads", 1)
         if self.threads is not None and (self.kind != "cpu" or self.threads < 1):
             raise ValueError(f"{self.kind}:{self.threads}: a thread count of 1 or more goes with cpu alone")
+
+    @property
+    def by_name_only(self) -> bool:
+        """Whether it has to be asked for by name: its times say nothing of the hardware it is named after."""
+        return self.backend == SOFTWARE
+
+    def is_offered_by(self, offered: "ComputeUnit") -> bool:
+        """Whether a device that offers that unit can run this one: with any number of threads, or its default named."""
+        if self.kind != offered.kind:
+            return False
+        return self.backend == offered.backend or (offered.backend is None and self.backend == self._default)
+
+    @property
+    def _default(self) -> str | None:
+        return _DEFAULT_BACKENDS.get(self.kind)
 
     @classmethod
     def parse(cls, text: str) -> "ComputeUnit":

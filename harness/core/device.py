@@ -41,7 +41,8 @@ class DeviceFacts:
 
     simulated: its times are made up by a scenario and must never be shown as measured.
     runtimes maps a runtime found on the device to its version; runtime is the one that it measures with. units are
-    what it offers, exclusions what it lacks. machine: devices of one machine never measure at the same time.
+    what it offers, exclusions what it lacks. adapters are its GPUs by name, software ones said to be so. machine:
+    devices of one machine never measure at the same time.
     """
 
     name: str
@@ -57,6 +58,7 @@ class DeviceFacts:
     exclusions: tuple[Exclusion, ...] = ()
     runtime: str | None = None
     machine: str | None = None
+    adapters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
