@@ -16,6 +16,8 @@ from ctypes import CFUNCTYPE, c_char_p, c_int, c_int64, c_uint32, c_uint64, c_vo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     Event = tuple[str, int, int, int, int]
 
 PROVEN_VERSION = "2.14.0"
@@ -62,7 +64,8 @@ class VtableProfiler:
     has about a microsecond of this class in its time (docs/tflite-runtime.md).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
+        self._clock = clock
         self._events: list[list[object]] = []
         self._begun: list[int] = []  # nanoseconds, by place in _events
         self._recording = False
@@ -104,11 +107,11 @@ class VtableProfiler:
         if not self._recording:
             return 0
         self._events.append([tag, kind, first, second, None])
-        self._begun.append(time.perf_counter_ns())
+        self._begun.append(self._clock())
         return len(self._events)
 
     def _end(self, _: int, handle: int) -> None:
-        now = time.perf_counter_ns()
+        now = self._clock()
         if self._recording and handle:
             self._events[handle - 1][4] = (now - self._begun[handle - 1]) // _NS_PER_US
 
