@@ -92,7 +92,7 @@ def local_state(
         client = AgentClient(name, connection, op_table)
         client.greet()
         try:
-            facts = linux.facts_of(name, client.facts(), chosen.interpreter, route.runtime)
+            facts = linux.facts_of(name, client.facts(), chosen.interpreter, route.runtime, route.dispatch)
             return replace(facts, machine=LOCAL), client.conditions()
         except ProtocolError as exc:
             raise DeviceError(name, f"the agent's facts make no sense: {exc}") from exc
