@@ -9,10 +9,11 @@ from math import prod
 from harness.sources.tflite_file import OperatorRecord, TensorRecord
 
 Shape = tuple[int, ...]
+_MOST = 1 << 60  # a year's work of a thousand fast machines: such a shape is damage
 
 
 def macs(operator: OperatorRecord, tensors: tuple[TensorRecord, ...]) -> int | None:
-    """None where the operator has no formula here, or a shape is open or not as the operator needs it."""
+    """None where the operator has no formula here, or a shape is open, absurd or not as the operator needs it."""
     formula = _FORMULAS.get(operator.type)
     if formula is None or not operator.outputs:
         return None
@@ -21,9 +22,10 @@ def macs(operator: OperatorRecord, tensors: tuple[TensorRecord, ...]) -> int | N
     if any(size < 1 for shape in shapes for size in shape):
         return None
     try:
-        return formula(inputs, shapes[-1], operator)
+        count = formula(inputs, shapes[-1], operator)
     except IndexError:
         return None
+    return count if count <= _MOST else None
 
 
 def _convolution(inputs: list[Shape], out: Shape, _: OperatorRecord) -> int:

@@ -1,45 +1,36 @@
 """Reads a .tflite file as a Model and as a Graph, or says in one sentence why it cannot be used.
 
-The main graph is that of the first signature, which is the one LiteRT's compiled model runs by default; without
-signatures it is the first subgraph. Its inputs stand in the subgraph's own order under the signature's names: so
-does LiteRT 2.3 order its input buffers, whatever the order in the signature. Where a file has several signatures the
-others are left alone; `read_signatures` lists them.
+The main graph is that of the signature that was chosen, without a choice that of the first, which is the one LiteRT's
+compiled model runs by default; without signatures it is the first subgraph (`signatures.py`).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.core import digest
 from harness.core.errors import ModelUnreadable
-from harness.core.model import Graph, Model, OpNode, TensorSpec
+from harness.core.model import Graph, Model, OpNode
 from harness.sources.flatbuffer import FlatbufferDamaged
 from harness.sources.macs import macs
+from harness.sources.signatures import Signature, signatures
 from harness.sources.tflite_file import (
     IDENTIFIER,
-    GraphRecord,
+    SCHEMA_VERSION,
     OperatorRecord,
     TensorRecord,
     TfliteFile,
     parse,
     shorten,
+    size_of,
 )
 
 _INPUT_DTYPES = (
-    *("float16", "float32", "float64", "complex64", "bool"),
+    *("float16", "float32", "float64", "complex64", "bool", "string"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """How callers name a subgraph. key None: the file has no signature, and the names are the tensors' own."""
-
-    key: str | None
-    graph: int
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
+_INPUT_BYTES = 1 << 31  # of one input: several samples of it are held at once
+_UNCOUNTED = ("WHILE", "IF")
 
 
 def read_model(
@@ -54,9 +45,9 @@ def read_model(
     """Read a source model, to be run by the signature of that key, by its first without one. Raises ModelUnreadable."""
     content = _read(path)
     file = _parse(path, content)
-    signatures = _signatures(file)
-    chosen = _choose(path, signatures, signature)
-    _check_inputs(path, chosen, file.graphs[chosen.graph])
+    offered = signatures(file)
+    chosen = _choose(path, offered, signature)
+    _check_inputs(path, chosen)
     if not chosen.outputs:
         raise ModelUnreadable(path, "the graph has no outputs, so there is nothing to run it for; export it with some")
     weights = _weights(file)
@@ -74,14 +65,15 @@ def read_model(
         metric=metric,
         random_weights=random_weights,
         signature=chosen.key,
-        signatures=tuple(each.key for each in signatures if each.key is not None),
+        signatures=tuple(each.key for each in offered if each.key is not None),
+        notes=tuple(_notes(file, chosen)),
     )
 
 
 def read_graph(path: Path, signature: str | None = None) -> Graph:
     """Read the operators of the graph that a signature runs, the first one without. Raises ModelUnreadable."""
     file = _parse(path, _read(path))
-    graph = file.graphs[_choose(path, _signatures(file), signature).graph]
+    graph = file.graphs[_choose(path, signatures(file), signature).graph]
     nodes = tuple(_node(i, operator, graph.tensors) for i, operator in enumerate(graph.operators))
     return Graph(nodes=nodes, inputs=graph.inputs)
 
@@ -92,21 +84,46 @@ def read_macs(path: Path, signature: str | None = None) -> int:
 
 
 def read_signatures(path: Path) -> tuple[Signature, ...]:
-    """Read all signatures, the main graph's first; one without a key where the file has none.
+    """Read all signatures in the file's order; one without a key where it has none. Raises ModelUnreadable."""
+    return signatures(_parse(path, _read(path)))
 
-    Raises ModelUnreadable.
+
+def read_signature(path: Path, key: str | None = None) -> Signature:
+    """Read the signature of that key, the first without one. Raises ModelUnreadable."""
+    return _choose(path, read_signatures(path), key)
+
+
+def signature_in(path: Path, model: Model) -> str | None:
+    """The key by which a variant of a model runs what the model runs.
+
+    A variant that was built elsewhere may have other keys, or none; its first signature then stands for the model's
+    first. Raises ModelUnreadable where the model runs another than its first.
     """
-    return _signatures(_parse(path, _read(path)))
+    offered = read_signatures(path)
+    if all(signature.key != model.signature for signature in offered) and _is_first(model):
+        return offered[0].key
+    return _choose(path, offered, model.signature).key
 
 
-def _choose(path: Path, signatures: Sequence[Signature], key: str | None) -> Signature:
+def _is_first(model: Model) -> bool:
+    return model.signature is None or model.signature == model.signatures[0]
+
+
+def read_operator_types(path: Path) -> frozenset[str]:
+    """The operators of all graphs, also of those that only others run. Raises ModelUnreadable."""
+    file = _parse(path, _read(path))
+    return frozenset(operator.type for graph in file.graphs for operator in graph.operators)
+
+
+def _choose(path: Path, offered: Sequence[Signature], key: str | None) -> Signature:
     if key is None:
-        return signatures[0]
-    for signature in signatures:
+        return offered[0]
+    for signature in offered:
         if signature.key == key:
             return signature
-    keys = ", ".join(shorten(each.key) for each in signatures if each.key is not None) or "none"
-    raise ModelUnreadable(path, f"has no signature {shorten(key)}; its signatures: {keys}")
+    keys = ", ".join(shorten(each.key) for each in offered[:20] if each.key is not None)
+    told = f"its signatures: {keys}" if keys else "it has none at all; leave `signature` out"
+    raise ModelUnreadable(path, f"has no signature {shorten(key)}; {told}")
 
 
 def _read(path: Path) -> bytes:
@@ -138,6 +155,10 @@ def _parse(path: Path, content: bytes) -> TfliteFile:
         file = parse(content)
     except FlatbufferDamaged as exc:
         raise ModelUnreadable(path, f"the file is damaged or cut short: {exc}; export or copy it again") from exc
+    if file.version != SCHEMA_VERSION:
+        raise ModelUnreadable(
+            path, f"its schema has version {file.version}, and LiteRT reads version {SCHEMA_VERSION}; export it again"
+        )
     if not file.graphs:
         raise ModelUnreadable(path, "the file holds no graph; export it again")
     external = next((t for graph in file.graphs for t in graph.tensors if t.external), None)
@@ -148,58 +169,32 @@ def _parse(path: Path, content: bytes) -> TfliteFile:
     return file
 
 
-def _signatures(file: TfliteFile) -> tuple[Signature, ...]:
-    if not file.signatures:
-        graph = file.graphs[0]
-        return (Signature(key=None, graph=0, inputs=_specs(graph, graph.inputs), outputs=_specs(graph, graph.outputs)),)
-    return tuple(
-        Signature(
-            key=record.key,
-            graph=record.graph,
-            inputs=_specs(file.graphs[record.graph], file.graphs[record.graph].inputs, record.inputs),
-            outputs=_specs(file.graphs[record.graph], file.graphs[record.graph].outputs, record.outputs),
-        )
-        for record in file.signatures
-    )
-
-
-def _specs(
-    graph: GraphRecord, indexes: Sequence[int], names: Mapping[int, str] | None = None
-) -> tuple[TensorSpec, ...]:
-    """Specs in the graph's order, by the signature's names; a name used twice gets a number."""
-    seen: Counter[str] = Counter()
-    specs = []
-    for index in indexes:
-        tensor = graph.tensors[index]
-        name = (names or {}).get(index, tensor.name)
-        seen[name] += 1
-        specs.append(_spec(tensor, name if seen[name] == 1 else f"{name}#{seen[name]}"))
-    return tuple(specs)
-
-
-def _spec(tensor: TensorRecord, name: str) -> TensorSpec:
-    one = len(tensor.scales) == 1
-    return TensorSpec(
-        name=name,
-        shape=tensor.shape,
-        dtype=tensor.dtype,
-        scale=tensor.scales[0] if one else None,
-        zero_point=(tensor.zero_points or (0,))[0] if one else None,
-    )
-
-
-def _check_inputs(path: Path, signature: Signature, graph: GraphRecord) -> None:
-    """Refuse what no bench can feed: open shapes and things that are not numbers."""
-    for index, spec in zip(graph.inputs, signature.inputs, strict=True):
+def _check_inputs(path: Path, signature: Signature) -> None:
+    """Refuse what no bench can feed: open shapes, nothing at all, too much, and things that no array holds."""
+    for spec in signature.inputs:
+        name = shorten(spec.name)
         if any(size < 1 for size in spec.shape):
-            shape = graph.tensors[index].signature_shape or spec.shape
-            raise ModelUnreadable(
-                path, f"input {shorten(spec.name)} has an open dimension {list(shape)}; export it with a fixed shape"
-            )
+            opened = spec.name in signature.open
+            shape = list(signature.open[spec.name] if opened else spec.shape)
+            what = f"has an open dimension {shape}" if opened else f"holds nothing, {shape}"
+            example = [max(size, 1) for size in shape]
+            raise ModelUnreadable(path, f"input {name} {what}; give input_shapes: {{{name}: {example}}}")
         if spec.dtype not in _INPUT_DTYPES:
+            raise ModelUnreadable(path, f"input {name} holds {spec.dtype}, which the bench does not feed")
+        if (size_of(spec.shape, spec.dtype) or 0) > _INPUT_BYTES:
             raise ModelUnreadable(
-                path, f"input {shorten(spec.name)} holds {spec.dtype}, and the bench feeds only numbers"
+                path, f"input {name} has the shape {list(spec.shape)}, more than 2 GiB; make it smaller"
             )
+
+
+def _notes(file: TfliteFile, signature: Signature) -> Iterator[str]:
+    for spec in signature.inputs:
+        if spec.name in signature.open:
+            left, runs = list(signature.open[spec.name]), list(spec.shape)
+            yield f"input {shorten(spec.name)} is open, {left}, and runs as {runs}; input_shapes sets another shape"
+    inner = {operator.type for operator in file.graphs[signature.graph].operators}.intersection(_UNCOUNTED)
+    if inner:
+        yield f"multiply-accumulates are those of the main graph, without what {' and '.join(sorted(inner))} run"
 
 
 def _weights(file: TfliteFile) -> tuple[TensorRecord, ...]:

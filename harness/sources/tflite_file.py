@@ -11,6 +11,10 @@ from math import prod
 from harness.sources.flatbuffer import FlatbufferDamaged, Table
 
 IDENTIFIER = b"TFL3"
+SCHEMA_VERSION = 3
+_MOST_ELEMENTS = (
+    1 << 48
+)  # no machine holds more: such a shape is damage, and its products would overflow what keeps them
 
 _BITS = {
     "float32": 32,
@@ -36,6 +40,18 @@ _BITS = {
 }
 
 
+def elements_of(shape: tuple[int, ...]) -> int | None:
+    """Count of elements, None where a dimension is open or there are more than any machine holds."""
+    count = prod(shape) if all(size >= 0 for size in shape) else None
+    return None if count is None or count > _MOST_ELEMENTS else count
+
+
+def size_of(shape: tuple[int, ...], dtype: str) -> int | None:
+    """Bytes by shape and dtype, None where either leaves it open."""
+    bits, elements = _BITS.get(dtype), elements_of(shape)
+    return None if bits is None or elements is None else (elements * bits + 7) // 8
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorRecord:
     """One tensor. signature_shape is empty unless the source framework left a dimension open (-1).
@@ -57,14 +73,13 @@ class TensorRecord:
 
     @property
     def elements(self) -> int | None:
-        """Count of elements, None where a dimension is open."""
-        return prod(self.shape) if all(d >= 0 for d in self.shape) else None
+        """Count of elements, None where a dimension is open or there are more than any machine holds."""
+        return elements_of(self.shape)
 
     @property
     def size_bytes(self) -> int | None:
         """Bytes by shape and dtype, None where either leaves it open."""
-        bits = _BITS.get(self.dtype)
-        return None if bits is None or self.elements is None else (self.elements * bits + 7) // 8
+        return size_of(self.shape, self.dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +117,7 @@ class SignatureRecord:
 class TfliteFile:
     """A whole file."""
 
+    version: int
     graphs: tuple[GraphRecord, ...]
     signatures: tuple[SignatureRecord, ...]
 
@@ -109,10 +125,14 @@ class TfliteFile:
 def parse(content: bytes) -> TfliteFile:
     """Read a file's structure, not its weights. Raises FlatbufferDamaged with one sentence."""
     model = Table.root(content)
+    version = model.number(0, "I")
+    if version != SCHEMA_VERSION:  # what stands in it is unknown
+        return TfliteFile(version=version, graphs=(), signatures=())
     codes = tuple(_code(table) for table in model.tables(1))
     buffers = tuple(_buffer_bytes(table, len(content)) for table in model.tables(4))
     graphs = tuple(_graph(table, codes, buffers) for table in model.tables(2))
-    return TfliteFile(graphs=graphs, signatures=tuple(_signature(table, len(graphs)) for table in model.tables(7)))
+    signatures = tuple(_signature(table, len(graphs)) for table in model.tables(7))
+    return TfliteFile(version=version, graphs=graphs, signatures=signatures)
 
 
 def _code(table: Table) -> str:

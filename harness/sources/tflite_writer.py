@@ -15,6 +15,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from harness.sources.tflite_strings import pack_strings
+
 Array = NDArray[Any]
 
 _ALIGNMENT = 16  # schema.fbs: Buffer.data is force_align: 16
@@ -56,8 +58,8 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
 class ModelWriter:
     """A .tflite file under construction: graphs, each with a signature, over shared buffers and operator codes."""
 
-    def __init__(self, description: str = "weighbridge") -> None:
-        self._model = schema.ModelT(version=3, description=description)
+    def __init__(self, description: str = "weighbridge", schema_version: int = 3) -> None:
+        self._model = schema.ModelT(version=schema_version, description=description)
         self._model.buffers = [schema.BufferT()]
         self._model.operatorCodes = []
         self._model.subgraphs = []
@@ -112,10 +114,17 @@ class ModelWriter:
 
 def pack(model: Any) -> bytes:  # noqa: ANN401 (schema.ModelT: the generated code has no types)
     """Bytes of a model in the schema's object form (`schema.ModelT`), identifier included."""
+    model.buffers = [_aligned(buffer) for buffer in model.buffers]
     constants = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
     builder = flatbuffers.Builder(constants + 64 * len(model.buffers) + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _aligned(buffer: Any) -> Any:  # noqa: ANN401 (schema.BufferT)
+    if buffer.data is None or isinstance(buffer, _AlignedBuffer):
+        return buffer
+    return _AlignedBuffer(data=bytes(buffer.data))
 
 
 class GraphWriter:
@@ -150,6 +159,16 @@ class GraphWriter:
         """A constant tensor of the array's shape and dtype."""
         buffer = self.model.buffer(np.ascontiguousarray(values).tobytes())
         return self.tensor(name, values.shape, values.dtype.name, buffer=buffer, quantization=quantization)
+
+    def variable(self, name: str, shape: Sequence[int], dtype: str = "float32") -> Tensor:
+        """A tensor that keeps its values from one inference to the next, such as the state of an LSTM."""
+        tensor = self.tensor(name, shape, dtype)
+        self.table.tensors[tensor.index].isVariable = True
+        return tensor
+
+    def constant_strings(self, name: str, values: Sequence[bytes], shape: Sequence[int]) -> Tensor:
+        """A constant tensor of strings, in C order."""
+        return self.tensor(name, shape, "string", buffer=self.model.buffer(pack_strings(values)))
 
     def tensor(
         self,
