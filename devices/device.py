@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, MapOps, Route
+from devices.runtimes.faces import Faces, Tried
 from devices.transport.local import LocalTransport
 from harness.core.device import Canary, DeviceFacts
 from harness.core.errors import DeviceLost
-from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
+from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ class AttachedDevice:
         self._lease = lease
         self._map_ops = map_ops
         self._route = route
+        self._faces = Faces()
         self._held = ExitStack()
         self._lock = threading.Lock()  # over _is_open and _agent: an agent is started and ended under it
         self._is_open = False
@@ -79,16 +81,24 @@ class AttachedDevice:
     def launch(self, order: LaunchOrder) -> LaunchOutcome:
         """Do one launch. Where the agent went away during it, the launch is LOST and the next call starts a new one.
 
-        Raises DeviceLost where no agent can be started, and where the device is closed or was closed meanwhile.
+        A model that the runtime's compiled model refuses is sent again, through the Interpreter, unless the route
+        names a face. Raises DeviceLost where no agent can be started, and where the device is closed or was closed
+        meanwhile.
         """
+        if self._route.api is not None:
+            return self._launch_once(order).outcome
+        return self._faces.launch(order, self._launch_once)
+
+    def _launch_once(self, order: LaunchOrder, api: Api | None = None) -> Tried:
         agent = self._attached()
         try:
-            return agent.client.launch(order)
+            return agent.client.launch(order, api)
         except DeviceLost as exc:
             self._give_up(agent)
-            return LaunchFailure(
+            lost = LaunchFailure(
                 attempt=order.attempt, pass_=order.pass_, kind=FailureKind.LOST, message=exc.reason, exit_code=None
             )
+            return Tried(outcome=lost, api=None)
 
     def _ask(self, question: Callable[[AgentClient], T]) -> T:
         agent = self._attached()

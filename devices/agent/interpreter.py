@@ -30,8 +30,8 @@ class InterpreterRuntime:
 
     package is where the runtime was found; path is where it may import from. ops_refused says why there is no per-op;
     None where `attach` puts a profiler on an interpreter before its tensors are allocated. What attach answers has
-    start(), and stop(), which gives (tag, type, first, second, elapsed_us) of each event. Raises LiteRtError where the module cannot be imported, or where the import leads to
-    another package: its times would carry the wrong name.
+    start(), and stop(), which gives (tag, type, first, second, elapsed_us) of each event. Raises LiteRtError where the
+    module cannot be imported, or where the import leads to another package: its times would carry the wrong name.
     """
 
     api = "interpreter"

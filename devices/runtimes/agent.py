@@ -5,16 +5,18 @@ import json
 import statistics
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from devices.agent import protocol
 from devices.agent.protocol import ProtocolError
 from devices.runtimes import agent_launch
 from devices.runtimes.agent_launch import ANY_ROUTE, Ending, MapOps, Message, Route
+from devices.runtimes.faces import Tried
 from devices.transport.local import LocalTransport
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, Conditions
 from harness.core.errors import DeviceLost
-from harness.core.launch import LaunchOrder, LaunchOutcome
+from harness.core.launch import Api, LaunchOrder
 from harness.core.units import Seconds
 
 _START_S: Seconds = 30.0  # a board starts Python slowly
@@ -57,9 +59,13 @@ class AgentClient:
                 raise ProtocolError(f"canary: samples_ns is {list(samples)}")
         return Canary(median_ns=statistics.median(samples), samples_ns=samples)
 
-    def launch(self, order: LaunchOrder) -> LaunchOutcome:
-        """Have one launch done. A bad launch is a LaunchFailure; DeviceLost where the agent itself went."""
-        identity = self._send("launch", order=agent_launch.encode(order, self._route))
+    def launch(self, order: LaunchOrder, api: Api | None = None) -> Tried:
+        """Have one launch done, through that face of the runtime; None: as the route has it.
+
+        A bad launch is a LaunchFailure; DeviceLost where the agent itself went.
+        """
+        route = self._route if api is None else replace(self._route, api=api)
+        identity = self._send("launch", order=agent_launch.encode(order, route))
         deadline = Deadline(order.deadline_s + _OVERTIME_S)
         said: list[Message] = []
         before: Conditions | None = None
@@ -67,11 +73,12 @@ class AgentClient:
             message = self._reply_to(identity, deadline)
             match message["say"]:
                 case "refused":
-                    return agent_launch.refused(order, str(message.get("error")))
+                    return Tried(outcome=agent_launch.refused(order, str(message.get("error"))), api=None)
                 case "started":
                     before = self._conditions(self._said(message)["before"])
                 case "ended":
-                    return agent_launch.outcome(order, said, self._ending(message, before), self._map_ops)
+                    outcome = agent_launch.outcome(order, said, self._ending(message, before), self._map_ops)
+                    return Tried(outcome=outcome, api=agent_launch.face_of(said))
                 case _:
                     said.append(message)
 

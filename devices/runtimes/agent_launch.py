@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from devices.agent import protocol
@@ -35,6 +35,10 @@ _KIND_OF = {"xnnpack": "cpu", "builtin": "cpu", "webgpu": "gpu", "metal": "gpu",
 # LiteRT's WebGPU accelerator: "Selected adapter: NAME, arch=A, vendor=V, backend=Vulkan, adapterType=CPU / Software".
 _ADAPTER = re.compile(r"Selected adapter: (?P<name>.+?), arch=")
 _SOFTWARE_ADAPTER = re.compile(r"Selected adapter: .*adapterType=CPU")
+_OWN = "cpu/builtin"  # an operator placed on no delegate
+_ERROR = re.compile(r"ERROR: (\[[^]]*\] )?(?P<words>.*)")
+_LOG = re.compile(r"(INFO|WARNING|VERBOSE): |[IWEF]\d{4} ")
+_LINES = 12  # of one error
 _NO_GRAPH = "per-op unavailable: the order had no graph to key events to"
 _WANTED = {
     Pass.LATENCY: ("samples",),
@@ -95,6 +99,11 @@ def refused(order: LaunchOrder, error: str) -> LaunchFailure:
     return LaunchFailure(attempt=order.attempt, pass_=order.pass_, kind=FailureKind.ERROR, message=error)
 
 
+def face_of(said: Iterable[Message]) -> Api | None:
+    """The face of the runtime that a launch said to use; None where it never came to that."""
+    return next((Api(m["api"]) for m in said if m["say"] == "begun" and m.get("api") in tuple(Api)), None)
+
+
 def outcome(order: LaunchOrder, said: Iterable[Message], ending: Ending, map_ops: MapOps) -> LaunchOutcome:
     """What came of a launch: its record if it got done, else why not, in words."""
     try:
@@ -126,7 +135,7 @@ def _failed(order: LaunchOrder, kind: FailureKind, message: str, ending: Ending)
         attempt=order.attempt,
         pass_=order.pass_,
         kind=kind,
-        message=message,
+        message="; ".join(line.strip() for line in message.splitlines() if line.strip()),
         exit_code=ending.exit_code,
         stderr_tail=ending.stderr_tail,
     )
@@ -139,10 +148,19 @@ def _death(exit_code: int) -> str:
 
 
 def _errors(stderr: str) -> list[str]:
-    """The runtime's own errors, `ERROR: [file.cc:27] words`, once each and without the place in its source."""
-    lines = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR: ")]
-    words = [line.partition("] ")[2] if line.startswith("[") else line for line in lines]
-    return list(dict.fromkeys(word.strip() for word in words if word.strip()))
+    """The runtime's own errors, `ERROR: [file.cc:27] words`, once each and without the place in its source.
+
+    An error that ends with a colon goes on in the lines below it, until the next line of a log.
+    """
+    words: list[str] = []
+    for line in stderr.splitlines():
+        if found := _ERROR.match(line):
+            words.append(found["words"].strip())
+        elif words and _LOG.match(line):
+            words.append("")
+        elif words and words[-1].partition("\n")[0].endswith(":"):
+            words[-1] += f"\n{line.strip()}"
+    return [" ".join(error.split("\n")[:_LINES]) for error in dict.fromkeys(words) if error]
 
 
 def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_ops: MapOps) -> LaunchRecord:
@@ -150,9 +168,9 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         raise ProtocolError("the conditions before and after it are missing")
     begun, loaded, samples = heard["begun"], heard["loaded"], heard["samples"]
     events = _events(heard)
-    delegation = _delegation(loaded)
-    backend = _backend(order.unit, delegation, events, ending.stderr_tail)
     table, unavailable = _ops(order, heard, events, map_ops)
+    delegation = _counted(_delegation(loaded), table)
+    backend = _backend(order.unit, delegation, events, ending.stderr_tail)
     return LaunchRecord(
         attempt=order.attempt,
         pass_=order.pass_,
@@ -195,6 +213,19 @@ def _delegation(loaded: Message) -> Delegation | None:
     return Delegation(**told)
 
 
+def _counted(told: Delegation | None, table: OpTable | None) -> Delegation | None:
+    """What was told, with the counts that the profiler's events show where the runtime has none.
+
+    Whatever the runtime ran itself has an event of its own; so the rest was taken, also what was folded away.
+    """
+    if told is None or table is None or told.taken is not None:
+        return told
+    placed = [op.placed_on for op in table.ops if op.index >= 0]
+    taken = len(placed) - placed.count(_OWN)
+    delegate = told.delegate or (_BACKENDS[DELEGATED] if taken else None)
+    return replace(told, delegate=delegate, taken=taken, total=len(placed), partitions=table.partitions)
+
+
 def _events(heard: dict[str, Message]) -> tuple[ProfileEvent, ...]:
     given = heard["profile"]["events"] if "profile" in heard else []
     checked = [protocol.check("profile.events", event, protocol.EVENT) for event in given]
@@ -227,15 +258,18 @@ def _backend(
 ) -> str | None:
     """What the work ran in, by evidence: the profiler's events, or a delegate that took every operator.
 
-    `software` for a GPU's delegate on an adapter that is none. None where an unprofiled launch was taken in part: how
-    much, the runtime does not say.
+    `software` for a GPU's delegate on an adapter that is none. None where that is not known: the compiled
+    model says of an unprofiled launch only whether all was taken.
     """
     if seen := [name for kind, name in _BACKENDS.items() if any(event.type == kind for event in events)]:
         return "+".join(seen)
     if delegation is not None and delegation.full:
         return SOFTWARE if _SOFTWARE_ADAPTER.search(stderr) else delegation.delegate
-    alone = delegation is not None and delegation.full is False
-    return "builtin" if unit.backend == "builtin" and alone else None
+    if delegation is None or delegation.full is None or unit.kind != "cpu":
+        return None
+    if delegation.taken:
+        return "+".join(_BACKENDS.values())
+    return "builtin" if delegation.taken == 0 or unit.backend == "builtin" else None
 
 
 def _observed(unit: ComputeUnit, backend: str | None) -> ComputeUnit:

@@ -1,5 +1,6 @@
 """What tests of the agent build on: orders, devices with an agent of their own, and a look at processes."""
 
+import hashlib
 import sys
 import time
 from contextlib import nullcontext
@@ -14,7 +15,7 @@ from devices.transport.local import LocalTransport
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
 from harness.core.device import DeviceFacts
-from harness.core.launch import LaunchOrder, LaunchRecord, MeasureSettings, Pass
+from harness.core.launch import LaunchOrder, LaunchRecord, MeasureSettings, Pass, WeightCache
 from harness.core.model import Graph
 
 QUICK = MeasureSettings(inferences=8, warmup_s=0.0, warmup_max_s=0.2, max_launch_s=5.0)
@@ -31,17 +32,21 @@ def an_order(
     deadline_s: float = 30.0,
     inputs: tuple[Path, ...] = (),
     graph: Graph | None = None,
+    signature: str | None = None,
+    weight_cache: WeightCache = WeightCache.OFF,
 ) -> LaunchOrder:
     return LaunchOrder(
         attempt=attempt,
         variant=variant,
-        variant_digest="0" * 64,
+        variant_digest=hashlib.sha256(variant.read_bytes() if variant.is_file() else bytes(variant)).hexdigest(),
         pass_=pass_,
         unit=ComputeUnit.parse(unit),
         settings=settings,
         deadline_s=deadline_s,
         inputs=inputs,
         graph=graph,
+        signature=signature,
+        weight_cache=weight_cache,
     )
 
 

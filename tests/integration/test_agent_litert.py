@@ -250,11 +250,10 @@ def test_an_input_file_that_is_missing_is_refused(device: AttachedDevice, cnn: P
         (b"", "LiteRtCreateModelFromFile"),
         (b"this is text and no model", "LiteRtCreateModelFromFile"),
         (models.custom_op(), "Encountered unresolved custom op: NoSuchOperator"),
-        (models.string_input(), "input 0 holds strings"),
         (models.no_graph(), "no signature and no main graph"),
         (models.open_shape(), "input 0 has the shape [0, 4]: fix it when converting"),
     ],
-    ids=["empty", "text", "unknown operator", "strings", "no graph", "open shape"],
+    ids=["empty", "text", "unknown operator", "no graph", "open shape"],
 )
 def test_what_litert_cannot_run_is_refused_in_words(
     device: AttachedDevice, tmp_path: Path, content: bytes, words: str

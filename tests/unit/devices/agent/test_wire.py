@@ -26,6 +26,9 @@ from harness.core.launch import (
     Pass,
 )
 from harness.core.model import Graph
+from harness.sources.tflite import read_graph
+from tests.support import models
+from tests.support.models import write_model
 
 NO_NODES = Graph(nodes=(), inputs=())
 NOTHING = OpTable(ops=(), coverage=None, mapping_cost=0.0, approximate=False, partitions=0, runs=0)
@@ -183,6 +186,30 @@ def test_backend_and_unit_are_what_the_evidence_shows(
     order = an_order(Pass.OPS if kinds else Pass.LATENCY, unit, NO_NODES)
     made = record(BEGUN, loaded, SAMPLES, *([profile] if kinds else []), DONE, order=order)
     assert (made.backend, made.observed) == (backend, ComputeUnit.parse(observed))
+
+
+@pytest.mark.parametrize(("taken", "backend"), [(0, "builtin"), (2, "xnnpack+builtin"), (3, "xnnpack")])
+def test_a_count_of_operators_taken_is_evidence_too(taken: int, backend: str) -> None:
+    counted = {"delegate": "xnnpack", "full": taken == 3, "taken": taken, "total": 3, "partitions": 1}
+    made = record(BEGUN, {**LOADED, "delegation": counted}, SAMPLES, DONE)
+    assert made.backend == backend
+
+
+def test_an_ops_pass_counts_what_the_runtime_did_not_run_itself(tmp_path: Path) -> None:
+    graph = read_graph(write_model(tmp_path, models.partitioned()))
+    kernel, own = ("Convolution (NHWC, F32) IGEMM", 8, 0), "REVERSE_V2"
+    seen = [kernel, (own, 2, 1), kernel, (own, 2, 3), kernel]
+    events = [{**EVENT, "tag": tag, "type": kind, "first": first} for tag, kind, first in seen]
+    profile = said("profile", events=events, runs=2, dropped=0, unavailable=None)
+    order = an_order(Pass.OPS, graph=graph)
+    made = outcome(order, (BEGUN, PARTLY, SAMPLES, profile, DONE), an_ending(), op_table)
+    assert isinstance(made, LaunchRecord)
+    assert made.delegation == Delegation(delegate="xnnpack", full=False, taken=3, total=5, partitions=3)
+
+
+def test_words_of_several_lines_are_one() -> None:
+    ended = failure(BEGUN, said("error", error="it failed\n Node 3 failed to prepare.\n"), exit_code=1)
+    assert ended.message == "it failed; Node 3 failed to prepare."
 
 
 def test_an_error_has_the_runtime_s_own_words() -> None:

@@ -1,0 +1,81 @@
+"""Which face of the runtime runs a model: the compiled model, and the Interpreter for what that refuses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from harness.core.compute_unit import ComputeUnit
+from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, LaunchRecord, WeightCache
+
+_KILLED = 137  # from outside, mostly since memory ran out: it says nothing of the model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What came of one launch. api is the face that it said to use, None where it never came to that."""
+
+    outcome: LaunchOutcome
+    api: Api | None
+
+
+Try = Callable[[LaunchOrder, Api | None], Tried]
+_Key = tuple[str, str | None, ComputeUnit]
+
+
+class Faces:
+    """Sends what the compiled model refuses to the Interpreter, and remembers what came of it.
+
+    Remembered by variant, signature and unit: what ran through the compiled model is never sent elsewhere, so that one
+    cell has one face; what ran through the Interpreter goes straight there; what neither runs is tried once each time,
+    not twice.
+    """
+
+    def __init__(self) -> None:
+        self._compiled: set[_Key] = set()
+        self._fallbacks: dict[_Key, str] = {}  # the compiled model's words
+        self._hopeless: dict[_Key, str] = {}  # the Interpreter's words
+
+    def launch(self, order: LaunchOrder, once: Try) -> LaunchOutcome:
+        """The outcome of the order, by the face that runs it. once does one launch; None: the agent's choice."""
+        key = (order.variant_digest, order.signature, order.unit)
+        if key in self._fallbacks:
+            return _after(self._fallbacks[key], once(order, Api.INTERPRETER).outcome)
+        first = once(order, None)
+        if isinstance(first.outcome, LaunchRecord):
+            if first.api is Api.COMPILED_MODEL:
+                self._compiled.add(key)
+            return first.outcome
+        if key in self._compiled or not _may_fall_back(order, first.outcome, first.api):
+            return first.outcome
+        if key in self._hopeless:
+            return _both(first.outcome, self._hopeless[key])
+        return self._fall_back(key, order, first.outcome, once)
+
+    def _fall_back(self, key: _Key, order: LaunchOrder, refusal: LaunchFailure, once: Try) -> LaunchOutcome:
+        second = once(order, Api.INTERPRETER).outcome
+        if isinstance(second, LaunchRecord):
+            self._fallbacks[key] = refusal.message
+            return _after(refusal.message, second)
+        if second.kind is FailureKind.LOST:
+            return second
+        if second.exit_code != _KILLED or second.kind is FailureKind.DEADLINE:
+            self._hopeless[key] = second.message
+        return _both(refusal, second.message)
+
+
+def _may_fall_back(order: LaunchOrder, failure: LaunchFailure, api: Api | None) -> bool:
+    """Whether the Interpreter might run what the compiled model did not. It has the CPU alone, and no weight cache."""
+    if order.unit.kind != "cpu" or order.weight_cache is not WeightCache.OFF:
+        return False
+    if failure.kind is FailureKind.CRASH:
+        return failure.exit_code != _KILLED and api is not Api.INTERPRETER
+    return failure.kind is FailureKind.ERROR and api is Api.COMPILED_MODEL
+
+
+def _after(refusal: str, outcome: LaunchOutcome) -> LaunchOutcome:
+    return replace(outcome, fallback=refusal) if isinstance(outcome, LaunchRecord) else outcome
+
+
+def _both(refusal: LaunchFailure, words: str) -> LaunchFailure:
+    if words == refusal.message:
+        return refusal
+    return replace(refusal, message=f"compiled model: {refusal.message}; interpreter: {words}")
