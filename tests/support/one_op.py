@@ -8,7 +8,7 @@ their neighbours.
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from devices.agent.session import Session
 
 Kernels = tuple[str, ...]
+# Runs the models named in an order, `{backend, models}`, and answers the kernels of each, or its refusal as a string.
+Run = Callable[[Mapping[str, object]], Sequence[list[str] | str]]
 
 _DEADLINE_S = 120.0
 _SESSIONS = 8  # in one process: each keeps a profiler of 68 MB until it ends
@@ -60,18 +62,23 @@ class Agreement:
     differences: tuple[Difference, ...]
 
 
-def compare(content: bytes, table: OpTable, directory: Path, backend: str | None = None) -> Agreement:
-    """Run every operator of a model alone, below directory, and compare with the table of the whole model."""
-    return judge(table, observe(content, table, directory, backend))
+def compare(
+    content: bytes, table: OpTable, directory: Path, backend: str | None = None, run: Run | None = None
+) -> Agreement:
+    """Run every operator of a model alone, below directory, and compare with the table of the whole model.
+
+    run None: LiteRT, in processes of their own.
+    """
+    return judge(table, observe(content, table, directory, backend, run))
 
 
-def observe(content: bytes, table: OpTable, directory: Path, backend: str | None = None) -> Observed:
+def observe(content: bytes, table: OpTable, directory: Path, backend: str | None, run: Run | None = None) -> Observed:
     """Run every operator alone, and those that differ from the table once more together with their neighbours."""
     source, mapped = Source(content), _mapped(table)
     singles = [(index,) for index in mapped if not source.only_unpacks(index)]
-    alone = {index: found for (index,), found in run_alone(source, singles, directory, backend).items()}
+    alone = {index: found for (index,), found in run_alone(source, singles, directory, backend, run).items()}
     groups = tuple(_groups(source, _apart(mapped, alone)))
-    return Observed(alone=alone, together=run_alone(source, groups, directory, backend))
+    return Observed(alone=alone, together=run_alone(source, groups, directory, backend, run))
 
 
 def judge(table: OpTable, observed: Observed) -> Agreement:
@@ -121,8 +128,17 @@ def _groups(source: Source, apart: set[int]) -> Iterable[tuple[int, ...]]:
         yield tuple(sorted(group | {n for n in around if not source.only_unpacks(n)}))
 
 
+def run_in_litert(order: Mapping[str, object]) -> list[list[str] | str]:
+    """Run models in a process of their own: what a runtime does to it is no matter here."""
+    return run_few((sys.executable, "-m", "tests.support.one_op"), order)
+
+
 def run_alone(
-    source: Source, groups: Sequence[tuple[int, ...]], directory: Path, backend: str | None
+    source: Source,
+    groups: Sequence[tuple[int, ...]],
+    directory: Path,
+    backend: str | None,
+    run: Run | None = None,
 ) -> dict[tuple[int, ...], Kernels | str]:
     """Kernels of each group of operators as a model of its own, or the runtime's refusal as a string."""
     found: dict[tuple[int, ...], Kernels | str] = {}
@@ -131,7 +147,7 @@ def run_alone(
         for number, group in enumerate(few):
             paths.append(directory / f"cut_{number}.tflite")
             paths[-1].write_bytes(cut_out(source, group))
-        answers = _run_few({"backend": backend, "models": [str(path) for path in paths]})
+        answers = (run or run_in_litert)({"backend": backend, "models": [str(path) for path in paths]})
         found.update(
             (group, answer if isinstance(answer, str) else tuple(answer))
             for group, answer in zip(few, answers, strict=True)
@@ -139,10 +155,10 @@ def run_alone(
     return found
 
 
-def _run_few(order: Mapping[str, object]) -> list[list[str] | str]:
-    """Run models in a process of their own: what a runtime does to it is no matter here."""
+def run_few(argv: Sequence[str], order: Mapping[str, object]) -> list[list[str] | str]:
+    """Start a process that reads an order and whose last line of output has the answers."""
     done = subprocess.run(
-        (sys.executable, "-m", "tests.support.one_op"),
+        argv,
         input=json.dumps(order),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
