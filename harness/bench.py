@@ -105,10 +105,21 @@ def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
     from harness.fidelity.evaluation import dataset_of
     from harness.sources.tflite import read_model
 
-    model = read_model(entry.path, name=entry.name, data=entry.data, metric=entry.metric)
+    path, notes = _fixed(entry, places)
+    model = read_model(path, name=entry.name, data=entry.data, metric=entry.metric, signature=entry.signature)
     if model.data is not None:
         dataset_of(model)  # data that does not fit fails the model here, not each of its variants
-    return model
+    return replace(model, notes=(*notes, *model.notes))
+
+
+def _fixed(entry: "FileModel", places: Places) -> tuple[Path, tuple[str, ...]]:
+    """The file, or its copy with the input shapes that were asked for, and what is to be said of it."""
+    if entry.input_shapes is None:
+        return entry.path, ()
+    from harness.sources.fixed_shapes import fix_shapes
+
+    fixed = fix_shapes(entry.path, entry.input_shapes, places.models, signature=entry.signature)
+    return fixed.path, (fixed.note,) if fixed.note is not None else ()
 
 
 def _with_digest(spec: VariantSpec) -> VariantSpec:
@@ -177,20 +188,21 @@ def loadables(
     """What launches need of each variant: the model's first sample in the variant's own dtypes, and its graph."""
     from harness.fidelity.evaluation import dataset_of
     from harness.fidelity.host import write_input_files
-    from harness.sources.tflite import read_graph
+    from harness.sources.tflite import read_graph, signature_in
 
     datasets = {model.name: dataset_of(model) for model in models}
-    signatures = {model.name: model.signature for model in models}
-    return {
-        (variant.model, variant.name): Loadable(
-            variant=variant,
-            inputs=write_input_files(variant.inputs, datasets[variant.model], directory),
-            graph=read_graph(variant.path, signatures[variant.model]),
-            signature=signatures[variant.model],
-        )
-        for variant in builds
-        if isinstance(variant, Variant)
-    }
+    by_name = {model.name: model for model in models}
+    found: dict[tuple[str, str], Loadable] = {}
+    for variant in builds:
+        if isinstance(variant, Variant):
+            signature = signature_in(variant.path, by_name[variant.model])
+            found[variant.model, variant.name] = Loadable(
+                variant=variant,
+                inputs=write_input_files(variant.inputs, datasets[variant.model], directory),
+                graph=read_graph(variant.path, signature),
+                signature=signature,
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,8 +134,16 @@ class ModelFolder(_Form):
 
     def models(self) -> tuple[FileModel, ...]:
         """The files there are now, in order of their names."""
-        found = sorted(Path(file) for file in glob(str(self.path), recursive=True) if Path(file).is_file())
-        return tuple(FileModel(path=str(file.absolute()), variants=self.variants) for file in found)
+        found = sorted(Path(file).absolute() for file in glob(str(self.path), recursive=True) if Path(file).is_file())
+        return tuple(
+            FileModel.model_validate({"path": str(file), "name": _readable(file.stem), "variants": self.variants})
+            for file in found
+        )
+
+
+def _readable(name: str) -> str:
+    """A file's name as text: bytes that are not UTF-8 are written out."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 class PrebuiltVariant(_Form):
@@ -207,8 +215,8 @@ class LocalDevice(_Form):
     """This machine, through the agent.
 
     python is the interpreter that runs the agent and whose packages it measures with, without it the bench's own.
-    runtime is the one to measure with, without it the first that is found. dispatch is the folder of the vendor's
-    dispatch library, which an NPU needs. A device that has any of them has a name of its own.
+    runtime is the one to measure with, without it the first that is found; with either the device has a name of its own.
+    dispatch is the folder of the vendor's dispatch library, which an NPU needs.
     """
 
     kind: Literal["local"]
@@ -220,9 +228,8 @@ class LocalDevice(_Form):
     @model_validator(mode="after")
     def _check_name(self) -> "LocalDevice":
         if self.name == LOCAL and (self.python or self.runtime):
-            raise PydanticCustomError(
-                "unnamed", "a name other than local, which is this machine with the bench's own runtime"
-            )
+            reason = "needs a name other than local, which is this machine with the bench's own runtime"
+            raise PydanticCustomError("unnamed", "{reason}", {"reason": reason})
         return self
 
 

@@ -18,6 +18,7 @@ _ALLOWED = {
     "float_parsing": "a number",
     "finite_number": "a finite number",
     "tuple_type": "a list",
+    "dict_type": "a mapping (key: value)",
     "model_type": "a mapping (key: value)",
     "model_attributes_type": "a mapping (key: value)",
     "greater_than": "more than {gt}",

@@ -10,38 +10,47 @@ from harness.core.variant import Accuracy, Fidelity
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.host import Output, run_on_host
 from harness.fidelity.metrics import METRICS
-from harness.fidelity.scores import Distance, class_scores, distance, top1_agreement, worst
+from harness.fidelity.scores import Array, Distance, class_scores, distance, top1_agreement, worst
+from harness.sources.tflite_file import shorten
 
 _DEFAULT_METRIC = "top1"
 _KEPT = 4
-_source_outputs: dict[tuple[str, str], tuple[Output, ...]] = {}
-"""Outputs of sources by model and data digest: every variant of a model is compared with the same ones."""
+_source_outputs: dict[tuple[str, str | None, str], tuple[Output, ...]] = {}
+"""Outputs of sources by model, signature and data digest: every variant of a model is compared with the same ones."""
 
 
 def evaluate(
-    variant: Path, source: Path, dataset: Dataset, *, metric: str | None, meaningful: bool
+    variant: Path,
+    source: Path,
+    dataset: Dataset,
+    *,
+    metric: str | None,
+    meaningful: bool,
+    variant_signature: str | None = None,
+    source_signature: str | None = None,
 ) -> tuple[Fidelity, Accuracy | None]:
     """Compare a variant with its source over a dataset; accuracy is None without labels or without class scores.
 
-    metric None is top1. meaningful False marks random weights. Raises ModelUnreadable where LiteRT refuses either
-    file, or where their inputs or outputs differ in count or shape.
+    metric None is top1. meaningful False marks random weights. Signatures are keys, None for a file's first.
+    Strings are not compared, nor outputs that the values size and that came out in different sizes.
+    Raises ModelUnreadable where LiteRT refuses either file, or where their inputs or outputs differ in count or shape.
     """
-    expected = _outputs_of_source(source, dataset)
-    outputs = _match_outputs(variant, expected, run_on_host(variant, dataset))
+    expected = _outputs_of_source(source, source_signature, dataset)
+    outputs = _match_outputs(variant, expected, run_on_host(variant, dataset, variant_signature))
     return _fidelity(expected, outputs, dataset, meaningful), _accuracy(outputs, dataset, metric)
 
 
-def _outputs_of_source(source: Path, dataset: Dataset) -> tuple[Output, ...]:
-    key = (digest.of_file(source), _digest(dataset))
+def _outputs_of_source(source: Path, signature: str | None, dataset: Dataset) -> tuple[Output, ...]:
+    key = (digest.of_file(source), signature, _digest(dataset))
     if key not in _source_outputs:
         while len(_source_outputs) >= _KEPT:
             _source_outputs.pop(next(iter(_source_outputs)))
-        _source_outputs[key] = run_on_host(source, dataset)
+        _source_outputs[key] = run_on_host(source, dataset, signature)
     return _source_outputs[key]
 
 
 def _digest(dataset: Dataset) -> str:
-    content = {name: digest.of_bytes(values.tobytes()) for name, values in dataset.inputs.items()}
+    content = {name: (str(values.dtype), digest.of_bytes(values.tobytes())) for name, values in dataset.inputs.items()}
     return digest.of_content(content)
 
 
@@ -50,24 +59,46 @@ def _match_outputs(variant: Path, expected: Sequence[Output], found: Sequence[Ou
     by_name = {output.name: output for output in found}
     if set(by_name) == {output.name for output in expected}:
         found = [by_name[output.name] for output in expected]
-    shapes, wanted = ([output.values.shape[1:] for output in outputs] for outputs in (found, expected))
-    if shapes != wanted:
+    if len(found) != len(expected) or any(map(_differ, expected, found)):
+        shapes, wanted = ([_shape(output) for output in outputs] for outputs in (found, expected))
         raise ModelUnreadable(variant, f"its outputs have shapes {shapes} and the source's have {wanted}")
     return tuple(found)
 
 
+def _differ(expected: Output, found: Output) -> bool:
+    """Whether they cannot be the same output."""
+    if expected.sized_by_values or found.sized_by_values:
+        return False
+    return _shape(expected) != _shape(found)
+
+
+def _shape(output: Output) -> tuple[int, ...] | None:
+    return None if output.values is None else output.values.shape[1:]
+
+
 def _fidelity(expected: Sequence[Output], found: Sequence[Output], dataset: Dataset, meaningful: bool) -> Fidelity:
-    distances = [distance(e.values, f.values) for e, f in zip(expected, found, strict=True)]
-    farthest = worst(distances)
+    compared = [(e.name, _compare(e, f)) for e, f in zip(expected, found, strict=True)]
+    distances = {name: result for name, result in compared if isinstance(result, Distance)}
+    farthest = list(distances)[worst(list(distances.values()))] if distances else None
+    remarks = [f"{shorten(name)} is not compared: it {why}" for name, why in compared if isinstance(why, str)]
     return Fidelity(
-        snr_db=distances[farthest].snr_db,
+        snr_db=distances[farthest].snr_db if farthest is not None else None,
         top1_agreement=_agreement(expected, found),
-        max_abs_error=_largest([it.max_abs_error for it in distances]),
-        worst_output=expected[farthest].name,
+        max_abs_error=_largest([it.max_abs_error for it in distances.values()]) if distances else None,
+        worst_output=farthest if farthest is not None else expected[0].name,
         samples=dataset.samples,
-        reference=_reference(dataset, distances[farthest]),
+        reference="; ".join([_reference(dataset, distances[farthest] if farthest is not None else None), *remarks]),
         meaningful=meaningful,
     )
+
+
+def _compare(expected: Output, found: Output) -> Distance | str:
+    """How far apart the two are, or why that cannot be said."""
+    if expected.values is None or found.values is None:
+        return expected.unlike or found.unlike or "has no values"
+    if expected.values.shape != found.values.shape:
+        return "has another size than the source's"
+    return distance(expected.values, found.values)
 
 
 def _largest(errors: Sequence[float | None]) -> float | None:
@@ -76,9 +107,9 @@ def _largest(errors: Sequence[float | None]) -> float | None:
     return max(known) if len(known) == len(errors) else None
 
 
-def _reference(dataset: Dataset, farthest: Distance) -> str:
+def _reference(dataset: Dataset, farthest: Distance | None) -> str:
     text = f"LiteRT {metadata.version('ai-edge-litert')} on the host, {dataset.samples} samples of {dataset.source}"
-    if farthest.not_finite:
+    if farthest is not None and farthest.not_finite:
         text += f"; NaN or infinite outputs in {farthest.not_finite} of {dataset.samples} samples"
     return text
 
@@ -86,14 +117,18 @@ def _reference(dataset: Dataset, farthest: Distance) -> str:
 def _agreement(expected: Sequence[Output], found: Sequence[Output]) -> float | None:
     """Of the first output that is one score per class."""
     for reference, output in zip(expected, found, strict=True):
-        scores, others = class_scores(reference.values), class_scores(output.values)
-        if scores is not None and others is not None:
+        scores, others = _scores(reference), _scores(output)
+        if scores is not None and others is not None and scores.shape == others.shape:
             return top1_agreement(scores, others)
     return None
 
 
+def _scores(output: Output) -> Array | None:
+    return None if output.values is None else class_scores(output.values)
+
+
 def _accuracy(outputs: Sequence[Output], dataset: Dataset, metric: str | None) -> Accuracy | None:
-    scores = next((s for output in outputs if (s := class_scores(output.values)) is not None), None)
+    scores = next((found for output in outputs if (found := _scores(output)) is not None), None)
     if dataset.labels is None or scores is None:
         return None
     name = metric or _DEFAULT_METRIC

@@ -5,7 +5,8 @@ An .npz holds one array per input under the input's name, samples first, and opt
   `calibration/<input>`  (m, ...) samples for static quantisation; without them the evaluation samples are used.
 A model with one input may have its array under any name. The batch dimension of an input of batch 1 may be left out:
 for shape (1, 224, 224, 3) an array (n, 224, 224, 3) is as good as (n, 1, 224, 224, 3).
-Values are real numbers. For a quantised input an array of the input's own dtype is taken as stored values.
+Values are real numbers. For a quantised input an array of the input's own dtype is taken as stored values. For an input
+of strings they are text (dtype U, stored as UTF-8) or bytes (dtype S).
 """
 
 import struct
@@ -34,7 +35,8 @@ _SEEDED_SAMPLES = 16
 _SEEDED_CALIBRATION_SAMPLES = 8
 _CALIBRATION_SAMPLES = 100
 _CALIBRATION_SEED = 1  # not the evaluation's: a variant is not judged on what it was fitted to
-_OUTPUT_BYTES = 1 << 28  # all outputs of seeded inputs, as float64
+_SEEDED_BYTES = 1 << 28  # all seeded inputs, and all outputs of them, as float64
+_WORDS = (b"", b"yes", b"no", b"one", b"weighbridge", "m\u00fcnchen".encode())
 _READ_ERRORS = (
     *(OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, RuntimeError, SyntaxError),
     *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
@@ -47,7 +49,8 @@ class Dataset:
     """Samples to run a model on.
 
     inputs: by input name, in the model's order, arrays (n, *shape): real numbers in the input's own dtype, float32
-    for quantised inputs. labels (n,) or None. source says what they are: `digits.npz`, `random inputs (seed 0)`.
+    for quantised inputs, bytes (dtype S) for strings. labels (n,) or None. source says what they are: `digits.npz`,
+    `random inputs (seed 0)`.
     """
 
     inputs: Mapping[str, Array]
@@ -65,14 +68,12 @@ class Dataset:
 
 
 def dataset_of(model: Model) -> Dataset:
-    """What a model is judged on: its own data, or 16 seeded random inputs (fewer where its outputs are large).
+    """What a model is judged on: its own data, or 16 seeded random inputs (fewer where they or its outputs are large).
 
     Raises DataUnreadable.
     """
     if model.data is None:
-        output_bytes = 8 * sum(prod(max(size, 1) for size in spec.shape) for spec in model.outputs)
-        samples = max(1, min(_SEEDED_SAMPLES, _OUTPUT_BYTES // max(output_bytes, 1)))
-        return seeded_dataset(model.inputs, samples, seed=0)
+        return seeded_dataset(model.inputs, _affordable(model, _SEEDED_SAMPLES), seed=0)
     dataset = load_dataset(model.data, model.inputs)
     _check_classes(model.data, dataset, model.outputs)
     if model.metric is not None and dataset.labels is None:
@@ -86,7 +87,7 @@ def calibration_of(model: Model, limit: int = _CALIBRATION_SAMPLES) -> Dataset:
     Raises DataUnreadable.
     """
     if model.data is None:
-        return seeded_dataset(model.inputs, _SEEDED_CALIBRATION_SAMPLES, seed=_CALIBRATION_SEED)
+        return seeded_dataset(model.inputs, _affordable(model, _SEEDED_CALIBRATION_SAMPLES), seed=_CALIBRATION_SEED)
     arrays = _read(model.data)
     dataset = _own_calibration(model.data, arrays, model.inputs)
     if dataset is None:
@@ -94,6 +95,14 @@ def calibration_of(model: Model, limit: int = _CALIBRATION_SAMPLES) -> Dataset:
     chosen = np.unique(np.linspace(0, dataset.samples - 1, min(limit, dataset.samples)).round().astype(int))
     inputs = {name: values[chosen] for name, values in dataset.inputs.items()}
     return Dataset(inputs=inputs, labels=None, source=dataset.source)
+
+
+def _affordable(model: Model, samples: int) -> int:
+    """How many of so many seeded samples fit into memory: at least one."""
+    sizes = (
+        8 * sum(prod(max(size, 1) for size in spec.shape) for spec in ends) for ends in (model.inputs, model.outputs)
+    )
+    return max(1, min(samples, _SEEDED_BYTES // max(*sizes, 1)))
 
 
 def load_dataset(path: Path, specs: Sequence[TensorSpec]) -> Dataset:
@@ -110,7 +119,8 @@ def seeded_dataset(specs: Sequence[TensorSpec], samples: int, seed: int) -> Data
     """Random inputs by shape and dtype, the same for the same seed.
 
     Floats are uniform in [-1, 1), quantised inputs over their real range, bytes over theirs, flags even. Other
-    integers are 0 or 1, the only values that are safe as indexes into a table of unknown length.
+    integers are 0 or 1, the only values that are safe as indexes into a table of unknown length. Strings are short
+    words.
     """
     rng = np.random.default_rng(seed)
     inputs = {spec.name: _random(rng, spec, (samples, *spec.shape)) for spec in specs}
@@ -121,6 +131,8 @@ def _random(rng: np.random.Generator, spec: TensorSpec, shape: tuple[int, ...]) 
     if spec.scale is not None:
         lowest, highest = stored_range(spec)
         return dequantize(rng.integers(lowest, highest + 1, shape), spec).astype(np.float32)
+    if spec.dtype == "string":
+        return rng.choice(np.array(_WORDS), shape)
     dtype = np.dtype(spec.dtype)
     if dtype.kind in "fc":
         return rng.uniform(-1, 1, shape).astype(dtype)
@@ -201,9 +213,22 @@ def _fit(path: Path, values: Array, spec: TensorSpec) -> Array:
         raise DataUnreadable(
             path, f"{_short(spec.name)} has shape {given}, and samples of {spec.shape} are needed, samples first"
         )
+    if spec.dtype == "string":
+        return _encode(path, values, spec.name)
     if spec.scale is not None and values.dtype.name == spec.dtype:
         return dequantize(values, spec).astype(np.float32)
     return _cast(path, values, spec.name, np.dtype(np.float32 if spec.scale is not None else spec.dtype))
+
+
+def _encode(path: Path, values: Array, name: str) -> Array:
+    if values.dtype.kind == "S":
+        return values
+    if values.dtype.kind != "U":
+        raise DataUnreadable(path, f"{_short(name)} holds {values.dtype}, and strings are needed")
+    try:
+        return np.char.encode(values, "utf-8")
+    except UnicodeEncodeError as exc:
+        raise DataUnreadable(path, f"{_short(name)} holds text that is no Unicode: {exc.reason}") from exc
 
 
 def _cast(path: Path, values: Array, name: str, dtype: "np.dtype[Any]") -> Array:

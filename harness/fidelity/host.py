@@ -18,40 +18,61 @@ from harness.core.files import keep
 from harness.core.model import TensorSpec
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.quantization import dequantize, to_stored
-from harness.sources.tflite import Signature, read_signatures
+from harness.sources.signatures import Signature
+from harness.sources.tflite import leaves_traces, read_signature
+from harness.sources.tflite_strings import pack_strings
 
 Array = NDArray[Any]
 Invoke = Callable[[Sequence[Array]], Sequence[Array]]
 
+REFUSALS = (RuntimeError, ValueError, TypeError, KeyError)
+"""What LiteRT's wrapper raises for anything that it refuses."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Output:
-    """One output of a model over a dataset: values (n, *shape), float64, dequantised."""
+    """One output of a model over a dataset.
+
+    values (n, *shape), float64, dequantised; complex ones have a last dimension of 2. None where there is nothing to
+    compare, and `unlike` says why. sized_by_values: the file does not have the shape that came out.
+    """
 
     name: str
-    values: Array
+    values: Array | None
+    unlike: str | None = None
+    sized_by_values: bool = False
 
 
-def run_on_host(path: Path, dataset: Dataset) -> tuple[Output, ...]:
-    """Outputs of every sample, in the model's order.
+def run_on_host(path: Path, dataset: Dataset, signature: str | None = None) -> tuple[Output, ...]:
+    """Outputs of every sample, in the model's order, by the signature of that key, by the first without one.
 
-    Raises ModelUnreadable where LiteRT refuses the model or the samples do not fit its inputs.
+    Samples are independent: what a model remembers is reset between them. Raises ModelUnreadable where LiteRT refuses
+    the model or the samples do not fit its inputs.
     """
-    signature = read_signatures(path)[0]
-    inputs = match_inputs(path, signature.inputs, dataset)
+    chosen = read_signature(path, signature)
+    inputs = match_inputs(path, chosen.inputs, dataset)
     try:
-        invoke = _open(path, signature)
+        invoke = open_on_host(path, chosen)
         results = [
-            invoke([to_stored(values[i], spec) for spec, values in zip(signature.inputs, inputs, strict=True)])
+            invoke([to_stored(values[i], spec) for spec, values in zip(chosen.inputs, inputs, strict=True)])
             for i in range(dataset.samples)
         ]
-        return tuple(
-            Output(name=spec.name, values=dequantize(np.stack([result[i] for result in results]), spec))
-            for i, spec in enumerate(signature.outputs)
-        )
-    except (RuntimeError, ValueError, TypeError) as exc:  # what the wrapper raises for anything LiteRT refuses
+        return tuple(_output(spec, [result[i] for result in results]) for i, spec in enumerate(chosen.outputs))
+    except REFUSALS as exc:
         reason = " ".join(str(exc).split())[:300]
         raise ModelUnreadable(path, f"LiteRT on this host cannot run it: {reason}") from exc
+
+
+def _output(spec: TensorSpec, results: Sequence[Array]) -> Output:
+    if spec.dtype == "string":
+        return Output(name=spec.name, values=None, unlike="holds strings")
+    if len({result.shape for result in results}) > 1:
+        return Output(name=spec.name, values=None, unlike="has another size for every sample", sized_by_values=True)
+    values = np.stack(results)
+    if np.iscomplexobj(values):
+        values = np.stack([values.real, values.imag], -1)
+    sized = results[0].shape != spec.shape
+    return Output(name=spec.name, values=dequantize(values, spec), sized_by_values=sized)
 
 
 def match_inputs(path: Path, specs: Sequence[TensorSpec], dataset: Dataset) -> tuple[Array, ...]:
@@ -73,15 +94,26 @@ def match_inputs(path: Path, specs: Sequence[TensorSpec], dataset: Dataset) -> t
 def write_input_files(specs: Sequence[TensorSpec], dataset: Dataset, directory: Path) -> tuple[Path, ...]:
     """Write the first sample as one raw little-endian file per input, in the dtypes of specs.
 
-    Files are named by their content, so that variants with the same inputs share them. Raises OSError.
+    Strings are written as a tensor holds them (`tflite_strings.py`). Files are named by their content, so that variants
+    with the same inputs share them. Raises OSError.
     """
     arrays = match_inputs(directory, specs, dataset)
     return tuple(_write(directory, to_stored(values[0], spec)) for spec, values in zip(specs, arrays, strict=True))
 
 
 def _write(directory: Path, values: Array) -> Path:
-    content = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    if values.dtype.kind == "S":
+        content = pack_strings(values.ravel().tolist())
+    else:
+        content = values.astype(values.dtype.newbyteorder("<")).tobytes()
     return keep(directory / f"{digest.of_bytes(content)[:32]}.bin", content)
+
+
+def open_on_host(path: Path, signature: Signature) -> Invoke:
+    """One inference as a function of stored inputs in the signature's order. Raises REFUSALS, ModelUnreadable."""
+    if not leaves_traces(path, signature):
+        return _open(path, signature)
+    return lambda values: _open(path, signature)(values)
 
 
 def _open(path: Path, signature: Signature) -> Invoke:
@@ -99,6 +131,7 @@ def _invoke_main(interpreter: Any) -> Invoke:  # noqa: ANN401 (LiteRT has no typ
     outputs = [detail["index"] for detail in interpreter.get_output_details()]
 
     def invoke(values: Sequence[Array]) -> Sequence[Array]:
+        interpreter.reset_all_variables()
         for index, array in zip(inputs, values, strict=True):
             interpreter.set_tensor(index, array)
         interpreter.invoke()

@@ -21,7 +21,12 @@ def stored_range(spec: TensorSpec) -> tuple[int, int]:
 
 
 def to_stored(values: Array, spec: TensorSpec) -> Array:
-    """Real numbers in the tensor's own dtype: rounded to the nearest step and cut off at the range if quantised."""
+    """Real numbers in the tensor's own dtype: rounded to the nearest step and cut off at the range if quantised.
+
+    Strings stay the bytes they are.
+    """
+    if spec.dtype == "string":
+        return np.ascontiguousarray(values)
     if spec.scale is None:
         return np.ascontiguousarray(values, np.dtype(spec.dtype))
     lowest, highest = stored_range(spec)

@@ -109,10 +109,16 @@ def _is_first(model: Model) -> bool:
     return model.signature is None or model.signature == model.signatures[0]
 
 
-def read_operator_types(path: Path) -> frozenset[str]:
-    """The operators of all graphs, also of those that only others run. Raises ModelUnreadable."""
+def leaves_traces(path: Path, signature: Signature) -> bool:
+    """Whether a second inference starts where the first one ended, even if all variables are reset between them.
+
+    LiteRT resets variable tensors, and those of the first graph alone are sure to be there; resource variables it does
+    not reset. Raises ModelUnreadable.
+    """
     file = _parse(path, _read(path))
-    return frozenset(operator.type for graph in file.graphs for operator in graph.operators)
+    tensors = any(tensor.variable for graph in file.graphs for tensor in graph.tensors)
+    resources = any(operator.type == "ASSIGN_VARIABLE" for graph in file.graphs for operator in graph.operators)
+    return resources or (tensors and signature.graph != 0)
 
 
 def _choose(path: Path, offered: Sequence[Signature], key: str | None) -> Signature:

@@ -57,7 +57,7 @@ class TensorRecord:
     """One tensor. signature_shape is empty unless the source framework left a dimension open (-1).
 
     buffer is the index of its constant, None where it is computed; buffer_bytes what that takes in the file.
-    scales is empty where the tensor is not quantised.
+    scales is empty where the tensor is not quantised. variable: it keeps its values from one inference to the next.
     """
 
     name: str
@@ -70,6 +70,7 @@ class TensorRecord:
     zero_points: tuple[int, ...]
     sparse: bool
     external: bool
+    variable: bool = False
 
     @property
     def elements(self) -> int | None:
@@ -182,6 +183,7 @@ def _tensor(table: Table, buffers: tuple[int, ...]) -> TensorRecord:
         zero_points=quantization.numbers(3, "q") if quantization else (),
         sparse=table.table(6) is not None,
         external=table.number(10, "I") > 0,
+        variable=bool(table.number(5, "b")),
     )
     _check_size(record)
     return record
