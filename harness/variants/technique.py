@@ -58,25 +58,13 @@ class Recipe:
 class Calibration:
     """What a static quantisation sees.
 
-    samples: one mapping per inference, input position in the main graph -> array of the input's shape and dtype.
+    samples: by signature key (None where the file has no signature) one mapping per inference, input position in the
+    signature's graph -> array of the input's shape and dtype. A signature that is missing is not run.
     described says what they are, for the report ("100 samples of digits.npz", "calibrated on random inputs").
     """
 
-    samples: tuple[Mapping[int, Any], ...]
+    samples: Mapping[str | None, tuple[Mapping[int, Any], ...]]
     described: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """What a finished artefact must hold; numpy dtype names.
-
-    weights: of every weight the recipe compressed. activations: of at least one weighted operator's input.
-    interface: of graph inputs and outputs that are float32 in the source.
-    """
-
-    weights: str = "float32"
-    activations: str = "float32"
-    interface: str = "float32"
 
 
 # whether a technique may touch the operator that a weight belongs to
@@ -85,8 +73,6 @@ Applies = Callable[["Weight"], bool]
 Change = Callable[["Floats", "Weight", Step], "Floats"]
 # content, the step, the operators it may touch -> new content
 Encode = Callable[[bytes, Step, Applies], bytes]
-# content of the source or of the step before, the step, calibration where the technique asks for it -> new content
-Build = Callable[[bytes, Step, Calibration | None], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +89,38 @@ class Encoding:
     encode: Encode
 
 
+class Arithmetic(StrEnum):
+    """How an operator with quantised weights computes."""
+
+    WIDENED = "widened"  # in float32: a DEQUANTIZE widens the weights first
+    HYBRID = "hybrid"  # in integers: the kernel quantises activations as they come
+    STATIC = "static"  # in integers: activations have calibrated ranges
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization:
-    """Stores weights in another dtype."""
+    """Stores weights in another dtype. Data, so that several can be combined in one run of the quantizer.
 
-    build: Build
+    weights: their dtype. activations: theirs. ends: of graph inputs and outputs that are float32 in the source.
+    per_tensor: operator types whose weights have one scale instead of one a channel; None is every type.
+    others: what operators get that the quantizer has no such weights for; None leaves them float32.
+    """
+
+    arithmetic: Arithmetic
+    weights: str
+    activations: str = "float32"
+    ends: str = "float32"
+    per_tensor: tuple[str, ...] | None = ()
+    others: "Quantization | None" = None
+
+    @property
+    def calibrated(self) -> bool:
+        return self.arithmetic is Arithmetic.STATIC
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Dtypes that a weight may have afterwards, besides its own."""
+        return (self.weights, *(self.others.stored if self.others else ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,18 +128,16 @@ class Technique:
     """One row of the table: a technique in one format.
 
     does is None for the source as it is. parameter: allowed numbers, None where it takes none. groups: allowed M of
-    N:M, N being less. calibrated: it needs samples. stored is checked on the artefact of a FINAL technique. cost
-    orders builds, longest first: about seconds of one core per 10 MB of source. runs_on, size and what are for people.
+    N:M, N being less. cost orders builds, longest first: about seconds of one core per 10 MB of source. runs_on, size
+    and what are for people.
     """
 
     what: str
     does: Edit | Quantization | Encoding | None
     runs_on: str
     size: str
-    stored: Stored = Stored()
     parameter: range | None = None
     groups: range | None = None
-    calibrated: bool = False
     cost: float = 1.0
 
     @property
@@ -134,6 +145,11 @@ class Technique:
         if self.does is None:
             return Kind.SOURCE
         return Kind.EDIT if isinstance(self.does, Edit) else Kind.FINAL
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it needs samples."""
+        return isinstance(self.does, Quantization) and self.does.calibrated
 
 
 def _joined(*parts: str | None) -> str:

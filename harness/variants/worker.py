@@ -15,24 +15,28 @@ from harness.core.errors import ChangedNothing, ModelUnreadable, RecipeRefused
 from harness.core.model import Model
 from harness.core.variant import Variant, VariantSpec
 from harness.fidelity.evaluate import evaluate
-from harness.fidelity.evaluation import calibration_of, dataset_of
-from harness.sources.tflite import read_model, read_signatures
+from harness.fidelity.evaluation import dataset_of
+from harness.sources.tflite import read_model, signature_in
 from harness.variants import recipes
+from harness.variants.calibration import calibrate
 from harness.variants.job import BuildJob
-from harness.variants.technique import Calibration, Kind, Recipe, Technique
-from harness.variants.tflite import chain, inspect
+from harness.variants.settings import assign, operators_in
+from harness.variants.tflite import edgetpu, inspect, quantizer  # noqa: F401 (quantizer: imported once for all builds)
 from harness.variants.tflite.load_check import check_loads
-from harness.variants.tflite.steps import apply_step
+from harness.variants.tflite.steps import Work, apply_all, work_of
 
-RANDOM_INPUTS = "calibrated on random inputs"
 _SUFFIX = {"tflite": ".tflite"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
-    """Content of an artefact, and what must be said of it. seconds are the recipe's steps alone."""
+    """Content of an artefact, and what must be said of it. seconds are the recipe's steps alone.
+
+    works are what was done to its operators, none where it was taken as it is.
+    """
 
     content: bytes
+    works: tuple[Work, ...] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     calibration: str | None = None
@@ -50,29 +54,17 @@ def build_one(job: BuildJob) -> Variant:
     path = job.scratch / f"artefact{_SUFFIX[model.format]}"
     path.write_bytes(made.content)
     variant = _describe(model, spec, source, made, path)
-    check_loads(spec.recipe, path)
-    fidelity, accuracy = evaluate(path, model.path, dataset, metric=model.metric, meaningful=not model.random_weights)
-    return replace(variant, fidelity=fidelity, accuracy=accuracy)
-
-
-def apply(recipe: Recipe, source: bytes, rows: Sequence[Technique], calibration: Calibration | None) -> _Made:
-    """Run the steps in order, each checked for having changed something, the whole for what later steps lost.
-
-    rows are the steps' rows of the table. Raises ChangedNothing, RecipeRefused, or what the tools raise.
-    """
-    content, promises = source, chain.source_promises(source)
-    started = time.monotonic()
-    for step, row in zip(recipe.steps, rows, strict=True):
-        before, content = content, apply_step(content, step, row, calibration)
-        inspect.check_changed(str(recipe), before, content)
-        if step is not recipe.steps[-1]:
-            promises += chain.promises(step, content)
-    return _Made(
-        content=content,
-        seconds=time.monotonic() - started,
-        notes=chain.losses(promises, content),
-        calibration=calibration.described if calibration is not None else None,
+    check_loads(spec.recipe, path, signature_in(path, model))
+    fidelity, accuracy = evaluate(
+        path,
+        model.path,
+        dataset,
+        metric=model.metric,
+        meaningful=not model.random_weights,
+        variant_signature=signature_in(path, model),
+        source_signature=model.signature,
     )
+    return replace(variant, fidelity=fidelity, accuracy=accuracy)
 
 
 def _read_source(model: Model) -> bytes:
@@ -86,27 +78,29 @@ def _made(model: Model, spec: VariantSpec, source: bytes) -> _Made:
     if spec.prebuilt is not None:
         return _taken(spec, spec.prebuilt, source)
     recipe = recipes.parse(spec.recipe)
-    if recipes.is_source(recipe, model):
+    if recipes.is_source(recipe, model) and not spec.settings:
         return _Made(content=source)
-    reason = recipes.refusal(recipe, model)
+    reason = recipes.refusal(recipe, model, spec.settings)
     if reason is not None:
         raise RecipeRefused(spec.recipe, reason)
-    rows = [recipes.TECHNIQUES[step.row, model.format] for step in recipe.steps]
-    if not any(row.calibrated for row in rows):
-        return apply(recipe, source, rows, None)
-    graphs = {signature.graph for signature in read_signatures(model.path)}
-    if len(graphs) > 1:
-        reason = f"its signatures run {len(graphs)} graphs and there are samples for the first alone; export it alone"
-        raise RecipeRefused(spec.recipe, reason)
-    made = apply(recipe, source, rows, _calibration(model))
-    return replace(made, notes=(*made.notes, RANDOM_INPUTS)) if model.data is None else made
+    parts = assign(recipe, spec.settings, operators_in(source))
+    return _apply(model, spec, source, [work_of(part, recipes.TECHNIQUES) for part in parts])
 
 
-def _calibration(model: Model) -> Calibration:
-    dataset = calibration_of(model)
-    count = dataset.samples
-    samples = tuple(dict(enumerate(dataset.sample(index))) for index in range(count))
-    return Calibration(samples=samples, described=f"{count} samples of {dataset.source}")
+def _apply(model: Model, spec: VariantSpec, source: bytes, works: Sequence[Work]) -> _Made:
+    calibrated = any(work.quantization is not None and work.quantization.calibrated for work in works)
+    calibration, notes = calibrate(spec.recipe, model) if calibrated else (None, ())
+    started = time.monotonic()
+    content, losses = apply_all(spec.recipe, works, source, calibration)
+    seconds = time.monotonic() - started
+    edge = edgetpu.notes(content) if any(step.row == "int8-edgetpu" for step, _ in works[0].steps) else ()
+    return _Made(
+        content=content,
+        works=tuple(works),
+        seconds=seconds,
+        notes=(*losses, *notes, *edge),
+        calibration=calibration.described if calibration is not None else None,
+    )
 
 
 def _taken(spec: VariantSpec, path: Path, source: bytes) -> _Made:
@@ -117,13 +111,22 @@ def _taken(spec: VariantSpec, path: Path, source: bytes) -> _Made:
     return _Made(content=content, notes=("built elsewhere and taken as it is",))
 
 
-def _describe(model: Model, spec: VariantSpec, source: bytes, made: _Made, path: Path) -> Variant:
-    """The artefact as it lies at path, checked against its technique's row."""
-    read = read_model(path, name=spec.name)
-    row = None if spec.prebuilt else recipes.technique(recipes.parse(spec.recipe).steps[-1], model.format)
-    if row is not None and row.kind is Kind.FINAL and made.content is not source:
+def _check(model: Model, spec: VariantSpec, source: bytes, made: _Made, read: Model) -> None:
+    """Whether every operator has what its recipe says, and inputs and outputs what the variant's says."""
+    for work in made.works:
+        if not work.steps:
+            inspect.check_untouched(spec.recipe, source, made.content, work.applies)
+        inspect.check_stored(spec.recipe, work.quantization, source, made.content, work.applies)
+    if made.works:
+        own = made.works[0].quantization
         ends = [*zip(model.inputs, read.inputs, strict=True), *zip(model.outputs, read.outputs, strict=True)]
-        inspect.check_stored(spec.recipe, row.stored, source, made.content, ends)
+        inspect.check_ends(spec.recipe, own.ends if own else "float32", ends)
+
+
+def _describe(model: Model, spec: VariantSpec, source: bytes, made: _Made, path: Path) -> Variant:
+    """The artefact as it lies at path, checked against what its recipe says."""
+    read = read_model(path, name=spec.name, signature=signature_in(path, model))
+    _check(model, spec, source, made, read)
     tensors = inspect.weight_tensors(source, made.content)
     return Variant(
         model=model.name,

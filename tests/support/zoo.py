@@ -74,4 +74,4 @@ def _random_calibration(source: bytes) -> Calibration:
     rng = np.random.default_rng(0)
     shapes = [tuple(graph.tensors[i].shape) for i in graph.inputs]
     samples = tuple({i: rng.normal(size=s).astype(np.float32) for i, s in enumerate(shapes)} for _ in range(2))
-    return Calibration(samples=samples, described="random inputs")
+    return Calibration(samples={None: samples}, described="random inputs")

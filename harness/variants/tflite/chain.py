@@ -9,7 +9,8 @@ kept while each channel has no more than 2^B.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.variants.technique import Step
+from harness.variants.technique import Applies, Step
+from harness.variants.tflite.edit import every
 from harness.variants.tflite.weights import (
     Weight,
     distinct_count,
@@ -46,9 +47,9 @@ def source_promises(content: bytes) -> tuple[Promise, ...]:
     )
 
 
-def promises(step: Step, content: bytes) -> tuple[Promise, ...]:
-    """What an edit step has just made of each weight of content."""
-    weights = [weight for weight in read_weights(content) if weight.editable]
+def promises(step: Step, content: bytes, applies: Applies = every) -> tuple[Promise, ...]:
+    """What an edit step has just made of each weight of content that it was applied to."""
+    weights = [weight for weight in read_weights(content) if weight.editable and applies(weight)]
     match step.technique, step.parameter:
         case "sparse", _:
             return tuple(Promise(step=str(step), slot=w.slot, zeros=zero_count(content, w)) for w in weights)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from harness.core.errors import ChangedNothing, RecipeError
 from harness.core.model import TensorSpec
 from harness.core.variant import WeightTensor
-from harness.variants.technique import Stored
+from harness.variants.technique import Applies, Quantization
+from harness.variants.tflite.edit import every
 from harness.variants.tflite.weights import Weight, distinct_count, read_weights, unique, values, zero_count
 
 
@@ -27,40 +28,63 @@ def pair(source: Sequence[Weight], built: Sequence[Weight]) -> dict[tuple[int, i
     return {weight.slot: names[weight.name] for weight in built if weight.name in names}
 
 
-def check_changed(recipe: str, before: bytes, after: bytes) -> None:
-    """Raises ChangedNothing where no weight of `after` differs from the step before (`before`).
+def check_changed(recipe: str, before: bytes, after: bytes, applies: Applies = every) -> None:
+    """Raises ChangedNothing where no weight that a step was for differs from the step before (`before`).
 
     A quantisation may rename tensors and leave every weight alone; it changed nothing as well.
     """
-    old = read_weights(before)
+    old = [weight for weight in read_weights(before) if applies(weight)]
     if not old:
         raise ChangedNothing(recipe, "the model has no weights to compress; leave this recipe out for it")
     new = read_weights(after)
-    partners = pair(old, new)
-    if not any(_differs(before, after, partners.get(weight.slot), weight) for weight in new):
+    partners = pair(read_weights(before), new)
+    asked = [weight for weight in new if weight.slot not in partners or applies(partners[weight.slot])]
+    if not any(_differs(before, after, partners.get(weight.slot), weight) for weight in asked):
         kinds = ", ".join(sorted({weight.operator for weight in old}))
         raise ChangedNothing(recipe, f"it ran and left every weight of {kinds} as it was; leave it out for this model")
 
 
-def check_stored(
-    recipe: str, stored: Stored, source: bytes, built: bytes, ends: Sequence[tuple[TensorSpec, TensorSpec]]
-) -> None:
-    """Raises RecipeError where the artefact is not what the technique's row says.
+def check_ends(recipe: str, ends: str, pairs: Sequence[tuple[TensorSpec, TensorSpec]]) -> None:
+    """Raises RecipeError where an input or output that is float32 in the source has another dtype than `ends`.
 
-    ends pairs the source's inputs and outputs with the artefact's.
+    pairs are the source's inputs and outputs with the artefact's.
     """
-    for old, new in ends:
-        if old.dtype == "float32" and new.dtype != stored.interface:
-            raise RecipeError(recipe, f"{new.name!r} came out as {new.dtype} instead of {stored.interface}")
-    weights = read_weights(built)
-    partners = pair(read_weights(source), weights)
-    changed = [weight for weight in weights if weight.slot in partners and partners[weight.slot].dtype != weight.dtype]
-    wrong = next((weight for weight in changed if weight.dtype != stored.weights), None)
+    for old, new in pairs:
+        if old.dtype == "float32" and new.dtype != ends:
+            raise RecipeError(recipe, f"{new.name!r} came out as {new.dtype} instead of {ends}")
+
+
+def check_stored(
+    recipe: str, quantization: Quantization | None, source: bytes, built: bytes, applies: Applies = every
+) -> None:
+    """Raises RecipeError where weights or activations of operators are not stored as their quantisation says.
+
+    Without one their weights have the source's dtype. applies gets the source's weights.
+    """
+    pairs = [(old, new) for old, new in _pairs(source, built) if applies(old)]
+    changed = [new for old, new in pairs if old.dtype != new.dtype]
+    allowed = quantization.stored if quantization else ()
+    wrong = next(((old, new) for old, new in pairs if new.dtype not in (old.dtype, *allowed)), None)
     if wrong is not None:
-        raise RecipeError(recipe, f"the weight {wrong.name!r} came out as {wrong.dtype} instead of {stored.weights}")
-    if changed and not any(weight.activation == stored.activations for weight in changed):
+        wanted = " or ".join(allowed) or wrong[0].dtype
+        raise RecipeError(recipe, f"the weight {wrong[1].name!r} came out as {wrong[1].dtype} instead of {wanted}")
+    if quantization and changed and not any(weight.activation == quantization.activations for weight in changed):
         found = ", ".join(sorted({weight.activation for weight in changed}))
-        raise RecipeError(recipe, f"no operator computes on {stored.activations}; activations are {found}")
+        raise RecipeError(recipe, f"no operator computes on {quantization.activations}; activations are {found}")
+
+
+def check_untouched(recipe: str, source: bytes, built: bytes, applies: Applies) -> None:
+    """Raises RecipeError where a weight of an operator that is to stay as it is differs from the source's."""
+    for old, new in _pairs(source, built):
+        if applies(old) and _differs(source, built, old, new):
+            raise RecipeError(recipe, f"the weight {old.name!r} was to stay as it is, and changed")
+
+
+def _pairs(source: bytes, built: bytes) -> list[tuple[Weight, Weight]]:
+    """Weights of the source that the built file still has, with what became of them."""
+    new = read_weights(built)
+    partners = pair(read_weights(source), new)
+    return [(partners[weight.slot], weight) for weight in new if weight.slot in partners]
 
 
 def _tensor(source: bytes, built: bytes, weight: Weight, partner: Weight | None) -> WeightTensor:

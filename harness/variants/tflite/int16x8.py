@@ -3,11 +3,11 @@
 XNNPACK has no such kernels, so LiteRT runs its reference ones.
 """
 
-from harness.variants.technique import Calibration, Step
+from harness.variants.technique import Arithmetic, Quantization
 
-
-def build(content: bytes, step: Step, calibration: Calibration | None) -> bytes:  # noqa: ARG001 (the table's signature)
-    """The source with int16 activations. Their ranges come from the calibration samples."""
-    from harness.variants.tflite.quantizer import quantize, static
-
-    return quantize(content, static(16), calibration)
+QUANTIZATION = Quantization(
+    arithmetic=Arithmetic.STATIC,
+    weights="int8",
+    activations="int16",
+    ends="int16",
+)

@@ -24,10 +24,14 @@ def ensure_names(content: bytes) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def signature_inputs(content: bytes) -> tuple[str, dict[int, str]]:
-    """Key of the first signature, and its input names by position among the inputs of the graph it runs."""
+def signature_inputs(content: bytes, key: str | None = None) -> tuple[str, dict[int, str]]:
+    """A signature's key, and its input names by position among the inputs of the graph it runs.
+
+    key None is the first one. The file has it.
+    """
     model = schema.Model.GetRootAs(content, 0)
-    signature = model.SignatureDefs(0)
+    signatures = [model.SignatureDefs(i) for i in range(model.SignatureDefsLength())]
+    signature = next(each for each in signatures if key is None or each.SignatureKey().decode() == key)
     graph = model.Subgraphs(signature.SubgraphIndex())
     positions = {graph.Inputs(i): i for i in range(graph.InputsLength())}
     entries = [signature.Inputs(i) for i in range(signature.InputsLength())]

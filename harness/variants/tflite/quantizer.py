@@ -4,42 +4,138 @@ It names tensors by name and runs models by signature; both are made sure of fir
 bar, which are turned off where it lets us, and its own threads are set to one because builds run side by side.
 """
 
+import re
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import tqdm  # type: ignore[import-untyped]
 from ai_edge_quantizer import algorithm_manager, qtyping, recipe_manager
 from ai_edge_quantizer.calibrator import Calibrator
 from ai_edge_quantizer.quantizer import Quantizer
-from ai_edge_quantizer.utils import qsv_utils
+from ai_edge_quantizer.utils import qsv_utils, tfl_flatbuffer_utils
 
-from harness.variants.technique import Calibration
+from harness.variants.technique import Arithmetic, Calibration, Quantization
 from harness.variants.tflite.naming import ensure_names, signature_inputs
 
-Configure = Callable[[Quantizer], None]
+_EVERY_TYPE = qtyping.TFLOperationName.ALL_SUPPORTED
+_ALGORITHM = algorithm_manager.AlgorithmName
+_ENDS = (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT)
+_EVERYWHERE = ".*"
+_BITS = {"int4": 4, "int8": 8, "uint8": 8, "int16": 16, "float16": 16}
 
-EVERY_OPERATOR = qtyping.TFLOperationName.ALL_SUPPORTED
-EVERYWHERE = ".*"
-NOT_QUANTIZED = algorithm_manager.AlgorithmName.NO_QUANTIZE
-CAST = algorithm_manager.AlgorithmName.FLOAT_CASTING
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What some operators get instead, each by its graph and index there; quantization None leaves them as they are."""
+
+    quantization: Quantization | None
+    operators: frozenset[tuple[int, int]]
 
 
-def quantize(content: bytes, configure: Configure, calibration: Calibration | None = None) -> bytes:
-    """The model as ai-edge-quantizer makes it with the recipe that configure adds.
+def quantize(
+    content: bytes,
+    quantization: Quantization | None,
+    calibration: Calibration | None = None,
+    exceptions: Sequence[Rule] = (),
+) -> bytes:
+    """The model with every operator quantised as said, but for the exceptions; the ends go by `quantization`.
 
-    calibration is needed where that recipe has static activations. Raises whatever the quantizer raises.
+    calibration is needed where one of them has static activations. Raises whatever the quantizer raises.
     """
     content = ensure_names(content)
     tqdm.tqdm.set_lock(threading.RLock())  # its default is a semaphore of the system's, which a killed build leaves
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its own debug interpreter; partly quantised sources
         quantizer = Quantizer(content)
-        configure(quantizer)
+        _configure(quantizer, content, quantization, exceptions)
         ranges = _ranges(quantizer, content, calibration) if quantizer.need_calibration else None
         made = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     return bytes(made.quantized_model)
+
+
+def _configure(
+    quantizer: Quantizer, content: bytes, quantization: Quantization | None, exceptions: Sequence[Rule]
+) -> None:
+    """Rules are found by regular expression of an operator's outputs, and the last that fits holds.
+
+    The ends are operators too and go by the tensors' names, so they come last.
+    """
+    _add(quantizer, _EVERYWHERE, quantization)
+    for rule in exceptions:
+        names = _scopes(content, rule.operators)
+        if names:
+            _add(quantizer, rf"^(?:{'|'.join(map(re.escape, names))})$", rule.quantization)
+    for end in _ENDS:
+        if quantization is not None and quantization.calibrated and quantization.ends != "float32":
+            config = _config(quantization, quantization.ends, per_tensor=False)
+            quantizer.update_quantization_recipe(_again(_EVERYWHERE, 4), end, config)
+        else:
+            quantizer.update_quantization_recipe(_again(_EVERYWHERE, 4), end, algorithm_key=_ALGORITHM.NO_QUANTIZE)
+
+
+def _add(quantizer: Quantizer, scope: str, quantization: Quantization | None) -> None:
+    """Nothing first, then what the others get, then the rule itself: where it does not fit, the one before holds."""
+    quantizer.update_quantization_recipe(scope, _EVERY_TYPE, algorithm_key=_ALGORITHM.NO_QUANTIZE)
+    rules = [] if quantization is None else [quantization]
+    if quantization is not None and quantization.others is not None:
+        rules.insert(0, quantization.others)
+    for number, rule in enumerate(rules, 1):
+        every = _config(rule, rule.activations, per_tensor=rule.per_tensor is None)
+        key = _algorithm(rule)
+        quantizer.update_quantization_recipe(_again(scope, number), _EVERY_TYPE, every, key)
+        for name in rule.per_tensor or ():
+            config = _config(rule, rule.activations, per_tensor=True)
+            quantizer.update_quantization_recipe(_again(scope, number), qtyping.TFLOperationName(name), config, key)
+
+
+def _again(scope: str, number: int) -> str:
+    """The same expression written in another way: each is a key, and its rules stand where it was first given."""
+    return "(?:)" * number + scope
+
+
+def _scopes(content: bytes, operators: frozenset[tuple[int, int]]) -> list[str]:
+    """What the quantizer calls the operators: the names of their outputs."""
+    model = tfl_flatbuffer_utils.read_model(content)
+    return [
+        tfl_flatbuffer_utils.get_op_scope(operator, graph.tensors)
+        for number, graph in enumerate(model.subgraphs)
+        for index, operator in enumerate(graph.operators)
+        if (number, index) in operators
+    ]
+
+
+def _algorithm(quantization: Quantization) -> Any:  # noqa: ANN401 (an enumeration of the quantizer)
+    return _ALGORITHM.FLOAT_CASTING if quantization.weights == "float16" else _ALGORITHM.MIN_MAX_UNIFORM_QUANT
+
+
+def _config(quantization: Quantization, activations: str, *, per_tensor: bool) -> qtyping.OpQuantizationConfig:
+    """Weights are symmetric, which is what LiteRT's kernels take; so are 16-bit activations."""
+    granularity = qtyping.QuantGranularity.TENSORWISE if per_tensor else qtyping.QuantGranularity.CHANNELWISE
+    widened = quantization.arithmetic is Arithmetic.WIDENED
+    return qtyping.OpQuantizationConfig(
+        activation_tensor_config=_activations(activations) if quantization.calibrated else None,
+        weight_tensor_config=qtyping.TensorQuantizationConfig(
+            num_bits=_BITS[quantization.weights],
+            symmetric=True,
+            granularity=granularity,
+            dtype=_kind(quantization.weights),
+        ),
+        compute_precision=qtyping.ComputePrecision.FLOAT if widened else qtyping.ComputePrecision.INTEGER,
+        explicit_dequantize=widened,
+    )
+
+
+def _activations(dtype: str) -> qtyping.TensorQuantizationConfig:
+    return qtyping.TensorQuantizationConfig(num_bits=_BITS[dtype], symmetric=dtype == "int16", dtype=_kind(dtype))
+
+
+def _kind(dtype: str) -> qtyping.TensorDataType:
+    if dtype.startswith("float"):
+        return qtyping.TensorDataType.FLOAT
+    return qtyping.TensorDataType.UINT if dtype.startswith("uint") else qtyping.TensorDataType.INT
 
 
 def _ranges(quantizer: Quantizer, content: bytes, calibration: Calibration | None) -> dict[str, Any]:
@@ -50,16 +146,11 @@ def _ranges(quantizer: Quantizer, content: bytes, calibration: Calibration | Non
     """
     if calibration is None:
         raise ValueError("static quantisation without calibration samples")
-    key, names = signature_inputs(content)
-    samples = [{names[place]: values for place, values in sample.items()} for sample in calibration.samples]
     recipe = recipe_manager.RecipeManager()
     recipe.load_quantization_recipe(quantizer.get_quantization_recipe())
     calibrator = Calibrator(content, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
-    calibrator.calibrate({key: samples}, recipe)
+    for signature, samples in calibration.samples.items():
+        key, names = signature_inputs(content, signature)
+        calibrator.calibrate({key: [{names[place]: v for place, v in sample.items()} for sample in samples]}, recipe)
     ranges: dict[str, Any] = calibrator.get_model_qsvs()
     return ranges
-
-
-def static(activation_bits: int) -> Configure:
-    """int8 weights per channel, activations of that many bits, everywhere, inputs and outputs too."""
-    return lambda quantizer: quantizer.add_static_config(EVERYWHERE, EVERY_OPERATOR, activation_bits, 8)

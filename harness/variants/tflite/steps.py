@@ -1,19 +1,122 @@
-"""One step of a recipe, done."""
+"""Applies a recipe, and the recipes that settings give to some operators, to the content of a file.
 
+Edits come first, operator by operator. Then either all quantisations in one run of the quantizer, which inserts what
+has to lie between operators of different kinds, or all encodings.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.core.errors import RecipeRefused
+from harness.variants.settings import Part, Place
 from harness.variants.technique import Applies, Calibration, Edit, Encoding, Quantization, Step, Technique
+from harness.variants.tflite import chain, inspect
 from harness.variants.tflite.edit import edit_weights, every
+from harness.variants.tflite.weights import Weight, read_weights
+
+Table = Mapping[tuple[str, str], Technique]
 
 
-def apply_step(
-    content: bytes, step: Step, row: Technique, calibration: Calibration | None = None, applies: Applies = every
-) -> bytes:
-    """The content after the step, at the operators that applies says. Raises what the technique raises."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What the operators of one part get: steps with their rows of the table, none where they stay as they are."""
+
+    steps: tuple[tuple[Step, Technique], ...]
+    operators: frozenset[Place]
+
+    def applies(self, weight: Weight) -> bool:
+        return weight.place in self.operators
+
+    @property
+    def edits(self) -> tuple[tuple[Step, Edit], ...]:
+        return tuple((step, row.does) for step, row in self.steps if isinstance(row.does, Edit))
+
+    @property
+    def quantization(self) -> Quantization | None:
+        last = self.steps[-1][1].does if self.steps else None
+        return last if isinstance(last, Quantization) else None
+
+    @property
+    def encoding(self) -> tuple[Step, Encoding] | None:
+        step, last = (self.steps[-1][0], self.steps[-1][1].does) if self.steps else (None, None)
+        return (step, last) if step is not None and isinstance(last, Encoding) else None
+
+
+def work_of(part: Part, table: Table) -> Work:
+    """A part with what the table has for its steps; the source as it is is no step."""
+    rows = [(step, table[step.row, "tflite"]) for step in (part.recipe.steps if part.recipe else ())]
+    return Work(steps=tuple((step, row) for step, row in rows if row.does is not None), operators=part.operators)
+
+
+def apply_step(content: bytes, step: Step, row: Technique, calibration: Calibration | None = None) -> bytes:
+    """The content after one step at every operator. Raises what the technique raises."""
     match row.does:
-        case Edit(change=change):
-            return edit_weights(content, str(step), lambda values, weight: change(values, weight, step), applies)
+        case Edit():
+            return _edited(content, step, row.does, every)
         case Encoding(encode=encode):
-            return encode(content, step, applies)
-        case Quantization(build=build):
-            return build(content, step, calibration)
+            return encode(content, step, every)
+        case Quantization():
+            return _quantized(content, row.does, calibration, ())
         case None:
             return content
+
+
+def apply_all(
+    recipe: str, works: Sequence[Work], source: bytes, calibration: Calibration | None
+) -> tuple[bytes, tuple[str, ...]]:
+    """The content after every work, the variant's own first, and notes on what later steps lost of earlier ones.
+
+    Each step is checked for having changed something. Raises ChangedNothing, RecipeRefused, or what the tools raise.
+    """
+    made = list(chain.source_promises(source))
+    content = source
+    for work in works:
+        for step, edit in work.edits:
+            before, content = content, _edited(content, step, edit, work.applies)
+            _check_changed(recipe, works, work, before, content)
+            if step is not work.steps[-1][0]:
+                made += chain.promises(step, content, work.applies)
+    content = _encode(recipe, works, _quantize(recipe, works, content, calibration))
+    return content, chain.losses(made, content)
+
+
+def _quantize(recipe: str, works: Sequence[Work], content: bytes, calibration: Calibration | None) -> bytes:
+    """One run for all; inputs and outputs go by the variant's own recipe."""
+    if not any(work.quantization for work in works):
+        return content
+    if any(work.encoding for work in works):
+        raise RecipeRefused(recipe, "encoding needs float32 weights, and other operators' are quantised")
+    own, *others = works
+    after = _quantized(content, own.quantization, calibration, others)
+    for work in works:
+        if work.quantization:
+            _check_changed(recipe, works, work, content, after)
+    return after
+
+
+def _encode(recipe: str, works: Sequence[Work], content: bytes) -> bytes:
+    for work in works:
+        if work.encoding is not None:
+            step, encoding = work.encoding
+            before, content = content, encoding.encode(content, step, work.applies)
+            _check_changed(recipe, works, work, before, content)
+    return content
+
+
+def _edited(content: bytes, step: Step, edit: Edit, applies: Applies) -> bytes:
+    return edit_weights(content, str(step), lambda values, weight: edit.change(values, weight, step), applies)
+
+
+def _quantized(
+    content: bytes, own: Quantization | None, calibration: Calibration | None, others: Sequence[Work]
+) -> bytes:
+    from harness.variants.tflite.quantizer import Rule, quantize
+
+    rules = [Rule(quantization=work.quantization, operators=work.operators) for work in others]
+    return quantize(content, own, calibration, rules)
+
+
+def _check_changed(recipe: str, works: Sequence[Work], work: Work, before: bytes, after: bytes) -> None:
+    """Operators without weights may have a setting; a variant of such operators alone is nothing."""
+    if len(works) == 1 or any(work.applies(weight) for weight in read_weights(before)):
+        inspect.check_changed(recipe, before, after, work.applies)

@@ -28,12 +28,14 @@ _BITS = {"int4": 4, "int2": 2}
 class Weight:
     """One weight operand. offset and size_bytes locate its values in the file.
 
-    slot is its place among the weight operands of its subgraph, which conversions keep. activation is the dtype of
+    place is its operator: the graph's number and the operator's there. slot is its own place among the weight operands
+    of its graph, which conversions keep, and the operators' places not. activation is the dtype of
     the operator's first other input. scales (0 or more) and zero_points run along axis; sparse_encoded values leave
     out zeros.
     """
 
     slot: tuple[int, int]
+    place: tuple[int, int]
     operator: str
     name: str
     shape: tuple[int, ...]
@@ -137,7 +139,7 @@ def _subgraph_weights(model: Any, index: int, names: list[str]) -> Iterator[Weig
         if names[operator.OpcodeIndex()] in _UNPACKED_BY and operator.InputsLength() and operator.OutputsLength()
     }
     place = 0
-    for operator in operators:
+    for number, operator in enumerate(operators):
         name = names[operator.OpcodeIndex()]
         for operand in WEIGHT_OPERANDS.get(name, ()):
             if operand >= operator.InputsLength() or operator.Inputs(operand) < 0:
@@ -145,14 +147,21 @@ def _subgraph_weights(model: Any, index: int, names: list[str]) -> Iterator[Weig
             tensor = operator.Inputs(operand)
             while tensor in unpacked:
                 tensor = unpacked[tensor]
-            weight = _weight(model, graph.Tensors(tensor), (index, place), name, _activation(graph, operator, operand))
+            where = (index, place), (index, number)
+            weight = _weight(model, graph.Tensors(tensor), where, name, _activation(graph, operator, operand))
             if weight is not None:
                 yield weight
                 place += 1
 
 
-def _weight(model: Any, tensor: Any, slot: tuple[int, int], operator: str, activation: str) -> Weight | None:  # noqa: ANN401
-    """The tensor as a weight, None where it is computed at run time or holds no weights (gathered indexes)."""
+def _weight(
+    model: Any,  # noqa: ANN401 (generated code)
+    tensor: Any,  # noqa: ANN401
+    where: tuple[tuple[int, int], tuple[int, int]],
+    operator: str,
+    activation: str,
+) -> Weight | None:
+    """The tensor as a weight at a slot and place; None where it is computed, or holds indexes that are gathered."""
     dtype = _TYPES.get(tensor.Type(), "?")
     located = _locate(model.Buffers(tensor.Buffer()))
     if located is None or dtype not in _NUMPY | _BITS:
@@ -160,7 +169,8 @@ def _weight(model: Any, tensor: Any, slot: tuple[int, int], operator: str, activ
     quantization = tensor.Quantization()
     scaled = quantization is not None and quantization.ScaleLength() > 0
     return Weight(
-        slot=slot,
+        slot=where[0],
+        place=where[1],
         operator=operator,
         name=(tensor.Name() or b"").decode("utf-8", "replace"),
         shape=tuple(int(size) for size in tensor.ShapeAsNumpy()) if tensor.ShapeLength() else (),

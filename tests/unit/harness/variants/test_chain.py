@@ -5,8 +5,8 @@ import pytest
 
 from harness.core.errors import RecipeError
 from harness.core.model import TensorSpec
-from harness.variants.technique import Step, Stored
-from harness.variants.tflite import chain, inspect
+from harness.variants.technique import Step
+from harness.variants.tflite import chain, float16, inspect, int8
 from harness.variants.tflite.clusters import cluster
 from harness.variants.tflite.edit import Floats, edit_weights
 from harness.variants.tflite.weights import Weight, read_weights
@@ -62,28 +62,36 @@ def ends(source: str, built: str) -> list[tuple[TensorSpec, TensorSpec]]:
 
 
 def test_an_end_of_the_wrong_dtype_is_an_error() -> None:
-    stored = Stored(weights="int8", activations="int8", interface="int8")
     with pytest.raises(RecipeError, match="'x' came out as float32 instead of int8"):
-        inspect.check_stored("int8", stored, dense(normal(4, 5)), dense(normal(4, 5)), ends("float32", "float32"))
+        inspect.check_ends("int8", "int8", ends("float32", "float32"))
 
 
 def test_integer_ends_of_the_source_may_stay() -> None:
-    source = dense(normal(4, 5))
-    inspect.check_stored("int8", Stored(interface="int8"), source, source, ends("int32", "int32"))
-    assert read_weights(source)[0].dtype == "float32"
+    inspect.check_ends("int8", "int8", ends("int32", "int32"))
 
 
 def test_weights_of_the_wrong_dtype_are_an_error() -> None:
-    built = compressed(dense(normal(4, 5)), "weight-int8")
+    source = dense(normal(4, 5))
     with pytest.raises(RecipeError, match="came out as int8 instead of float16"):
-        inspect.check_stored("float16", Stored(weights="float16"), dense(normal(4, 5)), built, [])
+        inspect.check_stored("float16", float16.QUANTIZATION, source, compressed(source, "weight-int8"))
+
+
+def test_weights_of_an_edit_are_float32() -> None:
+    source = dense(normal(4, 5))
+    with pytest.raises(RecipeError, match="came out as int8 instead of float32"):
+        inspect.check_stored("sparse-50", None, source, compressed(source, "weight-int8"))
 
 
 def test_float_activations_are_no_static_quantisation() -> None:
-    built = compressed(dense(normal(4, 5)), "weight-int8")
-    stored = Stored(weights="int8", activations="int8")
+    source = dense(normal(4, 5))
     with pytest.raises(RecipeError, match="no operator computes on int8; activations are float32"):
-        inspect.check_stored("int8-float-io", stored, dense(normal(4, 5)), built, [])
+        inspect.check_stored("int8-float-io", int8.QUANTIZATION, source, compressed(source, "weight-int8"))
+
+
+def test_a_weight_that_was_to_stay_and_changed_is_an_error() -> None:
+    source = dense(normal(4, 5))
+    with pytest.raises(RecipeError, match="'y/weights' was to stay as it is"):
+        inspect.check_untouched("float16", source, compressed(source, "sparse-50"), lambda _: True)
 
 
 def test_static_quantisation_needs_samples() -> None:

@@ -10,9 +10,10 @@ from harness.core.model import Model
 from harness.core.variant import Variant
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite_writer import ModelWriter
+from harness.variants.calibration import RANDOM_INPUTS
 from harness.variants.job import BuildJob
 from harness.variants.recipes import default_variants
-from harness.variants.worker import RANDOM_INPUTS, build_one, zip_size
+from harness.variants.worker import build_one, zip_size
 from tests.support import models
 from tests.unit.harness.variants.models import a_model, a_spec, dense, normal
 
@@ -145,11 +146,6 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     weights[1, 1] = np.nan
     with pytest.raises(RecipeRefused, match="NaN or infinity"):
         build(a_model(tmp_path, dense(weights)), "palette-2", tmp_path)
-
-
-def test_several_graphs_refuse_calibration(tmp_path: Path) -> None:
-    with pytest.raises(RecipeRefused, match="run 2 graphs"):
-        build(a_model(tmp_path, models.several_signatures()), "int8", tmp_path)
 
 
 def test_an_operator_the_runtime_lacks_is_told_in_its_own_words(tmp_path: Path) -> None:

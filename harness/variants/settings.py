@@ -1,0 +1,97 @@
+"""Settings of single operators: which recipe every operator of a model gets.
+
+The variant's own recipe holds for all, a setting of an operator type goes before it, one of a name before that. An
+operator goes by its first output, as in reports; operators of every graph of the file count, those of loops too.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from harness.core.errors import ModelUnreadable
+from harness.core.model import Model
+from harness.core.variant import OpSetting
+from harness.sources import tflite_file
+from harness.sources.tflite_file import GraphRecord, shorten
+from harness.variants.grammar import parse
+from harness.variants.technique import Recipe
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """One operator of a file. place is its graph and its index there."""
+
+    place: Place
+    type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Operators that get the same recipe. recipe None: they stay as they are."""
+
+    recipe: Recipe | None
+    operators: frozenset[Place]
+
+    def __str__(self) -> str:
+        return "null" if self.recipe is None else str(self.recipe)
+
+
+def read_operators(model: Model) -> tuple[Operator, ...]:
+    """Every operator of the model's file. Raises ModelUnreadable."""
+    try:
+        return operators_in(model.path.read_bytes())
+    except (OSError, ValueError) as exc:
+        raise ModelUnreadable(model.path, f"cannot be read: {exc}") from exc
+
+
+def operators_in(content: bytes) -> tuple[Operator, ...]:
+    """Every operator of a file. Raises FlatbufferDamaged, a ValueError."""
+    return tuple(
+        Operator(place=(number, index), type=operator.type, name=_name(graph, operator.outputs))
+        for number, graph in enumerate(tflite_file.parse(content).graphs)
+        for index, operator in enumerate(graph.operators)
+    )
+
+
+def assign(recipe: Recipe | None, settings: Sequence[OpSetting], operators: Sequence[Operator]) -> tuple[Part, ...]:
+    """Operators by what they get: first those of the variant's own recipe, possibly none, then every other recipe.
+
+    Raises RecipeUnknown.
+    """
+    places: dict[Recipe | None, set[Place]] = {recipe: set()}
+    for operator in operators:
+        setting = next((each for each in reversed(settings) if fits(each, operator)), None)
+        given = recipe if setting is None else _recipe(setting)
+        places.setdefault(given, set()).add(operator.place)
+    return tuple(Part(recipe=each, operators=frozenset(there)) for each, there in places.items())
+
+
+def fits(setting: OpSetting, operator: Operator) -> bool:
+    """Whether a setting is about this operator. A name with brackets is a name before it is a pattern."""
+    if setting.op_type is not None:
+        return setting.op_type == operator.type
+    return setting.op is not None and (setting.op == operator.name or fnmatchcase(operator.name, setting.op))
+
+
+def unknown(setting: OpSetting, operators: Sequence[Operator]) -> str | None:
+    """Why a setting is about no operator at all, with what is close to it; None where it is about some."""
+    if any(fits(setting, operator) for operator in operators):
+        return None
+    asked, kind = (setting.op_type, "type") if setting.op_type is not None else (setting.op or "", "name")
+    known = sorted({operator.type if kind == "type" else operator.name for operator in operators})
+    close = difflib.get_close_matches(asked, known, n=3, cutoff=0.5)
+    lower = [name for name in known if name.lower() == asked.lower()]
+    shown = " or ".join(map(shorten, lower or close)) or f"one of {', '.join(map(shorten, known[:8]))}"
+    return f"no operator has the {kind} {shorten(asked)}; did you mean {shown}?"
+
+
+def _recipe(setting: OpSetting) -> Recipe | None:
+    return None if setting.recipe is None else parse(setting.recipe)
+
+
+def _name(graph: GraphRecord, outputs: Sequence[int]) -> str:
+    return graph.tensors[outputs[0]].name if outputs else ""

@@ -1,0 +1,177 @@
+"""What the Edge TPU compiler would probably leave on the CPU: a static check, without the compiler.
+
+Source: coral.ai/docs/edgetpu/models-intro ("Model requirements", "Supported operations"). The table here was written
+without that page at hand, from a 2019 copy, from developer.axis.com's copy for the ARTPEC-7 and from memory, and no
+verdict of this file was ever compared with the real compiler. A model that passes may still be refused by it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+ON_CHIP_BYTES = 8 << 20  # coral.ai/docs/edgetpu/compiler, "Parameter data caching"
+_SOFTMAX_ELEMENTS = 16_000
+_INTEGERS = ("INT8", "UINT8", "INT32", "BOOL")
+_SHOWN = 4  # reasons of a note
+_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+_TYPES = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Operator:
+    """One operator with what the rules ask of it. constants are None for computed inputs."""
+
+    type: str
+    options: Any
+    inputs: tuple[tuple[int, ...], ...]
+    outputs: tuple[tuple[int, ...], ...]
+    constants: tuple[Any, ...]
+
+
+Rule = Callable[[_Operator], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeTpuCheck:
+    """reasons of operators that would stay on the CPU, by operator index; parameter_bytes of all constants."""
+
+    operators: int
+    reasons: Mapping[int, str]
+    parameter_bytes: int
+
+
+def notes(content: bytes) -> tuple[str, ...]:
+    """What to tell of a built variant: which operators could be on the Edge TPU, and whether its memory holds it."""
+    found = check(content)
+    used = f"{found.parameter_bytes / (1 << 20):.1f} MiB of parameters"
+    fits = "fit" if found.parameter_bytes <= ON_CHIP_BYTES else "do not fit"
+    memory = f"Edge TPU: {used} {fits} its {ON_CHIP_BYTES >> 20} MiB on-chip memory"
+    return f"Edge TPU (static check, not its compiler): {_verdict(found)}", memory
+
+
+def check(content: bytes) -> EdgeTpuCheck:
+    """Judge the operators of a file's first graph."""
+    model = flatbuffer_utils.convert_bytearray_to_object(content)
+    graph = model.subgraphs[0]
+    reasons = {}
+    for index, operator in enumerate(graph.operators):
+        reason = "the file has more than one graph" if len(model.subgraphs) > 1 else _reason(model, graph, operator)
+        if reason is not None:
+            reasons[index] = reason
+    sizes = {tensor.buffer: _bytes(model, tensor) for tensor in graph.tensors}
+    return EdgeTpuCheck(operators=len(graph.operators), reasons=reasons, parameter_bytes=sum(sizes.values()))
+
+
+def _verdict(found: EdgeTpuCheck) -> str:
+    if not found.reasons:
+        return f"all {found.operators} operators could be on it"
+    counts = Counter(found.reasons.values()).most_common()
+    told = "; ".join(f"{count} x {reason}" for reason, count in counts[:_SHOWN])
+    more = f"; {len(counts) - _SHOWN} other reasons" if len(counts) > _SHOWN else ""
+    first = min(found.reasons)
+    behind = f", and with operator {first} everything behind it" if len(found.reasons) < found.operators - first else ""
+    return f"{len(found.reasons)} of {found.operators} operators would stay on the CPU{behind}: {told}{more}"
+
+
+def _reason(model: Any, graph: Any, operator: Any) -> str | None:  # noqa: ANN401 (generated code)
+    """Why an operator would stay on the CPU, None where nothing is known against it."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    name = _OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "?")
+    if name not in _RULES:
+        return f"{name} is not supported"
+    there = [graph.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0]
+    tensors = [_tensor_reason(model, tensor) for tensor in there]
+    found = _Operator(
+        type=name,
+        options=operator.builtinOptions,
+        inputs=tuple(_shape(graph.tensors[i]) for i in operator.inputs if i >= 0),
+        outputs=tuple(_shape(graph.tensors[i]) for i in operator.outputs),
+        constants=tuple(_integers(model, graph.tensors[i]) for i in operator.inputs if i >= 0),
+    )
+    reason = next((each for each in (*tensors, *(rule(found) for rule in _RULES[name])) if each), None)
+    return f"{name} {reason}" if reason else None
+
+
+def _tensor_reason(model: Any, tensor: Any) -> str | None:  # noqa: ANN401 (generated code)
+    dtype = _TYPES.get(tensor.type, "?")
+    if dtype not in _INTEGERS:
+        return f"has {dtype.lower()} tensors"
+    signature = tensor.shapeSignature
+    if signature is not None and any(size < 0 for size in signature):
+        return "has an open shape"
+    if not _bytes(model, tensor) and any(size > 1 for size in _shape(tensor)[:-3]):
+        return "has a tensor with more than its 3 innermost dimensions above 1"
+    return None
+
+
+def _not_fused(operator: _Operator) -> str | None:
+    return "has a fused activation" if getattr(operator.options, "fusedActivationFunction", 0) else None
+
+
+def _same_dilation(operator: _Operator) -> str | None:
+    options = operator.options
+    return "has two dilations" if options and options.dilationHFactor != options.dilationWFactor else None
+
+
+def _one_dimension(operator: _Operator) -> str | None:
+    return "has an output of more than one dimension" if sum(size > 1 for size in operator.outputs[0]) > 1 else None
+
+
+def _not_too_long(operator: _Operator) -> str | None:
+    return f"has more than {_SOFTMAX_ELEMENTS} elements" if prod(operator.outputs[0]) > _SOFTMAX_ELEMENTS else None
+
+
+def _axes(operator: _Operator) -> str | None:
+    """No reduction over the batch; MEAN over the channels only where there is a multiple of 4 of them."""
+    shape = operator.inputs[0]
+    axes = [int(axis) % len(shape) for axis in operator.constants[1]] if operator.constants[1] is not None else []
+    if len(shape) > 1 and 0 in axes:
+        return "reduces the batch"
+    if operator.type == "MEAN" and len(shape) - 1 in axes and shape[-1] % 4:
+        return "reduces channels that are no multiple of 4"
+    return None
+
+
+def _strides_of_one(operator: _Operator) -> str | None:
+    strides = operator.constants[3] if len(operator.constants) > 3 else None
+    return "has strides above 1" if strides is not None and any(stride != 1 for stride in strides) else None
+
+
+_PLAIN = (
+    *("ADD", "EXPAND_DIMS", "L2_NORMALIZATION", "LOGISTIC", "UNIDIRECTIONAL_SEQUENCE_LSTM", "MAXIMUM", "MINIMUM"),
+    *("MUL", "PACK", "PAD", "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "RESHAPE", "RESIZE_BILINEAR"),
+    *("RESIZE_NEAREST_NEIGHBOR", "RSQRT", "SLICE", "SPACE_TO_DEPTH", "SPLIT", "SQUEEZE", "SUB", "SQUARED_DIFFERENCE"),
+    *("TANH", "TRANSPOSE", "TRANSPOSE_CONV"),
+)
+_RULES: Mapping[str, tuple[Rule, ...]] = {
+    **dict.fromkeys(_PLAIN, ()),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "CONCATENATION"), (_not_fused,)),
+    **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), (_same_dilation,)),
+    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"), (_axes,)),
+    "FULLY_CONNECTED": (_one_dimension,),
+    "SOFTMAX": (_one_dimension, _not_too_long),
+    "STRIDED_SLICE": (_strides_of_one,),
+}
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:  # noqa: ANN401 (generated code)
+    return tuple(int(size) for size in tensor.shape) if tensor.shape is not None else ()
+
+
+def _bytes(model: Any, tensor: Any) -> int:  # noqa: ANN401 (generated code)
+    content = model.buffers[tensor.buffer].data
+    return 0 if content is None else len(content)
+
+
+def _integers(model: Any, tensor: Any) -> Any:  # noqa: ANN401 (generated code)
+    """Values of a constant of integers: axes, strides. None for what is computed or is a weight."""
+    content = model.buffers[tensor.buffer].data
+    if content is None or _TYPES.get(tensor.type) != "INT32":
+        return None
+    return np.frombuffer(bytes(content), "<i4")

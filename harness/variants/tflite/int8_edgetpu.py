@@ -1,0 +1,15 @@
+"""`int8-edgetpu`: `int8` in the form that the Edge TPU compiler takes: fully connected weights have one scale.
+
+Source: coral.ai/docs/edgetpu/models-intro. It never met the real compiler; `edgetpu.py` checks what can be checked
+without it.
+"""
+
+from harness.variants.technique import Arithmetic, Quantization
+
+QUANTIZATION = Quantization(
+    arithmetic=Arithmetic.STATIC,
+    weights="int8",
+    activations="int8",
+    ends="int8",
+    per_tensor=("FULLY_CONNECTED",),
+)
