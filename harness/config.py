@@ -215,8 +215,8 @@ class LocalDevice(_Form):
     """This machine, through the agent.
 
     python is the interpreter that runs the agent and whose packages it measures with, without it the bench's own.
-    runtime is the one to measure with, without it the first that is found; with either the device has a name of its own.
-    dispatch is the folder of the vendor's dispatch library, which an NPU needs.
+    runtime is the one to measure with, without it the first that is found. With either the device has a name of its
+    own. dispatch is the folder of the vendor's dispatch library, which an NPU needs.
     """
 
     kind: Literal["local"]

@@ -26,12 +26,12 @@ def to_stored(values: Array, spec: TensorSpec) -> Array:
     Strings stay the bytes they are.
     """
     if spec.dtype == "string":
-        return np.ascontiguousarray(values)
+        return np.asarray(values, order="C")
     if spec.scale is None:
-        return np.ascontiguousarray(values, np.dtype(spec.dtype))
+        return np.asarray(values, np.dtype(spec.dtype), order="C")
     lowest, highest = stored_range(spec)
     steps = np.rint(np.asarray(values, np.float64) / spec.scale) + (spec.zero_point or 0)
-    return np.ascontiguousarray(np.clip(steps, lowest, highest), np.dtype(spec.dtype))
+    return np.asarray(np.clip(steps, lowest, highest), np.dtype(spec.dtype), order="C")
 
 
 def dequantize(values: Array, spec: TensorSpec) -> Array:

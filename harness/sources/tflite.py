@@ -200,7 +200,7 @@ def _notes(file: TfliteFile, signature: Signature) -> Iterator[str]:
             yield f"input {shorten(spec.name)} is open, {left}, and runs as {runs}; input_shapes sets another shape"
     inner = {operator.type for operator in file.graphs[signature.graph].operators}.intersection(_UNCOUNTED)
     if inner:
-        yield f"multiply-accumulates are those of the main graph, without what {' and '.join(sorted(inner))} run"
+        yield f"multiply-accumulates are those of the main graph, without the bodies of {' and '.join(sorted(inner))}"
 
 
 def _weights(file: TfliteFile) -> tuple[TensorRecord, ...]:
