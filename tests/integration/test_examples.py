@@ -1,9 +1,12 @@
 """What stands in examples/ works as it stands."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from harness.config import load_config
+from harness.variants.recipes import TECHNIQUES, parse, technique
 from tests.support.command import run_bench
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -25,3 +28,20 @@ def test_each_scenario_runs_to_its_report(tmp_path: Path, scenario: Path) -> Non
     # Faults strike by chance: hostile may leave a cell failed.
     assert done.returncode in ((0, 3) if scenario.stem == "hostile" else (0,)), done.stderr
     assert Path(done.stdout.splitlines()[-1]).is_file()
+
+
+def test_the_architectures_are_measured_by_every_technique() -> None:
+    config = load_config(EXAMPLES / "architectures.yaml")
+    steps = [step for spec in config.specs("resnet50", ()) for step in parse(spec.recipe).steps]
+    used = [technique(step, "tflite") for step in steps]
+    assert [name for (name, _), row in TECHNIQUES.items() if row not in used] == []
+
+
+def test_the_architectures_are_planned_without_exclusions(tmp_path: Path) -> None:
+    """Planned alone: to run them takes an hour."""
+    shown = run_bench("plan", EXAMPLES / "architectures.yaml", "--json", "--bench", tmp_path / "b")
+    assert shown.returncode == 0, shown.stderr
+    cells = json.loads(shown.stdout)["cells"]
+    variants = len(load_config(EXAMPLES / "architectures.yaml").specs("resnet50", ()))
+    assert len(cells) == 5 * variants
+    assert not [cell for cell in cells if cell["skipped"]]

@@ -97,8 +97,9 @@ class Built:
 @pytest.fixture(scope="module", params=NETWORKS)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     model = sample_model(request.param, tmp_path_factory.mktemp("models"))
-    scores = run_on_host(model.path, dataset_of(model))[0].values[:, 0]
-    yield Built(model=model, published=NETWORKS[request.param], scores=scores)
+    (output,) = run_on_host(model.path, dataset_of(model))
+    assert output.values is not None
+    yield Built(model=model, published=NETWORKS[request.param], scores=output.values[:, 0])
     model.path.unlink()  # up to 178 MB each
 
 
