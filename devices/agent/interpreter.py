@@ -57,12 +57,8 @@ class InterpreterRuntime:
         if os.path.realpath(os.path.dirname(str(self._module.__file__))) != os.path.realpath(package):
             raise LiteRtError("{}it has no Python interpreter".format(before))
 
-    def open(
-        self, order: dict[str, object], profiling: bool = False, weight_cache: str | None = None
-    ) -> InterpreterSession:
+    def open(self, order: dict[str, object], profiling: bool = False) -> InterpreterSession:
         """The order's model, compiled. Raises LiteRtError in the interpreter's words."""
-        if weight_cache is not None:
-            raise LiteRtError("the weight cache needs the compiled-model API")
         unit: Any = order["unit"]
         backend = unit["backend"]
         if unit["kind"] != "cpu" or backend not in RESOLVERS:

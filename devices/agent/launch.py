@@ -9,23 +9,17 @@ import signal
 import sys
 import time
 
-from . import memory, profile, protocol, targets
+from . import protocol
 from .litert import LiteRtError
+from .passes import PASSES
 from .runtimes import TFLITE_RUNTIME
 from .session import NativeRuntime
-from .timing import Samples, Settings, Stopwatch, time_inferences, warm_up
+from .timing import Stopwatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .interpreter import InterpreterRuntime, InterpreterSession
-    from .session import Session
-
-    Runtime = NativeRuntime | InterpreterRuntime
-    Say = Callable[..., None]
-
-WARMUP_END = 500  # samples kept of each end of the warm-up
+    from .interpreter import InterpreterRuntime
+    from .passes import Runtime, Say
 
 
 def main() -> int:
@@ -53,7 +47,7 @@ def _run(request: dict[str, object], watch: Stopwatch, say: Say) -> int:
         started_at = time.time()
         opener = _load(runtime, order, _texts(request["path"]))
         say("begun", started_at=started_at, runtime=_name(runtime), api=opener.api)
-        PASSES[str(order["pass"])](opener, order, watch, say)
+        PASSES[str(order["pass"])](opener, dict(order, caches=request.get("caches")), watch, say)
     except (LiteRtError, protocol.ProtocolError, OSError, MemoryError) as problem:
         say("error", error=str(problem) or type(problem).__name__)
         return 1
@@ -91,90 +85,6 @@ def _load_tflite_runtime(runtime: dict[str, object], order: dict[str, object], p
     if order["api"] not in (None, "interpreter"):
         raise LiteRtError("{} has the Interpreter API alone".format(TFLITE_RUNTIME))
     return tflite_runtime.load(runtime, path)
-
-
-def _measure_latency(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
-    session = runtime.open(order)
-    _feed(session, order)
-    infer, settings = session.inference(), Settings(order["settings"])  # type: ignore[arg-type]
-    warm = warm_up(watch, infer, settings)
-    _say_loaded(say, session, warm)
-    _say_samples(say, watch, time_inferences(watch, infer, settings), warm)
-
-
-def _measure_ops(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
-    refused = runtime.ops_refused or targets.ops_refused(order["unit"])  # type: ignore[arg-type]
-    if refused is not None:
-        _measure_latency(runtime, order, watch, say)
-        say("profile", **profile.unavailable(refused))
-        return
-    session = runtime.open(order, profiling=True)
-    _feed(session, order)
-    infer, settings = session.inference(), Settings(order["settings"])  # type: ignore[arg-type]
-    warm = warm_up(watch, infer, settings)
-    _say_loaded(say, session, warm)
-    samples, seen = Samples(), profile.Profile()
-    for _ in range(settings.inferences):
-        session.start_profiler()
-        end = watch.time(infer, samples)
-        seen.add(session.stop_profiler())
-        if end >= settings.limit_ns:
-            break
-    _say_samples(say, watch, samples, warm)
-    say("profile", **seen.message())
-
-
-def _measure_memory(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
-    meter = memory.Meter()
-    session = runtime.open(order)
-    loaded = meter.levels()
-    _feed(session, order)
-    settings, samples = Settings(order["settings"]), Samples()  # type: ignore[arg-type]
-    infer = session.inference()
-    for _ in range(settings.inferences):
-        if watch.time(infer, samples) >= settings.limit_ns:
-            break
-    report = meter.report(loaded, meter.levels())
-    _say_loaded(say, session, samples)
-    _say_samples(say, watch, samples, Samples())
-    say("memory", **report)
-
-
-PASSES: dict[str, Callable[[Runtime, dict[str, object], Stopwatch, Say], None]] = {
-    "latency": _measure_latency,
-    "ops": _measure_ops,
-    "memory": _measure_memory,
-    "cold": _measure_latency,
-}
-
-
-def _feed(session: Session | InterpreterSession, order: dict[str, object]) -> None:
-    session.feed(order["inputs"], int(order["seed"]))  # type: ignore[arg-type,call-overload]
-
-
-def _say_loaded(say: Say, session: Session | InterpreterSession, first: Samples) -> None:
-    say(
-        "loaded",
-        environment_ns=session.environment_ns,
-        compile_ns=session.compile_ns,
-        first_ns=first.wall_ns[0],
-        delegation=session.delegation,
-        adapter=None,
-    )
-
-
-def _say_samples(say: Say, watch: Stopwatch, timed: Samples, warm: Samples) -> None:
-    warmup = warm.wall_ns
-    if len(warmup) > 2 * WARMUP_END:  # a model of microseconds warms up over tens of thousands of inferences
-        warmup = warmup[:WARMUP_END] + warmup[-WARMUP_END:]
-    say(
-        "samples",
-        wall_ns=timed.wall_ns,
-        cpu_ns=timed.cpu_ns,
-        starts_ns=timed.starts_ns,
-        warmup_ns=warmup,
-        clock_ns=watch.clock_ns,
-    )
 
 
 def _texts(given: object) -> list[str]:

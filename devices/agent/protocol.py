@@ -194,6 +194,8 @@ def check_order(order: object) -> dict[str, object]:
         if checked[key] not in allowed:
             words = ", ".join("null" if each is None else each for each in allowed)
             raise ProtocolError("order: {} is {!r}, one of {}".format(key, checked[key], words))
+    if checked["weight_cache"] != "off" and checked["pass"] != "cold":
+        raise ProtocolError("order: weight_cache goes with the pass cold, not {}".format(checked["pass"]))
     return checked
 
 

@@ -17,6 +17,7 @@ import time
 from . import canary, conditions, facts, protocol, runtimes, vulkan
 from .child import Child
 from .protocol import ProtocolError, Writer
+from .weight_cache import CacheFolder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._requests = b""
         self._child: Child | None = None
+        self._caches = CacheFolder()
         self._runtimes: list[dict[str, object]] = []
         self._adapters: vulkan.Survey | None = None
         self._open = True
@@ -64,6 +66,7 @@ class Supervisor:
 
     def serve(self) -> None:
         """Turn until stdin ends."""
+        self._caches.remove_those_of_the_dead()
         self._wake_on_death_of_a_child()
         self._selector.register(0, selectors.EVENT_READ, self._read_requests)
         self._writer.say("hello", pid=os.getpid(), python=platform.python_version())
@@ -75,10 +78,11 @@ class Supervisor:
                 self._look_after(self._child)
 
     def close(self) -> None:
-        """End the launch that is running, if any."""
+        """End the launch that is running, if any, and leave nothing behind."""
         if self._child is not None:
             self._child.kill("cancelled", "the connection ended")
             self._child.wait()
+        self._caches.remove()
 
     def _wake_on_death_of_a_child(self) -> None:
         reading, writing = os.pipe()
@@ -166,11 +170,16 @@ class Supervisor:
         runtime = self._find_runtime(order["runtime"])  # type: ignore[arg-type]
         environment = self._environment(order["unit"])  # type: ignore[arg-type]
         before = conditions.read(self._root)
-        line = json.dumps(
-            {"v": protocol.VERSION, "id": identity, "order": order, "runtime": runtime, "path": self._path()}
-        ).encode()
+        request = {
+            "v": protocol.VERSION,
+            "id": identity,
+            "order": order,
+            "runtime": runtime,
+            "path": self._path(),
+            "caches": self._find_caches(order),
+        }
         try:
-            child = Child(identity, self._launch, line, float(order["deadline_s"]), environment)  # type: ignore[arg-type]
+            child = Child(identity, self._launch, json.dumps(request).encode(), float(order["deadline_s"]), environment)  # type: ignore[arg-type]
         except OSError as problem:
             raise ProtocolError("the launch could not be started: {}".format(problem)) from problem
         self._child = child
@@ -189,6 +198,13 @@ class Supervisor:
         if environment is None:
             raise ProtocolError("no {} adapter was found; `devices` says what was looked for".format(kind))
         return environment
+
+    def _find_caches(self, order: dict[str, object]) -> str | None:
+        """The folder of weight caches, where the order has to do with one."""
+        try:
+            return None if order["weight_cache"] == "off" else self._caches.path()
+        except OSError as problem:
+            raise ProtocolError("no folder for weight caches can be made: {}".format(problem)) from problem
 
     def _path(self) -> list[str]:
         """Where a launch, which starts without site-packages, may import from."""
