@@ -84,9 +84,13 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """Stores weights in another way without a quantizer. Raises RecipeError where it cannot."""
+    """Stores weights in another way without a quantizer. Raises RecipeError where it cannot.
+
+    notes says what the user must know of the finished content.
+    """
 
     encode: Encode
+    notes: Callable[[bytes], tuple[str, ...]]
 
 
 class Arithmetic(StrEnum):

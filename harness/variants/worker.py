@@ -98,9 +98,14 @@ def _apply(model: Model, spec: VariantSpec, source: bytes, works: Sequence[Work]
         content=content,
         works=tuple(works),
         seconds=seconds,
-        notes=(*losses, *notes, *edge),
+        notes=(*losses, *notes, *edge, *_encoding_notes(works, content)),
         calibration=calibration.described if calibration is not None else None,
     )
+
+
+def _encoding_notes(works: Sequence[Work], content: bytes) -> tuple[str, ...]:
+    encodings = (work.encoding[1] for work in works if work.encoding is not None)
+    return tuple(dict.fromkeys(note for encoding in encodings for note in encoding.notes(content)))
 
 
 def _taken(spec: VariantSpec, path: Path, source: bytes) -> _Made:

@@ -29,3 +29,10 @@ def encode(content: bytes, step: Step, applies: Applies) -> bytes:
         raise RecipeRefused(str(step), reason) from exc
     except ValueError as exc:
         raise RecipeRefused(str(step), str(exc)) from exc
+
+
+def notes(content: bytes) -> tuple[str, ...]:
+    """Whether XNNPACK's sparse kernels can apply to the encoded file, and why not."""
+    from harness.variants.tflite.sparse_kernels import verdict
+
+    return (str(verdict(content)),)

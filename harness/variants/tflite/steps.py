@@ -73,7 +73,7 @@ def apply_all(
     for work in works:
         for step, edit in work.edits:
             before, content = content, _edited(content, step, edit, work.applies)
-            _check_changed(recipe, works, work, before, content)
+            _check_changed(recipe, works, work.applies, before, content)
             if step is not work.steps[-1][0]:
                 made += chain.promises(step, content, work.applies)
     content = _encode(recipe, works, _quantize(recipe, works, content, calibration))
@@ -90,17 +90,24 @@ def _quantize(recipe: str, works: Sequence[Work], content: bytes, calibration: C
     after = _quantized(content, own.quantization, calibration, others)
     for work in works:
         if work.quantization:
-            _check_changed(recipe, works, work, content, after)
+            _check_changed(recipe, works, work.applies, content, after)
     return after
 
 
 def _encode(recipe: str, works: Sequence[Work], content: bytes) -> bytes:
+    """All encodings, one behind the other. Each may add operators, so weights are known by their slots, which stay."""
+    weights = read_weights(content)
     for work in works:
         if work.encoding is not None:
             step, encoding = work.encoding
-            before, content = content, encoding.encode(content, step, work.applies)
-            _check_changed(recipe, works, work, before, content)
+            applies = _by_slot(frozenset(weight.slot for weight in weights if work.applies(weight)))
+            before, content = content, encoding.encode(content, step, applies)
+            _check_changed(recipe, works, applies, before, content)
     return content
+
+
+def _by_slot(slots: frozenset[tuple[int, int]]) -> Applies:
+    return lambda weight: weight.slot in slots
 
 
 def _edited(content: bytes, step: Step, edit: Edit, applies: Applies) -> bytes:
@@ -116,7 +123,7 @@ def _quantized(
     return quantize(content, own, calibration, rules)
 
 
-def _check_changed(recipe: str, works: Sequence[Work], work: Work, before: bytes, after: bytes) -> None:
+def _check_changed(recipe: str, works: Sequence[Work], applies: Applies, before: bytes, after: bytes) -> None:
     """Operators without weights may have a setting; a variant of such operators alone is nothing."""
-    if len(works) == 1 or any(work.applies(weight) for weight in read_weights(before)):
-        inspect.check_changed(recipe, before, after, work.applies)
+    if len(works) == 1 or any(applies(weight) for weight in read_weights(before)):
+        inspect.check_changed(recipe, before, after, applies)
