@@ -61,7 +61,7 @@ class VtableProfiler:
 
     Attach it before tensors are allocated: XNNPACK asks for a profiler when it builds its graph. It must live as long
     as the interpreter. Times of XNNPACK's kernels are XNNPACK's own; the runtime's operators are timed here, and each
-    has about a microsecond of this class in its time (docs/tflite-runtime.md).
+    has a part of this class in its time (docs/tflite-runtime.md says how much).
     """
 
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
