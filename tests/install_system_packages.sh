@@ -1,12 +1,17 @@
 #!/bin/sh
-# The tests drive a real browser. As root on Debian it is installed; elsewhere this says what is missing.
+# The tests drive a real browser, whose Vulkan driver in software is also their GPU, and compile doubles in C.
+# As root on Debian what is missing is installed; elsewhere this says so.
 set -eu
-command -v chromium >/dev/null && exit 0
+missing=""
+command -v chromium >/dev/null || missing="$missing chromium"
+command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+[ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq >/dev/null
-    apt-get install -qq -y --no-install-recommends chromium >/dev/null
+    # shellcheck disable=SC2086
+    apt-get install -qq -y --no-install-recommends $missing >/dev/null
     exit 0
 fi
-echo "tests need the program chromium: install it (Debian: apt-get install chromium) and run again" >&2
+echo "tests need$missing: install it (Debian: apt-get install$missing) and run again" >&2
 exit 1

@@ -32,7 +32,7 @@ STATUS = {
     501: "not a valid flatbuffer",
     502: "a library cannot be loaded",
     503: "serialization failed",
-    504: "compilation failed",
+    504: "compilation failed, as where the unit cannot take every operator",
     1000: "index out of bounds",
     1001: "invalid tensor type",
     1002: "invalid graph",

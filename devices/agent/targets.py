@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     Options = dict[str, dict[str, object]]
 
 CPU, GPU, NPU = 1, 2, 4  # LiteRtHwAccelerators
-DISPATCH_LIBRARY_DIR = 1  # LiteRtEnvOptionTag
-RUNTIME_LIBRARY_DIR = 22
+COMPILER_PLUGIN_LIBRARY_DIR, DISPATCH_LIBRARY_DIR, RUNTIME_LIBRARY_DIR = 0, 1, 22  # LiteRtEnvOptionTag
 
 KERNEL_MODES = {None: None, "xnnpack": "delegate", "builtin": "builtin"}
 SOFTWARE = "software"
@@ -31,7 +30,7 @@ _NO_PROFILER = {
 }
 # What computes in each accelerator's library. The first that is beside LiteRT is the one.
 GPU_LIBRARIES = {"libLiteRtWebGpuAccelerator.so": "webgpu", "libLiteRtMetalAccelerator.dylib": "metal"}
-DISPATCH_LIBRARY = "libLiteRtDispatch*.so"
+DISPATCH_LIBRARY, COMPILER_LIBRARY = "libLiteRtDispatch*.so", "libLiteRtCompilerPlugin*.so"
 _KNOWN = "cpu, cpu/xnnpack, cpu/builtin, gpu, gpu/webgpu, gpu/metal, gpu/software, npu, npu/dispatch"
 
 
@@ -85,12 +84,20 @@ def _gpu(backend: object, folder: str) -> Target:
 
 
 def _npu(dispatch: str | None) -> Target:
-    """Never run on an NPU yet: only with a dispatch library made for the tests."""
+    """Never run on an NPU yet: only with a dispatch library made for the tests, and never with a compiler."""
     if dispatch is None:
         raise LiteRtError("npu needs the folder of its vendor's dispatch library: set `dispatch` of the device")
-    if not glob.glob(os.path.join(dispatch, DISPATCH_LIBRARY)):
+    if not _below(dispatch, DISPATCH_LIBRARY):
         raise LiteRtError("no {} in {}, the `dispatch` of the device".format(DISPATCH_LIBRARY, dispatch))
-    return Target(NPU, {DISPATCH_LIBRARY_DIR: dispatch}, {}, "dispatch")
+    folders = {DISPATCH_LIBRARY_DIR: dispatch}
+    if _below(dispatch, COMPILER_LIBRARY):  # else the model has to be compiled for the NPU beforehand
+        folders[COMPILER_PLUGIN_LIBRARY_DIR] = dispatch
+    return Target(NPU, folders, {}, "dispatch")
+
+
+def _below(folder: str, pattern: str) -> list[str]:
+    """LiteRT looks into folders of the folder too."""
+    return glob.glob(os.path.join(glob.escape(folder), "**", pattern), recursive=True)
 
 
 def ops_refused(unit: Mapping[str, object]) -> str | None:

@@ -18,7 +18,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     Adapter = dict[str, object]
 
@@ -152,7 +152,7 @@ def tell(manifest: str) -> None:
     loader: str | None = None
     adapters: list[Adapter] = []
     try:
-        loader, library = _load(os.path.dirname(manifest))
+        loader, library = load((LOADER, os.path.join(os.path.dirname(manifest), LOADER)))
         adapters = list_adapters(library)
     except VulkanError:
         pass
@@ -160,9 +160,9 @@ def tell(manifest: str) -> None:
     os._exit(0)
 
 
-def _load(beside: str) -> tuple[str, ctypes.CDLL]:
-    """The system's loader, or else the one that came with the driver."""
-    for path in (LOADER, os.path.join(beside, LOADER)):
+def load(paths: Iterable[str]) -> tuple[str, ctypes.CDLL]:
+    """The first loader that can be loaded: the system's, or else the one that came with the driver."""
+    for path in paths:
         try:
             return path, ctypes.CDLL(path)
         except OSError:

@@ -1,0 +1,88 @@
+"""`npu` through LiteRT's dispatch interface, with a double at its end: no NPU has been measured yet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devices.device import AttachedDevice
+from devices.inventory import LocalAgent, local_device
+from devices.runtimes.agent_launch import Route
+from harness.core.compute_unit import ComputeUnit
+from harness.core.launch import Delegation, FailureKind, LaunchFailure, Pass
+from tests.support import models
+from tests.support.dispatched import build_fake_dispatch, dispatched
+from tests.support.models import write_model
+from tests.support.run_unit import run_unit
+
+from .agent_bench import an_order, measured
+
+NPU = ComputeUnit(kind="npu")
+
+
+@pytest.fixture(scope="module")
+def dispatch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_fake_dispatch(tmp_path_factory.mktemp("vendor")).parent
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory, dispatch: Path) -> Iterator[AttachedDevice]:
+    folder = tmp_path_factory.mktemp("agents")
+    with local_device("board", LocalAgent(agents=folder, leases=folder), Route(dispatch=str(dispatch))) as entered:
+        yield entered
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("models"), dispatched())
+
+
+def refused(device: AttachedDevice, model: Path) -> LaunchFailure:
+    outcome = device.launch(an_order(model, unit="npu"))
+    assert isinstance(outcome, LaunchFailure), outcome
+    assert outcome.kind is FailureKind.ERROR
+    return outcome
+
+
+def test_it_is_offered_where_a_dispatch_library_is_configured(device: AttachedDevice) -> None:
+    assert NPU in device.facts.units
+
+
+def test_the_program_of_the_library_is_what_runs(model: Path, dispatch: Path) -> None:
+    ran = run_unit(model, {"kind": "npu"}, dispatch=str(dispatch))
+    assert ran["outputs"] == [2 * value for value in ran["inputs"]]
+
+
+def test_a_model_that_the_library_takes_whole_is_observed_on_the_npu(device: AttachedDevice, model: Path) -> None:
+    record = measured(device.launch(an_order(model, unit="npu")))
+    assert record.observed == ComputeUnit.parse("npu/dispatch")
+    assert record.delegation == Delegation(delegate="dispatch", full=True)
+
+
+def test_per_op_is_unavailable_and_said_so(device: AttachedDevice, model: Path) -> None:
+    record = measured(device.launch(an_order(model, unit="npu", pass_=Pass.OPS)))
+    assert record.ops is None
+    assert record.ops_unavailable == "per-op unavailable: to LiteRT an NPU's program is one piece"
+
+
+def test_what_the_library_does_not_take_is_refused_and_not_run_on_the_processor(
+    device: AttachedDevice, tmp_path: Path
+) -> None:
+    assert "cannot take every operator" in refused(device, write_model(tmp_path, dispatched("ABS"))).message
+
+
+def test_a_model_that_was_not_compiled_for_an_npu_is_refused(device: AttachedDevice, tmp_path: Path) -> None:
+    assert "cannot take every operator" in refused(device, write_model(tmp_path, models.tiny_cnn())).message
+
+
+def test_a_library_that_is_none_fails_the_launch(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "libLiteRtDispatch_Broken.so").write_text("no library")
+    agent = LocalAgent(agents=tmp_path, leases=tmp_path)
+    with local_device("board", agent, Route(dispatch=str(tmp_path))) as device:
+        assert "No usable Dispatch runtime found" in refused(device, model).message
+
+
+def test_a_folder_without_a_dispatch_library_is_named(tmp_path: Path, model: Path) -> None:
+    agent = LocalAgent(agents=tmp_path, leases=tmp_path)
+    with local_device("board", agent, Route(dispatch=str(tmp_path))) as device:
+        assert refused(device, model).message == f"no libLiteRtDispatch*.so in {tmp_path}, the `dispatch` of the device"
