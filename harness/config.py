@@ -29,6 +29,7 @@ from pydantic_core import PydanticCustomError
 from harness.config_errors import explain
 from harness.config_fields import (
     File,
+    Pattern,
     Problem,
     RecipeText,
     Scenario,
@@ -125,7 +126,7 @@ class FileModel(_Form):
 class ModelFolder(_Form):
     """Every file that a pattern finds (`folder/*.tflite`), each called by its name without the ending."""
 
-    path: File
+    path: Pattern
     variants: Variants | None = None
 
     @property
@@ -211,6 +212,16 @@ def _not_local(name: str) -> str:
     return name
 
 
+def _check_kind(kind: object) -> object:
+    if kind not in _DEVICE_KINDS:
+        raise PydanticCustomError("kind", "local or simulated")
+    return kind
+
+
+_DEVICE_KINDS = (LOCAL, "simulated")
+_Kind = BeforeValidator(_check_kind)
+
+
 class LocalDevice(_Form):
     """This machine, through the agent.
 
@@ -219,7 +230,7 @@ class LocalDevice(_Form):
     own. dispatch is the folder of the vendor's dispatch library, which an NPU needs.
     """
 
-    kind: Literal["local"]
+    kind: Annotated[Literal["local"], _Kind]
     name: Text = LOCAL
     python: File | None = None
     runtime: Runtime | None = None
@@ -236,14 +247,22 @@ class LocalDevice(_Form):
 class SimulatedDevice(_Form):
     """A device whose times are made up by a scenario (its keys: docs/simulated-device.md), inline or in a file."""
 
-    kind: Literal["simulated"]
+    kind: Annotated[Literal["simulated"], _Kind]
     name: Annotated[Text, AfterValidator(_not_local)]
     scenario: Scenario = Field(default_factory=dict)
 
 
+def _kind_of_device(value: object) -> str:
+    """By the kind; where that is missing or wrong, by what else is there, so that problems are few."""
+    keys = value if isinstance(value, dict) else {}
+    if keys.get("kind") in _DEVICE_KINDS:
+        return f"<{keys['kind']}>"
+    return "<local>" if "name" not in keys or keys.keys() & {"python", "runtime", "dispatch"} else "<simulated>"
+
+
 DeviceEntry = Annotated[
     Annotated[LocalDevice, Tag("<local>")] | Annotated[SimulatedDevice, Tag("<simulated>")],
-    Discriminator(lambda value: "<local>" if isinstance(value, dict) and value.get("kind") == LOCAL else "<simulated>"),
+    Discriminator(_kind_of_device),
     BeforeValidator(as_mapping("kind"), json_schema_input_type=Literal["local"] | LocalDevice | SimulatedDevice),
 ]
 

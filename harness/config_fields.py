@@ -1,6 +1,7 @@
 """What single values of a configuration may be, and how lists refuse an item that is there twice."""
 
 from collections.abc import Callable, Mapping, Sequence
+from glob import escape
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,6 +71,14 @@ def _resolve(value: object, info: ValidationInfo) -> Path:
     raise PydanticCustomError("path", "the path of a file, as text")
 
 
+def _pattern(value: object, info: ValidationInfo) -> Path:
+    """As a path, for `glob`: the folder of the configuration is no pattern, nor is a file that is there."""
+    path = _resolve(value, info)
+    if path.exists():
+        return Path(escape(str(path)))
+    return Path(escape(str(_base(info))), Path(str(value)).expanduser())
+
+
 def _recipe(text: str) -> str:
     from harness.variants import recipes
 
@@ -100,6 +109,7 @@ def _scenario(value: object, info: ValidationInfo) -> Path | Mapping[str, object
 
 Text = Annotated[str, AfterValidator(_visible)]
 File = Annotated[Path, PlainValidator(_resolve, json_schema_input_type=str)]
+Pattern = Annotated[Path, PlainValidator(_pattern, json_schema_input_type=str)]
 Unit = Annotated[ComputeUnit, PlainValidator(_unit, json_schema_input_type=str)]
 Scenario = Annotated[
     Path | Mapping[str, object], PlainValidator(_scenario, json_schema_input_type=str | dict[str, Any])

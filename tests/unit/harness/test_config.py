@@ -23,9 +23,11 @@ from harness.config import (
     schema_text,
 )
 from harness.core.compute_unit import ComputeUnit
+from harness.core.device import DeviceSpec
 from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
+from harness.core.variant import OpSetting
 from harness.fidelity.metrics import METRICS
 from harness.sources.samples import SAMPLES
 
@@ -59,7 +61,7 @@ def test_the_least_is_a_model() -> None:
     assert config.variants is None
     assert [device.name for device in config.devices] == ["local"]
     assert config.units is None
-    assert config.settings == MeasureSettings()
+    assert config.settings == MeasureSettings(cold_starts=3)
     assert config.bands == Bands()
 
 
@@ -89,7 +91,13 @@ seed: 7
     assert (prebuilt.of, prebuilt.path) == ("my", Path("/elsewhere/ours.tflite"))
     assert config.units == (ComputeUnit.parse("cpu"), ComputeUnit.parse("cpu:4"), ComputeUnit.parse("cpu/builtin"))
     assert config.settings == MeasureSettings(
-        launches=6, inferences=5, max_launch_s=2.0, warmup_inferences=1, warmup_s=0.0, warmup_max_s=1.0
+        launches=6,
+        inferences=5,
+        max_launch_s=2.0,
+        warmup_inferences=1,
+        warmup_s=0.0,
+        warmup_max_s=1.0,
+        cold_starts=3,
     )
     assert config.bands == Bands(effect=0.02, same=0.03)
     inline, in_file = config.devices[1], config.devices[2]
@@ -98,6 +106,84 @@ seed: 7
     assert inline.scenario == {"latency_ms": 3}
     assert in_file.scenario == Path("/folder/slow.yaml")
     assert (config.name, config.seed) == ("mine", 7)
+
+
+def test_a_model_is_run_by_the_signature_and_in_the_shapes_that_are_asked_for() -> None:
+    config = a_config("models: [{path: a.tflite, signature: decode, input_shapes: {x: [4, 8], y: []}}]\n")
+    (model,) = config.sources
+    assert isinstance(model, FileModel)
+    assert (model.signature, model.input_shapes) == ("decode", {"x": (4, 8), "y": ()})
+
+
+def test_settings_of_types_come_before_those_of_single_operators() -> None:
+    text = "models: [digits]\nvariants: [{recipe: int8, name: n, ops: {a*: float16}, op_types: {SOFTMAX: null}}]\n"
+    (spec,) = a_config(text).specs("digits", ())
+    assert (spec.name, spec.recipe) == ("n", "int8")
+    assert spec.settings == (OpSetting(op_type="SOFTMAX"), OpSetting(op="a*", recipe="float16"))
+
+
+def test_a_machine_may_be_measured_through_another_runtime() -> None:
+    config = a_config(
+        "models: [digits]\n"
+        "devices:\n"
+        "  - local\n"
+        "  - {kind: local, name: old, python: env/bin/python, runtime: tflite-runtime}\n"
+        "  - {kind: local, name: npu, dispatch: vendor}\n"
+    )
+    plain, old, npu = config.device_specs()
+    assert plain == DeviceSpec(name="local", kind="local")
+    assert (old.name, old.python, old.runtime) == ("old", Path("/folder/env/bin/python"), "tflite-runtime")
+    assert (npu.name, npu.dispatch) == ("npu", Path("/folder/vendor"))
+
+
+def test_cold_starts_can_be_turned_off() -> None:
+    assert a_config("models: [digits]\nmeasure: {cold_starts: 0}\n").settings.cold_starts == 0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.tflite", "a.tflite", "deep/a.tflite", "notes.txt", "[x].tflite", "folder.tflite/inside"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def _in(folder: Path, text: str) -> Config:
+    return parse_config(text, source=str(folder / "bench.yaml"))
+
+
+def test_a_pattern_stands_for_the_files_that_it_finds_in_order(folder: Path) -> None:
+    found = _in(folder, "models: [{path: '*.tflite', variants: [int8]}]").sources
+    assert [model.name for model in found] == ["[x]", "a", "b"]
+    assert [model.path for model in found if isinstance(model, FileModel)][1] == folder / "a.tflite"
+    assert {variant.recipe for model in found for variant in model.variants or ()} == {"int8"}
+
+
+def test_a_found_file_whose_name_is_taken_is_called_by_its_path(folder: Path) -> None:
+    config = _in(folder, "models: [{path: b.tflite, name: a}, {path: '**/a.tflite'}]")
+    assert [model.name for model in config.sources] == ["a", str(folder / "a.tflite"), str(folder / "deep/a.tflite")]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_a_file(folder: Path) -> None:
+    (model,) = _in(folder, "models: [{path: '[x].tflite'}]").sources
+    assert isinstance(model, FileModel)
+    assert model.path == folder / "[x].tflite"
+
+
+def test_the_folder_of_the_configuration_is_no_pattern(tmp_path: Path) -> None:
+    (tmp_path / "[mine]").mkdir()
+    (tmp_path / "[mine]" / "a.tflite").touch()
+    assert [model.name for model in _in(tmp_path / "[mine]", "models: [{path: '*.tflite'}]").sources] == ["a"]
+
+
+def test_a_pattern_that_finds_nothing_is_a_mistake_with_its_place(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"bench\.yaml:1:17: .*/none\*: no file fits this pattern"):
+        _ = _in(folder, "models: [{path: 'none*'}]").sources
+
+
+def test_a_found_file_whose_name_is_no_text_is_called_in_text(tmp_path: Path) -> None:
+    (tmp_path / "a\udcff.tflite").touch()
+    assert _in(tmp_path, "models: [{path: '*.tflite'}]").sources[0].name == "a\\udcff"
 
 
 def test_a_models_own_variants_go_before_the_common_ones() -> None:
@@ -184,7 +270,7 @@ def test_a_hostile_name_is_a_name(name: str) -> None:
         ("models:\n", "bench.yaml:1:1: models: given nothing, allowed: a list"),
         (
             "models: [digit]\n",
-            "bench.yaml:1:10: models.0: given 'digit', allowed: 'digits' or 'mobilenet_v2', or {path",
+            "bench.yaml:1:10: models.0: given 'digit', allowed: 'digits', 'mobilenet_v1', 'mobilenet_v2'",
         ),
         ("models: [{path: ''}]\n", "bench.yaml:1:17: models.0.path: given '', allowed: text that shows something"),
         ("models: [{path: 3}]\n", "bench.yaml:1:17: models.0.path: given 3, allowed: the path of a file, as text"),
@@ -216,10 +302,13 @@ def test_a_hostile_name_is_a_name(name: str) -> None:
             "models: [digits]\ndevices: [local, local]\n",
             "bench.yaml:2:18: devices.1: device 'local' is there twice (also item 1), allowed: once",
         ),
-        ("models: [digits]\ndevices: [loca]\n", "bench.yaml:2:11: devices.0: given 'loca', allowed: 'local'"),
+        (
+            "models: [digits]\ndevices: [loca]\n",
+            "bench.yaml:2:11: devices.0: given 'loca', allowed: local or simulated",
+        ),
         (
             "models: [digits]\ndevices: [{name: a, kind: ssh}]\n",
-            "bench.yaml:2:27: devices.0.kind: given 'ssh', allowed: 'simulated'",
+            "bench.yaml:2:27: devices.0.kind: given 'ssh', allowed: local or simulated",
         ),
         (
             "models: [digits]\ndevices: [{name: local, kind: simulated}]\n",
@@ -253,6 +342,74 @@ def test_a_hostile_name_is_a_name(name: str) -> None:
         (
             "models: [digits]\ncompare: {effect: 2}\n",
             "bench.yaml:2:19: compare.effect: given 2, allowed: less than 1",
+        ),
+        (
+            "models: [{path: a, signature: ''}]\n",
+            "bench.yaml:1:31: models.0.signature: given '', allowed: text that shows something",
+        ),
+        (
+            "models: [{path: a, input_shapes: {}}]\n",
+            "bench.yaml:1:34: models.0.input_shapes: given an empty mapping, allowed: 1 item or more",
+        ),
+        (
+            "models: [{path: a, input_shapes: [4]}]\n",
+            "bench.yaml:1:34: models.0.input_shapes: given a list, allowed: a mapping (key: value)",
+        ),
+        (
+            "models: [{path: a, input_shapes: {x: 4}}]\n",
+            "bench.yaml:1:38: models.0.input_shapes.x: given 4, allowed: a list",
+        ),
+        (
+            "models: [{path: a, input_shapes: {x: [1, 0]}}]\n",
+            "bench.yaml:1:42: models.0.input_shapes.x.1: given 0, allowed: 1 or more",
+        ),
+        (
+            "models: [{path: a, input_shapes: {x: [-1]}}]\n",
+            "bench.yaml:1:39: models.0.input_shapes.x.0: given -1, allowed: 1 or more",
+        ),
+        (
+            "models: [{path: a, input_shapes: {x: [2147483648]}}]\n",
+            "bench.yaml:1:39: models.0.input_shapes.x.0: given 2147483648, allowed: less than 2147483648",
+        ),
+        (
+            "models: [{path: 'a/*.tflite', name: x}]\n",
+            "bench.yaml:1:31: models.0.name: unknown key, allowed: path, variants",
+        ),
+        (
+            "models: [{sample: digits, signature: x}]\n",
+            "bench.yaml:1:27: models.0.signature: unknown key, allowed: sample, variants",
+        ),
+        (
+            "models: [digits]\nvariants: [{recipe: int8, ops: {a: flaot16}}]\n",
+            "bench.yaml:2:36: variants.0.ops.a: 'flaot16' is no technique; did you mean float16",
+        ),
+        (
+            "models: [digits]\nvariants: [{recipe: int8, op_types: [a]}]\n",
+            "bench.yaml:2:37: variants.0.op_types: given a list, allowed: a mapping (key: value)",
+        ),
+        (
+            "models: [digits]\nvariants: [int8, {recipe: int8, op_types: {SOFTMAX: null}}]\n",
+            "bench.yaml:2:18: variants.1: variant 'int8' is there twice (also item 1), allowed: once",
+        ),
+        (
+            "models: [digits]\ndevices: [{kind: local, runtime: tflite-runtime}]\n",
+            "bench.yaml:2:11: devices.0: needs a name other than local, which is this machine",
+        ),
+        (
+            "models: [digits]\ndevices: [{kind: local, name: old, runtime: tflite}]\n",
+            "bench.yaml:2:45: devices.0.runtime: given 'tflite', allowed: 'LiteRT' or 'tflite-runtime'",
+        ),
+        (
+            "models: [digits]\ndevices: [{kind: simulated, name: a, python: b}]\n",
+            "bench.yaml:2:38: devices.0.python: unknown key, allowed: kind, name, scenario",
+        ),
+        (
+            "models: [digits]\ndevices: [{name: old, python: b}]\n",
+            "bench.yaml:2:11: devices.0.kind: missing, allowed keys: kind, name, python, runtime, dispatch",
+        ),
+        (
+            "models: [digits]\nmeasure: {cold_starts: -1}\n",
+            "bench.yaml:2:24: measure.cold_starts: given -1, allowed: 0 or more",
         ),
         ("a: 1\na: 2\n", 'bench.yaml:2:1: "a": given twice in one mapping, allowed: once'),
         ("models: [a\n", "bench.yaml:2:1: not YAML while parsing a flow sequence: "),
@@ -367,5 +524,5 @@ def test_the_exported_schema_is_the_codes_own() -> None:
 def test_the_schema_takes_the_short_forms() -> None:
     schema = json.loads(schema_text())
     models = schema["properties"]["models"]["items"]
-    assert {"enum": ["digits", "mobilenet_v2"], "type": "string"} in models["anyOf"]
+    assert {"enum": list(SAMPLES), "type": "string"} in models["anyOf"]
     assert schema["additionalProperties"] is False
