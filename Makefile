@@ -37,8 +37,8 @@ benchmarks: .venv/installed-dev
 # What the tests of tflite-runtime measure with; nothing else needs it.
 $(OLD)/installed: requirements-tflite-runtime.txt
 	@$(OLD_PYTHON) -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))' || { \
-		echo "make: tflite-runtime 2.14.0 has wheels for Python 3.9 to 3.11 only, and $(OLD_PYTHON) is none;" \
-			"say where one is: make test OLD_PYTHON=/path/to/python3.11" >&2; exit 1; }
+		echo "make: tests of tflite-runtime need a Python of 3.9 to 3.11, there are no wheels for later ones;" \
+			"$(OLD_PYTHON) is none: make test OLD_PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(OLD_PYTHON) -m venv $(OLD)
 	@$(OLD)/bin/python -m pip --disable-pip-version-check install -qq -r $<
 	@touch $@
