@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
 OLD := .venv-tflite-runtime
-OLD_PYTHON ?= python3.11
+OLD_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 MAKEFLAGS += --no-print-directory
 
 .PHONY: bench test check benchmarks clean
