@@ -12,6 +12,10 @@ from harness.core.device import Conditions, DeviceFacts
 _FREE_BYTES = 2_000_000_000
 _QUIET_LOAD_PER_CORE = 0.3
 _RUNTIME = "LiteRT"
+_UNPROVEN = {
+    "gpu": "no hardware GPU has been measured with this bench yet: check the first numbers against another tool",
+    "npu": "no NPU has been measured with this bench yet: check the first numbers against the vendor's own tool",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,8 @@ class Finding:
 
 def examine(facts: DeviceFacts, now: Conditions, bench: Path) -> tuple[Finding, ...]:
     """Look at the interpreter, the runtime, the folder for results and how quiet the machine is."""
-    return (_python(), _runtime(facts), _units(facts), *_left_out(facts), _folder(bench), *_quietness(facts, now))
+    units = (_units(facts), _adapters(facts), *_unproven(facts), *_left_out(facts))
+    return (_python(), _runtime(facts), *units, _folder(bench), *_quietness(facts, now))
 
 
 def _python() -> Finding:
@@ -50,8 +55,18 @@ def _runtime(facts: DeviceFacts) -> Finding:
 
 
 def _units(facts: DeviceFacts) -> Finding:
-    units = ", ".join(str(unit) for unit in facts.units)
-    return Finding(what="compute units", ok=bool(units), seen=units or "none")
+    return Finding(what="compute units", ok=bool(facts.units), seen=", ".join(facts.offered) or "none")
+
+
+def _adapters(facts: DeviceFacts) -> Finding:
+    return Finding(what="GPU adapters", ok=True, seen=", ".join(facts.adapters) or "none")
+
+
+def _unproven(facts: DeviceFacts) -> Iterator[Finding]:
+    """Units that are offered by what the documentation says, which nobody has checked on the hardware yet."""
+    offered = {unit.kind for unit in facts.units if not unit.by_name_only}
+    for kind in sorted(offered & set(_UNPROVEN)):
+        yield Finding(what=kind, ok=True, seen="offered", advice=_UNPROVEN[kind])
 
 
 def _left_out(facts: DeviceFacts) -> Iterator[Finding]:

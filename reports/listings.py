@@ -41,7 +41,8 @@ def _device_text(facts: DeviceFacts) -> str:
     lines = [
         f"{facts.name}: {facts.processor or 'unknown processor'}, {cores}, {memory}, {facts.os or 'unknown system'}",
         f"  runtimes  {runtimes}",
-        f"  units     {', '.join(str(unit) for unit in facts.units) or 'none'}",
+        f"  units     {', '.join(facts.offered) or 'none'}",
+        *([f"  adapters  {', '.join(facts.adapters)}"] if facts.adapters else []),
         *(f"  not       {exclusion.what}: {exclusion.reason}" for exclusion in facts.exclusions),
     ]
     return "\n".join(lines)
@@ -119,11 +120,17 @@ def _snr(fidelity: Fidelity | None) -> str:
 
 
 def plan_fields(
-    cells: Iterable[Cell], skipped: Mapping[str, str], exclusions: Iterable[Exclusion], estimate_s: Seconds
+    cells: Iterable[Cell],
+    skipped: Mapping[str, str],
+    exclusions: Iterable[Exclusion],
+    estimate_s: Seconds,
+    *,
+    warnings: Iterable[Exclusion] = (),
 ) -> Fields:
     return {
         "cells": [{**_cell_fields(cell), "skipped": skipped.get(cell.id)} for cell in cells],
         "exclusions": [asdict(exclusion) for exclusion in exclusions],
+        "warnings": [asdict(warning) for warning in warnings],
         "estimate_s": round(estimate_s, 1),
     }
 
@@ -138,13 +145,19 @@ def _cell_fields(cell: Cell) -> Fields:
 
 
 def plan_text(
-    cells: Sequence[Cell], skipped: Mapping[str, str], exclusions: Iterable[Exclusion], estimate_s: Seconds
+    cells: Sequence[Cell],
+    skipped: Mapping[str, str],
+    exclusions: Iterable[Exclusion],
+    estimate_s: Seconds,
+    *,
+    warnings: Iterable[Exclusion] = (),
 ) -> str:
     head = ("model", "variant", "device", "unit", "launches")
     rows = [(c.model, c.variant, c.device, str(c.unit), _launches(c, skipped)) for c in cells]
     runs = len(cells) - len(skipped)
     reasons = by_reason((f"{c.model} {c.variant} {c.unit}", skipped[c.id]) for c in cells if c.id in skipped)
     left_out = [
+        *(f"warning: {warning.what}: {warning.reason}" for warning in warnings),
         *(f"skipped: {line}" for line in reasons),
         *(f"left out: {_one_line(f'{e.what}: {e.reason}', 100)}" for e in exclusions),
     ]

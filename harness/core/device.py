@@ -60,6 +60,11 @@ class DeviceFacts:
     machine: str | None = None
     adapters: tuple[str, ...] = ()
 
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Its units as text; one that `units: auto` leaves out says so."""
+        return tuple(f"{unit} (by name only)" if unit.by_name_only else str(unit) for unit in self.units)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from devices.agent.protocol import ProtocolError
-from devices.families.linux import exclusions_of, facts_of, units_of
+from devices.families.linux import facts_of, units_of
 from harness.core.compute_unit import ComputeUnit
 
 LITERT = {"name": "LiteRT", "version": "2.3.0", "package": "/x", "library": "/x/libLiteRt.so"}
@@ -92,14 +92,21 @@ def test_tflite_runtime_has_no_accelerators() -> None:
     assert (exclusion.what, exclusion.reason) == ("gpu", "tflite-runtime measures on the CPU alone here")
 
 
-def test_an_accelerator_that_is_not_there_is_excluded_by_what_was_looked_for() -> None:
-    (exclusion,) = exclusions_of([accelerator("edgetpu", [], ["/dev/apex_0", "usb 18d1:9302"])])
-    assert (exclusion.what, exclusion.reason) == ("edgetpu", "not found: no /dev/apex_0, no usb 18d1:9302")
+def test_units_of_accelerators_come_after_the_processor_s() -> None:
+    litert = ["/x/libLiteRtWebGpuAccelerator.so"]
+    adapter = {"name": "RTX", "software": False, "driver": "/a.json"}
+    facts = facts_of("x", told(accelerators=[{**accelerator("gpu", litert, []), "adapters": [adapter]}]))
+    assert [str(unit) for unit in facts.units] == ["cpu", "cpu:4", "cpu/builtin", "gpu"]
+    assert (facts.adapters, facts.exclusions) == (("RTX",), ())
 
 
-def test_an_accelerator_that_is_there_is_excluded_because_the_bench_cannot_measure_it() -> None:
-    (exclusion,) = exclusions_of([accelerator("gpu", ["/dev/dri/renderD128"], ["/dev/dri/renderD*"])])
-    assert exclusion.reason == "found /dev/dri/renderD128, but this version of the bench does not measure on gpu"
+def test_a_configured_dispatch_library_makes_an_npu() -> None:
+    facts = facts_of("x", told(accelerators=[accelerator("npu", [], [])]), dispatch="/vendor")
+    assert ComputeUnit(kind="npu") in facts.units
+
+
+def test_without_a_runtime_there_are_no_accelerators_either() -> None:
+    assert facts_of("x", told(runtimes=[], accelerators=[accelerator("npu", [], [])]), dispatch="/vendor").units == ()
 
 
 def test_a_runtime_with_a_key_nobody_knows_is_refused() -> None:

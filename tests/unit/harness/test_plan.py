@@ -81,6 +81,34 @@ def test_more_threads_than_cores_can_run() -> None:
     assert why_missing(ComputeUnit.parse("cpu:64"), some_facts()) is None
 
 
+def test_a_unit_that_has_to_be_named_is_measured_where_it_is_named_alone() -> None:
+    software = ComputeUnit.parse("gpu/software")
+    device = dataclasses.replace(some_facts(), units=(CPU, software))
+
+    def units(wished: tuple[ComputeUnit, ...] | None) -> set[str]:
+        plan = make_plan(some_wishes("float32", units=wished), [a_model()], [device], some_rules())
+        return {str(cell.unit) for cell in plan.runnable()}
+
+    assert units(None) == {"cpu"}
+    assert units((CPU, software)) == {"cpu", "gpu/software"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered", "runs"),
+    [
+        ("gpu/webgpu", "gpu", True),
+        ("npu/dispatch", "npu", True),
+        ("cpu/xnnpack:3", "cpu", True),
+        ("gpu/software", "gpu", False),
+        ("gpu", "gpu/software", False),
+        ("cpu/builtin", "cpu", False),
+    ],
+)
+def test_a_unit_s_default_may_be_named(asked: str, offered: str, *, runs: bool) -> None:
+    device = dataclasses.replace(some_facts(), units=(ComputeUnit.parse(offered),))
+    assert (why_missing(ComputeUnit.parse(asked), device) is None) is runs
+
+
 def test_recipe_that_the_runtime_lacks_is_skipped_on_that_device_and_built_for_the_others() -> None:
     rules = dataclasses.replace(
         some_rules(), lacking=lambda _, __, device: "no kernel" if device.name == "old" else None

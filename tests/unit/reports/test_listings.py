@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Exclusion
 from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, Fidelity
@@ -65,6 +66,13 @@ def test_device_says_what_it_has_and_lacks() -> None:
     assert "units     cpu, cpu/builtin" in text
     assert "not       gpu: no render node" in text
     assert "unknown processor" in text
+
+
+def test_a_unit_that_has_to_be_named_and_the_adapters_stand_in_a_device() -> None:
+    units = (ComputeUnit.parse("cpu"), ComputeUnit.parse("gpu/software"))
+    text = devices_text([replace(some_facts(), units=units, adapters=("Pipe (software)",))])
+    assert "units     cpu, gpu/software (by name only)" in text
+    assert "adapters  Pipe (software)" in text
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(40, "40 s"), (200, "3 min"), (9000, "2.5 h")])

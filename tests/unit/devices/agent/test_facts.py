@@ -106,6 +106,31 @@ def test_accelerators_show_themselves_by_device_files(tmp_path: Path) -> None:
     }
 
 
+def test_litert_s_gpu_accelerator_is_found_beside_it(tmp_path: Path) -> None:
+    package = plant_litert(tmp_path) / "ai_edge_litert"
+    library = package / "libLiteRtWebGpuAccelerator.so"
+    library.write_text("")
+    read: Any = facts.read([str(tmp_path)], str(tmp_path), "linux")["accelerators"]
+    assert read[0]["found"] == [str(library)]
+
+
+def test_a_mac_s_gpu_needs_no_driver_but_litert_s_metal_accelerator(tmp_path: Path) -> None:
+    library = plant_litert(tmp_path, library="libLiteRt.dylib") / "ai_edge_litert/libLiteRtMetalAccelerator.dylib"
+    library.write_text("")
+    read: Any = facts.read([str(tmp_path)], str(tmp_path), "darwin")["accelerators"]
+    assert read[0]["found"][-1] == str(library)
+    assert "libvulkan.so.1" not in read[0]["looked_for"]
+
+
+def test_vulkan_drivers_are_signs_of_a_gpu(tmp_path: Path) -> None:
+    files = {"usr/share/vulkan/icd.d/x_icd.json": "{}", "usr/lib/chromium/vk_swiftshader_icd.json": "{}"}
+    root = plant(tmp_path, files)
+    assert accelerators_of(root)["gpu"][:2] == [
+        f"{root}/usr/share/vulkan/icd.d/x_icd.json",
+        f"{root}/usr/lib/chromium/vk_swiftshader_icd.json",
+    ]
+
+
 def test_facts_are_what_the_protocol_says(tmp_path: Path) -> None:
     read = facts.read([str(plant_litert(tmp_path))], str(tmp_path), "linux")
     assert protocol.check("facts", read, protocol.FACTS) == read

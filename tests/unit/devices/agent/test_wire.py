@@ -212,6 +212,51 @@ def test_words_of_several_lines_are_one() -> None:
     assert ended.message == "it failed; Node 3 failed to prepare."
 
 
+GPU_LOG = (
+    "I0000 00:00:1.2 3 environment.cc:532] Selected adapter: {}, arch=x, vendor=y, backend=Vulkan, adapterType={}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("unit", "loaded", "log", "backend", "observed"),
+    [
+        ("gpu", taken_by("webgpu", full=True), GPU_LOG.format("RTX", "Discrete GPU"), "webgpu", "gpu/webgpu"),
+        ("gpu", taken_by("webgpu", full=True), GPU_LOG.format("Pipe", "CPU / Software"), "software", "gpu/software"),
+        ("gpu", taken_by("metal", full=True), "", "metal", "gpu/metal"),
+        ("gpu", taken_by(None, full=False), GPU_LOG.format("RTX", "Discrete GPU"), None, "cpu+gpu"),
+        ("npu", taken_by("dispatch", full=True), "", "dispatch", "npu/dispatch"),
+        ("npu", taken_by(None, full=False), "", None, "cpu+npu"),
+    ],
+)
+def test_an_accelerator_is_observed_only_where_it_took_everything(
+    unit: str, loaded: dict[str, object], log: str, backend: str | None, observed: str
+) -> None:
+    said_loaded = {**LOADED, "delegation": loaded}
+    made = outcome(an_order(unit=unit), (BEGUN, said_loaded, SAMPLES, DONE), an_ending(stderr_tail=log), op_table)
+    assert isinstance(made, LaunchRecord), made
+    assert (made.backend, made.observed) == (backend, ComputeUnit.parse(observed))
+
+
+def test_the_adapter_is_the_one_that_the_accelerator_names() -> None:
+    ending = an_ending(stderr_tail=GPU_LOG.format("NVIDIA RTX A2000 (Ampere), 6 GB", "Discrete GPU"))
+    made = outcome(an_order(unit="gpu"), (BEGUN, LOADED, SAMPLES, DONE), ending, op_table)
+    assert isinstance(made, LaunchRecord), made
+    assert made.adapter == "NVIDIA RTX A2000 (Ampere), 6 GB"
+
+
+def test_an_error_goes_on_below_a_colon_until_the_log_does() -> None:
+    tail = (
+        "ERROR: [error_reporter.cc:27] Following operations are not supported by GPU delegate:\n"
+        "DIV: No support.\nWHILE: Operation is not supported.\n"
+        "I0000 00:00:1.2 3 delegate_kernel.cc:984] Initializing.\nmore\n"
+    )
+    ended = failure(BEGUN, said("error", error="it failed"), exit_code=1, stderr_tail=tail)
+    words = (
+        "Following operations are not supported by GPU delegate: DIV: No support. WHILE: Operation is not supported."
+    )
+    assert ended.message == f"it failed; {words}"
+
+
 def test_an_error_has_the_runtime_s_own_words() -> None:
     tail = (
         "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"

@@ -1,0 +1,100 @@
+"""What accelerators give, and what is missing where they give nothing."""
+
+from typing import Any
+
+import pytest
+
+from devices.agent.protocol import ProtocolError
+from devices.families.offers import Offer, adapter_names, offer_of
+
+WEBGPU = "/x/libLiteRtWebGpuAccelerator.so"
+HARDWARE = {"name": "RTX", "software": False, "driver": "/a.json"}
+SOFTWARE = {"name": "Pipe", "software": True, "driver": "/b.json"}
+SOUGHT = ["/dev/dri/renderD*", "/etc/vulkan/icd.d/*.json", "libvulkan.so.1", "libLiteRtWebGpuAccelerator.so"]
+
+
+def accelerator(unit: str, *found: str, adapters: tuple[object, ...] = ()) -> dict[str, Any]:
+    return {"unit": unit, "found": list(found), "looked_for": SOUGHT, "adapters": list(adapters)}
+
+
+def of(told: dict[str, Any], dispatch: str | None = None) -> Offer:
+    return offer_of(told, "LiteRT", dispatch)
+
+
+def units_of(offer: Offer) -> list[str]:
+    return [str(unit) for unit in offer.units]
+
+
+def reason_of(offer: Offer) -> str:
+    assert offer.exclusion is not None
+    return offer.exclusion.reason
+
+
+@pytest.mark.parametrize(
+    ("adapters", "units"),
+    [
+        ((HARDWARE,), ["gpu"]),
+        ((SOFTWARE, HARDWARE), ["gpu", "gpu/software"]),
+        ((SOFTWARE,), ["gpu/software"]),
+        ((), []),
+    ],
+)
+def test_a_gpu_s_units_are_those_of_its_adapters(adapters: tuple[object, ...], units: list[str]) -> None:
+    assert units_of(of(accelerator("gpu", WEBGPU, adapters=adapters))) == units
+
+
+def test_hardware_leaves_nothing_to_explain() -> None:
+    assert of(accelerator("gpu", WEBGPU, adapters=(HARDWARE, SOFTWARE))).exclusion is None
+
+
+def test_software_alone_is_explained_with_how_to_ask_for_it() -> None:
+    reason = reason_of(of(accelerator("gpu", WEBGPU, adapters=(SOFTWARE,))))
+    assert reason.startswith("only Pipe was found, which computes on the processor")
+    assert reason.endswith("units: [gpu/software]")
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ((), "LiteRT has no GPU accelerator beside it (libLiteRtWebGpuAccelerator.so or"),
+        ((WEBGPU, "/a.json"), "/a.json cannot be loaded without libvulkan.so.1: apt install libvulkan1"),
+        ((WEBGPU, "/a.json", "libvulkan.so.1"), "no adapter from the drivers /a.json: what `vulkaninfo --summary`"),
+        ((WEBGPU, "/dev/dri/renderD128"), "found /dev/dri/renderD128 but no Vulkan driver for it: install"),
+        ((WEBGPU,), "not found: no /dev/dri/renderD*, no /etc/vulkan/icd.d/*.json, no libvulkan.so.1"),
+    ],
+)
+def test_what_is_missing_on_the_way_to_a_gpu_is_named(found: tuple[str, ...], reason: str) -> None:
+    assert reason_of(of(accelerator("gpu", *found))).startswith(reason)
+
+
+def test_what_was_found_is_not_said_to_be_missing() -> None:
+    assert "libLiteRtWebGpu" not in reason_of(of(accelerator("gpu", WEBGPU)))
+
+
+def test_an_npu_needs_a_dispatch_folder_and_the_config_that_gives_it_is_shown() -> None:
+    offer = of(accelerator("npu", "/dev/accel/accel0"))
+    assert offer.units == ()
+    assert reason_of(offer).startswith("found /dev/accel/accel0; npu needs its vendor's dispatch library")
+    assert "dispatch: /folder/of/it" in reason_of(offer)
+
+
+def test_with_a_dispatch_folder_an_npu_is_offered() -> None:
+    assert units_of(of(accelerator("npu"), "/vendor")) == ["npu"]
+
+
+def test_what_cannot_be_measured_yet_is_said_to_be_there() -> None:
+    reason = reason_of(of(accelerator("edgetpu", "/dev/apex_0")))
+    assert reason == "found /dev/apex_0, but this version of the bench does not measure on edgetpu"
+
+
+def test_what_is_not_there_is_excluded_by_what_was_looked_for() -> None:
+    assert reason_of(of({**accelerator("edgetpu"), "looked_for": ["/dev/apex_0"]})) == "not found: no /dev/apex_0"
+
+
+def test_adapters_are_named_and_software_says_so() -> None:
+    assert adapter_names(accelerator("gpu", adapters=(HARDWARE, SOFTWARE))) == ("RTX", "Pipe (software)")
+
+
+def test_an_adapter_with_a_key_nobody_knows_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="colour"):
+        of(accelerator("gpu", WEBGPU, adapters=({**HARDWARE, "colour": "green"},)))
