@@ -104,7 +104,8 @@ class InterpreterSession:
         tell = getattr(self._interpreter, "_get_ops_details", None)
         if tell is None or self._signature.graph != 0:  # the list is that of the first graph
             return None
-        return delegation(tell())
+        outputs = [int(output["index"]) for output in self._interpreter.get_output_details()]
+        return delegation(tell(), outputs)
 
     def feed(self, files: list[str], seed: int) -> None:
         """Fill the inputs from raw files in order, or from the seed where there are none."""

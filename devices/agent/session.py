@@ -140,11 +140,11 @@ class Session:
         library.call("LiteRtGetRankedTensorType", tensor, byref(kind))
         if kind.element_type == inputs.STRING:
             raise LiteRtError("{} {} holds strings, which LiteRT cannot be fed here".format(side.lower(), place))
+        is_open = any(length < 0 for length in kind.layout.shape)
         kind.layout = self._layout(side, place, count)  # the compiled model's: a signature may carry -1 for the batch
         if any(length < 1 for length in kind.layout.shape):
-            raise LiteRtError(
-                "{} {} has the shape {}: fix it when converting".format(side.lower(), place, kind.layout.shape)
-            )
+            advice = ": fix it when converting" if is_open else ", in which there is no element"
+            raise LiteRtError("{} {} has the shape {}{}".format(side.lower(), place, kind.layout.shape, advice))
         needs = "LiteRtGetCompiledModel{}BufferRequirements".format(side)
         requirements = library.make(needs, self._compiled, self._signature, place)
         make = "LiteRtCreateManagedTensorBufferFromRequirements"

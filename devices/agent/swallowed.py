@@ -1,6 +1,7 @@
 """How much of a graph the interpreter's delegates took, by its list of operators.
 
 A delegate adds one operator of its own, named DELEGATE, for each partition, and leaves what it replaced in the list.
+Its inputs and outputs are all tensors that cross the partition's border, and no others.
 """
 
 from __future__ import annotations
@@ -10,34 +11,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    Operator = dict[str, Any]
+
 _DELEGATE = "DELEGATE"
 
 
-def delegation(operators: list[dict[str, Any]]) -> dict[str, object]:
-    """`loaded.delegation` of docs/agent-protocol.md from `_get_ops_details()`. XNNPACK is the only default delegate.
+def delegation(operators: list[Operator], outputs: list[int]) -> dict[str, object]:
+    """`loaded.delegation` of docs/agent-protocol.md from `_get_ops_details()` and the graph's output tensors.
 
-    An operator was taken if it lies between the inputs and the outputs of a delegate's operator. One whose output
-    nobody reads lies nowhere, and counts as not taken.
+    XNNPACK is the only default delegate. taken is None where it is not certain: an operator that nobody reads may lie
+    in a partition without crossing its border.
     """
     own = [operator for operator in operators if operator["op_name"] != _DELEGATE]
     partitions = [operator for operator in operators if operator["op_name"] == _DELEGATE]
-    producers = {int(tensor): place for place, operator in enumerate(own) for tensor in operator["outputs"]}
     taken: set[int] = set()
     for partition in partitions:
-        taken |= _between(own, producers, partition["inputs"], partition["outputs"])
+        inside = _behind(own, partition["inputs"], partition["outputs"])
+        taken |= _with_dead_ends(own, inside, partition["outputs"])
+    certain = not partitions or not _unread(own, taken, outputs)
     return {
         "delegate": "xnnpack" if partitions else None,
-        "full": bool(own) and len(taken) == len(own),
-        "taken": len(taken),
+        "full": bool(own) and len(taken) == len(own) if certain else None,
+        "taken": len(taken) if certain else None,
         "total": len(own),
         "partitions": len(partitions),
     }
 
 
-def _between(
-    own: list[dict[str, Any]], producers: dict[int, int], given: Iterable[int], made: Iterable[int]
-) -> set[int]:
+def _behind(own: list[Operator], given: Iterable[int], made: Iterable[int]) -> set[int]:
     """The operators on the way back from the tensors made to those given."""
+    producers = {int(tensor): place for place, operator in enumerate(own) for tensor in operator["outputs"]}
     seen = {int(tensor) for tensor in given}
     waiting = [int(tensor) for tensor in made]
     places = set()
@@ -46,7 +49,30 @@ def _between(
         if tensor in seen or tensor not in producers:
             continue
         seen.add(tensor)
-        place = producers[tensor]
-        places.add(place)
-        waiting.extend(int(each) for each in own[place]["inputs"])
+        places.add(producers[tensor])
+        waiting.extend(int(each) for each in own[producers[tensor]]["inputs"])
     return places
+
+
+def _with_dead_ends(own: list[Operator], inside: set[int], made: Iterable[int]) -> set[int]:
+    """Those operators, and whatever reads what does not leave the partition: the writing of a variable, for one."""
+    crossing = {int(tensor) for tensor in made}
+    grown = set(inside)
+    while True:
+        hidden = {int(tensor) for place in grown for tensor in own[place]["outputs"]} - crossing
+        more = {place for place, operator in enumerate(own) if hidden.intersection(map(int, operator["inputs"]))}
+        if more <= grown:
+            return grown
+        grown |= more
+
+
+def _unread(own: list[Operator], taken: set[int], outputs: list[int]) -> set[int]:
+    """Operators outside of all partitions whose outputs lead nowhere; not CALL_ONCE, which has no tensors at all."""
+    left = {place for place, operator in enumerate(own) if len(operator["inputs"]) or len(operator["outputs"])} - taken
+    read = {int(tensor) for tensor in outputs}
+    while True:
+        useful = {place for place in left if read.intersection(map(int, own[place]["outputs"]))}
+        wanted = {int(tensor) for place in useful | taken for tensor in own[place]["inputs"]}
+        if wanted <= read:
+            return left - useful
+        read |= wanted

@@ -78,4 +78,5 @@ def _after(refusal: str, outcome: LaunchOutcome) -> LaunchOutcome:
 def _both(refusal: LaunchFailure, words: str) -> LaunchFailure:
     if words == refusal.message:
         return refusal
-    return replace(refusal, message=f"compiled model: {refusal.message}; interpreter: {words}")
+    told = words.removeprefix("Interpreter: ")
+    return replace(refusal, message=f"compiled model: {refusal.message}; interpreter: {told}")
