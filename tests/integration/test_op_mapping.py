@@ -20,7 +20,9 @@ from tests.support.one_op import compare, run_alone
 
 # Some of each: several partitions, weights unpacked at load, hybrid kernels, lookup tables, a fused padding.
 CHECKED = (
+    zoo.Entry(network="mobilenet_v1", recipe="float32"),
     zoo.Entry(network="mobilenet_v2", recipe="dynamic-int8"),
+    zoo.Entry(network="inception_v3", recipe="int8"),
     zoo.Entry(network="segmentation", recipe="float16"),
     zoo.Entry(network="gated_cnn", recipe="int8"),
     zoo.Entry(network="residual_cnn", recipe="float32"),

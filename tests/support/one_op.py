@@ -185,9 +185,8 @@ def _main() -> None:
     answers: list[list[str] | str] = []
     for path in order["models"]:
         try:
-            answers.append(
-                _kernels(Session(library, {"variant": path, "unit": unit, "signature": None}, profiling=True))
-            )
+            launched = {"variant": path, "unit": unit, "signature": None, "dispatch": None}
+            answers.append(_kernels(Session(library, launched, profiling=True)))
         except LiteRtError as refusal:
             answers.append(str(refusal))
     print(json.dumps(answers))

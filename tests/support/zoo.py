@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from harness.sources import mobilenet_v2
+from harness.sources import inception_v3, mobilenet_v1, mobilenet_v2
 from harness.variants import recipes
 from harness.variants.technique import Calibration, Step
 from harness.variants.tflite.steps import apply_step
@@ -27,7 +27,9 @@ class Entry:
 
 
 NETWORKS: Mapping[str, Callable[[], bytes]] = {
+    "mobilenet_v1": mobilenet_v1.build,
     "mobilenet_v2": mobilenet_v2.build,
+    "inception_v3": inception_v3.build,
     "residual_cnn": networks.residual_cnn,
     "transformer": networks.transformer,
     "segmentation": networks.segmentation,
@@ -40,7 +42,9 @@ NETWORKS: Mapping[str, Callable[[], bytes]] = {
 ZOO = tuple(
     Entry(network=network, recipe=recipe)
     for network, recipes in {
+        "mobilenet_v1": ("float32", "int8"),
         "mobilenet_v2": ("float32", "float16", "dynamic-int8", "int8"),
+        "inception_v3": ("int8",),
         "residual_cnn": ("float32", "int8"),
         "transformer": ("float32", "dynamic-int8", "int8"),
         "segmentation": ("float32", "float16", "int8"),
