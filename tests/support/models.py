@@ -145,9 +145,9 @@ def no_outputs() -> bytes:
     return writer.pack()
 
 
-def endless() -> bytes:
-    """A loop that never ends: running it hangs."""
-    return _loop(body=2)
+def endless(*, opened: bool = False) -> bytes:
+    """A loop that never ends: running it hangs. opened: the file leaves its input open."""
+    return _loop(body=2, opened=opened)
 
 
 def crashing() -> bytes:
@@ -155,11 +155,11 @@ def crashing() -> bytes:
     return _loop(body=0)
 
 
-def _loop(body: int) -> bytes:
+def _loop(body: int, *, opened: bool = False) -> bytes:
     """WHILE x < 1e9 over one number; graphs: 0 the model, 1 the condition, 2 a body that leaves x as it is."""
     writer = ModelWriter()
     graph = writer.graph()
-    x, y = graph.input("x", (1,)), graph.tensor("y", (1,))
+    x, y = graph.input("x", (1,), signature_shape=(-1,) if opened else None), graph.tensor("y", (1,))
     graph.op("WHILE", (x,), (y,), options=schema.WhileOptionsT(condSubgraphIndex=1, bodySubgraphIndex=body))
     graph.output(y)
     condition = writer.graph("condition")

@@ -16,12 +16,29 @@ from tests.support import models
 _TANH = schema.ActivationFunctionType.TANH
 
 
-def lstm(steps: int = 4, width: int = 3, cells: int = 5) -> bytes:
+def lstm(steps: int = 4) -> bytes:
     """A sequence LSTM whose state is held in variable tensors from one inference to the next."""
-    rng = np.random.default_rng(0)
     writer = ModelWriter()
     graph = writer.graph()
-    x = graph.input("x", (1, steps, width))
+    x, y = _lstm(graph, steps)
+    return finish(writer, graph, {"x": x}, {"y": y})
+
+
+def second_lstm() -> bytes:
+    """The LSTM as the second signature, `remember`, over the second graph."""
+    writer = ModelWriter()
+    graph = writer.graph()
+    x = graph.input("x", (1, 4))
+    finish_graph(writer, graph, {"x": x}, {"y": ops.unary(graph, "TANH", x, name="y")}, "forget")
+    graph = writer.graph("second")
+    x, y = _lstm(graph, 4)
+    finish_graph(writer, graph, {"x": x}, {"y": y}, "remember")
+    return writer.pack()
+
+
+def _lstm(graph: GraphWriter, steps: int, width: int = 3, cells: int = 5) -> tuple[Tensor, Tensor]:
+    rng = np.random.default_rng(0)
+    x, y = graph.input("x", (1, steps, width)), graph.tensor("y", (1, steps, cells))
 
     def four(what: str, *shape: int) -> list[Tensor]:
         values = [rng.normal(0, 0.5, shape).astype(np.float32) for _ in range(4)]
@@ -29,10 +46,9 @@ def lstm(steps: int = 4, width: int = 3, cells: int = 5) -> bytes:
 
     state = [graph.variable(name, (1, cells)) for name in ("h", "c")]
     inputs = [x, *four("w", cells, width), *four("r", cells, cells), None, None, None, *four("b", cells), None, None]
-    y = graph.tensor("y", (1, steps, cells))
     options = schema.UnidirectionalSequenceLSTMOptionsT(fusedActivationFunction=_TANH)
     graph.op("UNIDIRECTIONAL_SEQUENCE_LSTM", [*inputs, *state], (y,), options=options)
-    return finish(writer, graph, {"x": x}, {"y": y})
+    return x, y
 
 
 def counting_while() -> bytes:
@@ -184,6 +200,16 @@ def dynamic_batch() -> bytes:
     return finish(writer, graph, {"image": image}, {"scores": ops.softmax(graph, x, name="scores")})
 
 
+def two_open_inputs() -> bytes:
+    """Two inputs that are open in the file itself: (0, 4), [-1, 4]."""
+    writer = ModelWriter()
+    graph = writer.graph()
+    x, y = (graph.input(name, (0, 4), signature_shape=(-1, 4)) for name in "xy")
+    z = graph.tensor("z", (0, 4))
+    graph.op("ADD", (x, y), (z,), options=schema.AddOptionsT())
+    return finish(writer, graph, {"x": x, "y": y}, {"z": z})
+
+
 def open_output() -> bytes:
     """An output whose size only the values decide: where x is not zero."""
     writer = ModelWriter()
@@ -245,7 +271,7 @@ def wrong_version() -> bytes:
     return finish(writer, graph, {"x": x}, {"y": ops.unary(graph, "TANH", x, name="y")})
 
 
-def aborting() -> bytes:
+def aborting(*, opened: bool = False) -> bytes:
     """A maximum over nine dimensions: the kernel checks for eight and ends the process by SIGABRT.
 
     The file declares fewer, since the compiled-model API refuses tensors of nine while it loads; whole numbers, since
@@ -253,7 +279,8 @@ def aborting() -> bytes:
     """
     writer = ModelWriter()
     graph = writer.graph()
-    x, y = graph.input("x", (4,), "int32"), graph.input("y", (2,), "int32")
+    x = graph.input("x", (4,), "int32", signature_shape=(-1,) if opened else None)
+    y = graph.input("y", (2,), "int32")
     long_x = _reshape(graph, x, "long x", (4,), (*[1] * 8, 4))
     long_y = _reshape(graph, y, "long y", (2,), (*[1] * 7, 2, 1))
     most = graph.tensor("most", (2, 4), "int32")
