@@ -11,7 +11,9 @@ from harness.core.launch import LaunchFailure, LaunchOutcome, LaunchRecord, Pass
 from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped, measurement_of
 from harness.core.units import Nanoseconds
 from harness.core.variant import BuildFailed, Variant
+from harness.explain import explain
 from harness.journal import is_hopeless
+from harness.placement import complete_delegation
 from harness.statistics.grades import grade
 from harness.statistics.paired import compare
 from harness.statistics.summaries import summarise_cold_start, summarise_latency, summarise_launch, summarise_load
@@ -33,6 +35,7 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
     for cell in stored.cells:
         source = sources.get(_place(cell))
         variant = builds.get((cell.model, cell.variant))
+        reference = measurement_of(outcomes[source.id]) if source and not cell.is_source else None
         original = builds.get((cell.model, source.variant)) if source else None
         outcome = outcomes[cell.id]
         results.append(
@@ -43,6 +46,7 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
                 comparison=None if source is None or cell.is_source else _compare(outcomes[source.id], outcome, bands),
                 original=original if isinstance(original, Variant) else None,
                 canary_reference=references.get(cell.device),
+                reference=reference,
             )
         )
     return CampaignResult(
@@ -159,7 +163,7 @@ def _measurement(launches: Sequence[Placed]) -> Measurement | None:
         lost=sum(_is_lost(launch.outcome) for launch, _ in launches),
         api=last.api,
         fallback=last.fallback,
-        delegation=(ops and ops.delegation) or last.delegation,
+        delegation=complete_delegation((ops and ops.delegation) or last.delegation, ops.ops if ops else None),
         adapter=last.adapter,
         cold=cold,
         cold_unavailable=_why_cold_missing(launches, cold),
@@ -203,8 +207,10 @@ def _result(
     comparison: Comparison | None,
     original: Variant | None,
     canary_reference: Nanoseconds | None,
+    reference: Measurement | None,
 ) -> CellResult:
     measured = measurement_of(outcome)
+    ratio = comparison.ratio if comparison else None
     return CellResult(
         cell=cell,
         outcome=outcome,
@@ -216,6 +222,7 @@ def _result(
         size_ratio=variant.size_bytes / original.size_bytes if variant and original else None,
         launches=tuple(map(summarise_launch, measured.launches)) if measured else (),
         cold=_cold_start(cell, measured),
+        explanation=explain(cell, measured, reference, ratio) if measured else (),
     )
 
 

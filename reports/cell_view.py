@@ -5,7 +5,7 @@ from typing import assert_never
 
 from harness.core.campaign import CellResult
 from harness.core.cell import Cell
-from harness.core.judgement import LatencySummary, LaunchSummary, LoadSummary
+from harness.core.judgement import ColdStart, LatencySummary, LaunchSummary, LoadSummary, StartFigures
 from harness.core.launch import MemoryReading
 from harness.core.outcome import Failed, Invalid, Measured, Measurement, Outcome, Skipped, measurement_of
 from harness.core.variant import Variant
@@ -26,6 +26,9 @@ def cell_fields(result: CellResult, judged: Judged, source: CellResult | None) -
         "vs_float": _against_source(result, source),
         "conditions": _conditions(measurement),
         "ops": op_fields(measurement.ops) if measurement and measurement.ops else [],
+        **_execution(result.cell, measurement),
+        "cold_start": _cold_start(result.cold),
+        "explanation": list(result.explanation),
         "id": result.cell.id,
         "is_source": result.cell.is_source,
         "settings": asdict(result.cell.settings),
@@ -134,6 +137,42 @@ def _against_source(result: CellResult, source: CellResult | None) -> Fields | N
         "ci99": list(comparison.ci99) if comparison and comparison.ci99 else None,
         "detectable": comparison.detectable if comparison else None,
         "pairs": comparison.pairs if comparison else None,
+    }
+
+
+def _execution(cell: Cell, measurement: Measurement | None) -> Fields:
+    """Through which face of the runtime it ran, and what a delegate took of it."""
+    delegation = measurement.delegation if measurement else None
+    return {
+        "api": str(measurement.api) if measurement and measurement.api else None,
+        "fallback": measurement.fallback if measurement else None,
+        "delegation": asdict(delegation) if delegation else None,
+        "adapter": measurement.adapter if measurement else None,
+        "signature": cell.signature,
+        "op_settings": [asdict(setting) for setting in cell.op_settings],
+    }
+
+
+def _cold_start(cold: ColdStart | None) -> Fields | None:
+    if cold is None:
+        return None
+    return {
+        "off": _start(cold.off),
+        "filled": _start(cold.filled),
+        "used": _start(cold.used),
+        "unavailable": cold.unavailable,
+    }
+
+
+def _start(figures: StartFigures | None) -> Fields | None:
+    if figures is None:
+        return None
+    return {
+        "environment_ns": figures.environment,
+        "compile_ns": figures.compile,
+        "first_ns": figures.first,
+        "warm_ns": figures.warm,
+        "launches": figures.launches,
     }
 
 

@@ -14,7 +14,7 @@ from reports.names import clipped
 Json = dict[str, Any]
 
 # Parts of a cell that are tables of their own or belong to the page.
-_NOT_IN_CSV = frozenset({"ops", "launches", "settings", "failure"})
+_NOT_IN_CSV = frozenset({"ops", "launches", "settings", "failure", "explanation"})
 # Characters that Markdown or the HTML inside it would act on.
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~<>&])")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports import numbers, tables
+from reports.delegates import cell_marks, delegate_extent, delegate_words
 from reports.names import clipped
 from reports.page import page_data, shape_text
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("format.js", "align.js", "tables.js", "charts.js", "operators.js", "page.js")
+SCRIPTS = ("format.js", "align.js", "tables.js", "charts.js", "operators.js", "detail.js", "page.js")
 VERDICTS = {
     "faster": "▼ faster",
     "slower": "▲ slower",
@@ -133,6 +134,10 @@ def _templates() -> "Environment":
         "group": tables.group_key,
         "sortable": _sortable,
         "unplanned": tables.unplanned,
+        "delegate": delegate_words,
+        "extent": delegate_extent,
+        "marks": cell_marks,
+        "to_first": _to_first,
     }
     environment.tests["startswith"] = str.startswith
     environment.tests["longer_than"] = lambda text, most: len(text) > most
@@ -148,6 +153,11 @@ def _sortable(value: float | str | None) -> str:
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _to_first(start: Mapping[str, Any] | None) -> float | None:
+    """Time from nothing to the first result: environment, compile and first inference."""
+    return None if start is None else sum(start[key] for key in ("environment_ns", "compile_ns", "first_ns"))
 
 
 def _canary_spread(cell: Mapping[str, Any]) -> float | None:

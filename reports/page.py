@@ -3,6 +3,8 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+from reports.delegates import delegate_words
+
 Document = Mapping[str, Any]
 Json = dict[str, Any]
 
@@ -44,8 +46,18 @@ class Columns:
 def page_data(document: Document) -> Json:
     """The page's own data: rounded to four significant digits, launches as figures, no raw samples."""
     columns = Columns()
+    models = {model["model"]: model for model in document["models"]}
+    variants = {(variant["model"], variant["variant"]): variant for variant in document["variants"]}
     return {
-        "cells": [_cell(cell, columns) for cell in document["cells"]],
+        "cells": [
+            {
+                **_cell(cell, columns),
+                "detail": _detail(
+                    cell, models.get(cell["model"]), variants.get((cell["model"], cell["variant"])), columns
+                ),
+            }
+            for cell in document["cells"]
+        ],
         "headlines": [
             {key: h[key] for key in ("model", "device", "compute_unit", "cell", "source_cell", "simulated")}
             for h in document["headlines"]
@@ -79,6 +91,38 @@ def _cell(cell: Json, columns: Columns) -> Json:
         "ops": _ops(cell["ops"], columns) if cell["ops"] else None,
         "mapping": cell["ops_mapping"],
     }
+
+
+def _detail(cell: Json, model: Json | None, variant: Json | None, columns: Columns) -> Json:
+    """What the page shows of a cell on demand."""
+    copied = ("reason", "observed_unit", "backend", "runtime", "api", "fallback", "adapter", "signature", "quality_why")
+    return {
+        **{key: cell[key] for key in copied},
+        "delegate": delegate_words(cell["delegation"]),
+        "noOps": cell["ops_unavailable"],
+        "settings": [_setting(setting) for setting in cell["op_settings"]],
+        "cold": _cold(cell["cold_start"]),
+        "grades": columns.texts(cell["grade_reasons"]),
+        "explanation": columns.texts(cell["explanation"]),
+        "notes": columns.texts(variant["notes"] if variant else ()),
+        "modelNotes": columns.texts(model["notes"] if model else ()),
+    }
+
+
+def _setting(setting: Json) -> str:
+    """`SOFTMAX: left as in the source`."""
+    return f"{setting['op'] or setting['op_type']}: {setting['recipe'] or 'left as in the source'}"
+
+
+def _cold(cold: Json | None) -> Json | None:
+    if cold is None:
+        return None
+    starts = {
+        key: start and {name: significant(value) for name, value in start.items()}
+        for key, start in cold.items()
+        if key != "unavailable"
+    }
+    return {**starts, "unavailable": cold["unavailable"]}
 
 
 def _ops(ops: Sequence[Json], columns: Columns) -> Json:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports import numbers
+from reports.delegates import cell_marks
 
 Json = dict[str, Any]
 Column = tuple[str, str]  # device, compute unit
@@ -73,6 +74,7 @@ def cell_words(cell: Json | None, *, verdicts: Mapping[str, str], grade: str) ->
         verdicts.get(against.get("verdict") or "", ""),
         numbers.duration(latency["median"], latency["ci95"]),
         grade.format(cell["grade"]) if cell["grade"] else "",
+        *cell_marks(cell),
         "INVALID" if cell["outcome"] == "invalid" else "",
     ]
     return [word for word in words if word]

@@ -122,6 +122,7 @@ def _choice(choice: Choice) -> Fields:
         "size_ratio": chosen.result.size_ratio if chosen else None,
         "quality": str(chosen.judged.quality) if chosen else None,
         "quality_why": chosen.judged.why if chosen else None,
+        "explanation": list(chosen.result.explanation) if chosen else [],
         "ties": [tie.name for tie in choice.ties],
         "smallest": _smallest(choice.smallest) if choice.smallest else None,
         "passed_over": [asdict(passed) for passed in choice.passed_over],
@@ -184,6 +185,9 @@ def _model(model: Model) -> Fields:
         "metric": model.metric,
         "data": model.data,
         "random_weights": model.random_weights,
+        "signature": model.signature,
+        "signatures": list(model.signatures),
+        "notes": list(model.notes),
         "inputs": [asdict(spec) for spec in model.inputs],
         "outputs": [asdict(spec) for spec in model.outputs],
     }

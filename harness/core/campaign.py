@@ -49,6 +49,7 @@ class CellResult:
 
     variant None: it was never built. comparison None: this is the source, or one of the two has no latency.
     size_ratio is size over the source's. launches are in block order, empty where nothing was measured.
+    explanation says in a few sentences why it is as fast as it is, from what was seen.
     """
 
     cell: Cell
@@ -61,6 +62,7 @@ class CellResult:
     size_ratio: float | None
     launches: tuple[LaunchSummary, ...] = ()
     cold: ColdStart | None = None
+    explanation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

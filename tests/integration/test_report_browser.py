@@ -16,6 +16,7 @@ from reports.html import render
 from reports.names import clipped
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
+from tests.support.interactions import settle
 from tests.support.results import (
     a_campaign_result,
     a_cell_result,
@@ -74,6 +75,7 @@ def visit(
     made.page.on("dialog", lambda dialog: made.complaints.append(f"dialog {dialog.message}"))
     made.page.on("request", lambda request: made.requests.append(request.url))
     made.page.goto(made.address)
+    settle(made.page)
     return made
 
 

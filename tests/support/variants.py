@@ -1,5 +1,6 @@
 """Typed factories for models and variants, with the traits that compression of a small CNN typically gives."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -75,8 +76,8 @@ def a_variant(
 
 def _a_weight(index: int, recipe: str) -> WeightTensor:
     elements = 1152 * (index + 1)
-    sparse = next((int(step[7:]) for step in recipe.split("+") if step.startswith("sparse-")), 0)
-    palette = next((int(step[8:]) for step in recipe.split("+") if step.startswith("palette-")), None)
+    sparse = _figure(recipe, "sparse") or 0
+    palette = _figure(recipe, "palette")
     narrow = recipe.endswith("int8")
     return WeightTensor(
         name=f"model/conv_{index}/kernel",
@@ -104,3 +105,9 @@ def a_model(name: str = "digits", *, size_bytes: int = 250_000, random_weights: 
         metric=None if random_weights else "top1",
         random_weights=random_weights,
     )
+
+
+def _figure(recipe: str, step: str) -> int | None:
+    """The first number of a step of the recipe: 4 of `sparse-50+palette-4`, 2 of `sparse-2:4`."""
+    found = re.search(rf"\b{step}-(\d+)", recipe)
+    return int(found[1]) if found else None

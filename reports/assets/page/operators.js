@@ -61,6 +61,7 @@ function showOperators() {
     element("span", { class: "side " + side.toLowerCase() }, element("b", { text: side }), " " + clipped(cellLabel(cell), 120))));
   const table = byId("ops-table");
   table.tBodies[0].replaceChildren(...pairs.map((pair) => operatorRow(pair)));
+  shorten(table);
   table.tFoot.replaceChildren(totalRow(totalOf(left), totalOf(right)));
   table.querySelectorAll("thead th").forEach((heading) => heading.setAttribute("aria-sort", "none"));
   byId("op-notes").replaceChildren(...operatorNotes(a, "A"), ...operatorNotes(b, "B"));

@@ -16,25 +16,51 @@ function groupCells() {
   return [...groups.values()];
 }
 
+const focused = () => GROUPS[Number(byId("focus").value || 0)];
+
 function focusGroup() {
-  const number = Number(byId("focus").value || 0);
-  const group = GROUPS[number];
+  const group = focused();
   if (!group) return drawNothing();
   const mark = byId("focus-simulated");
   if (mark) mark.hidden = !DATA.headlines.some((h) => h.device === group.device && h.simulated);
-  focusTables(number);
+  focusTables(GROUPS.indexOf(group));
   choosePair(group);
   drawAll();
 }
 
-function drawAll() {
-  const group = GROUPS[Number(byId("focus").value || 0)];
+let waiting = [];
+let drawTimer = 0;
+
+/** What is in sight is drawn at once; the rest too where everything is wanted, as for printing. */
+function drawAll(everything = false) {
+  const group = focused();
   if (!group) return drawNothing();
-  drawPareto(group.cells, byId("pareto-axis").value);
-  drawRatios(group.cells);
-  drawLaunches(group.cells);
-  drawMemory(group.cells);
-  showOperators();
+  const parts = {
+    "chart-pareto": () => drawPareto(group.cells, byId("pareto-axis").value),
+    "chart-ratio": () => drawRatios(group.cells),
+    operators: showOperators,
+    "chart-launches": () => drawLaunches(group.cells),
+    "chart-memory": () => drawMemory(group.cells),
+  };
+  const inSight = (id) => { const box = byId(id).getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight; };
+  waiting = Object.entries(parts);
+  if (everything) return waiting.splice(0).forEach(([, show]) => show());
+  const now = waiting.filter(([id]) => inSight(id));
+  waiting = waiting.filter((part) => !now.includes(part));
+  now.forEach(([, show]) => show());
+  document.documentElement.dataset.drawing = "";
+  drawWaiting();
+}
+
+/** What is out of sight follows part by part, so that a reader who does something else is heard in between. */
+function drawWaiting() {
+  clearTimeout(drawTimer);
+  drawTimer = setTimeout(() => {
+    const next = waiting.shift();
+    if (!next) return delete document.documentElement.dataset.drawing;
+    next[1]();
+    drawWaiting();
+  });
 }
 
 /** The first group whose operators can be told apart; a model of few microseconds says little operator by operator. */
@@ -65,6 +91,7 @@ function showWeights() {
     figure(count, count.toLocaleString("en")), figure(bytes[i], byteText(bytes[i])),
     figure(count ? zeros[i] / count : null, percent(count ? zeros[i] / count : null)), figure(distinct[i], distinct[i].toLocaleString("en")),
     element("td", { text: compressed[i] ? "yes" : "no" }))));
+  shorten(byId("weights-table"));
 }
 
 function themeOf() {
@@ -96,18 +123,21 @@ function preparePrint() {
   opened.forEach((details) => { details.open = true; });
   document.documentElement.dataset.theme = "light";
   document.documentElement.dataset.printing = "";
-  drawAll();
+  document.querySelectorAll("table[data-long]").forEach((table) => shorten(table, Infinity));
+  drawAll(true);
 }
 
 applyTheme(themeOf());
 document.querySelectorAll("table.sortable").forEach(makeSortable);
+makeLong();
 makeFilters();
 fillOperatorMenus();
 fillWeights();
 if (GROUPS.length) byId("focus").value = firstTelling();
 byId("focus").addEventListener("change", focusGroup);
-byId("pareto-axis").addEventListener("change", drawAll);
+byId("pareto-axis").addEventListener("change", () => { const group = focused(); if (group) drawPareto(group.cells, byId("pareto-axis").value); });
 byId("theme").addEventListener("click", turnTheme);
+makeDetails();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { applyTheme(themeOf()); drawAll(); });
 window.addEventListener("beforeprint", preparePrint);
 let pending = 0;

@@ -19,6 +19,22 @@ function sortBy(table, heading, column) {
   const keyed = [...body.rows].map((row) => [sortKey(row.cells[column]), row]);
   keyed.sort(([x], [y]) => compareKeys(x, y, descending ? -1 : 1));
   body.append(...keyed.map(([, row]) => row));
+  if (table.dataset.long) shorten(table);
+}
+
+/** Laying out hundreds of rows takes longer than a reader waits: the first of them, and the rest on demand. */
+const MOST_ROWS = 80;
+
+function shorten(table, most = MOST_ROWS) {
+  const rows = [...table.tBodies[0].rows], longer = rows.length > 1.25 * most;
+  rows.forEach((row, i) => { row.hidden = longer && i >= most; });
+  const more = byId(table.dataset.long);
+  more.hidden = !longer;
+  more.textContent = `Show all ${rows.length} rows`;
+}
+
+function makeLong() {
+  document.querySelectorAll("table[data-long]").forEach((table) => byId(table.dataset.long).addEventListener("click", () => shorten(table, Infinity)));
 }
 
 function sortKey(cell) {

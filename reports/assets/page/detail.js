@@ -1,0 +1,106 @@
+"use strict";
+// All that is known of one cell, on demand.
+
+const APIS = { "compiled-model": "compiled-model API", interpreter: "Interpreter API" };
+const CACHES = { off: "no weight cache", filled: "filling it", used: "using it" };
+const STEPS = { environment_ns: "Environment", compile_ns: "Compile", first_ns: "First inference", warm_ns: "Warm inference" };
+
+function openCell(id) {
+  const cell = CELLS.get(id);
+  if (!cell) return;
+  byId("detail-body").replaceChildren(...detailOf(cell, cell.detail));
+  byId("detail").showModal();
+}
+
+function detailOf(cell, detail) {
+  const told = textsOf(detail.explanation);
+  return [
+    element("p", { class: "eyebrow", text: `${clipped(cell.model, 60)} · ${clipped(cell.device, 40)} · ${cell.compute_unit}` }),
+    element("h2", { id: "detail-title", text: clipped(cell.variant, 80) + (cell.is_source ? " (source)" : "") }),
+    ...(told.length ? [element("p", { class: "told", text: told.join(" ") })] : []),
+    facts(factsOf(cell, detail)),
+    ...coldTable(detail.cold),
+    ...listOf("Set for single operators", detail.settings),
+    ...listOf("Notes on the variant", textsOf(detail.notes)),
+    ...listOf("Notes on the model", textsOf(detail.modelNotes)),
+    ...listOf("What kept the grade from an A", textsOf(detail.grades)),
+    ...compareButton(cell),
+  ];
+}
+
+function factsOf(cell, detail) {
+  const interval = cell.ci ? ` (${durationText(cell.ci[0])} – ${durationText(cell.ci[1])})` : "";
+  const ran = [detail.observed_unit, detail.backend].filter(Boolean).join(", ");
+  return [
+    ["Outcome", cell.outcome + (detail.reason ? ": " + clipped(detail.reason, 400) : "")],
+    ["Latency", cell.median === null ? null : durationText(cell.median) + interval],
+    ["Against the source", cell.ratio === null || cell.is_source ? null : `${significant(cell.ratio)}×${cell.verdict ? ", " + cell.verdict : ""}`],
+    ["Size", cell.size === null ? null : `${byteText(cell.size)}, zipped ${byteText(cell.zip)}`],
+    ["Outputs", `${cell.quality}, ${clipped(detail.quality_why, 200)}`],
+    ["Measured through", apiText(detail)],
+    ["Delegate", cell.median === null ? null : detail.delegate],
+    ["GPU adapter", detail.adapter && clipped(detail.adapter, 120)],
+    ["Ran on", ran || null],
+    ["Runtime", detail.runtime],
+    ["Signature", detail.signature && clipped(detail.signature, 120)],
+    ["Operator times", detail.noOps && clipped(detail.noOps, 300)],
+  ].filter(([, value]) => value);
+}
+
+function apiText(detail) {
+  if (!detail.api) return null;
+  return "the " + (APIS[detail.api] || detail.api) + (detail.fallback ? " because " + clipped(detail.fallback, 400) : "");
+}
+
+function facts(pairs) {
+  return element("dl", { class: "detail" }, ...pairs.flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })]));
+}
+
+function listOf(title, texts) {
+  if (!texts.length) return [];
+  return [element("h3", { text: title }), element("ul", {}, ...texts.map((text) => element("li", { text: clipped(text, 400) })))];
+}
+
+/** Each step of a fresh start, with the weight cache off, filled and used; the ratio is of the whole to that without. */
+function coldTable(cold) {
+  if (!cold) return [];
+  const why = cold.unavailable ? [element("p", { class: "small", text: clipped(cold.unavailable, 300) })] : [];
+  const found = Object.keys(CACHES).filter((key) => cold[key]);
+  if (!found.length) return [element("h3", { text: "Cold start" }), ...why];
+  const head = ["XNNPACK weight cache", ...Object.values(STEPS), "To the first result", "Launches"].map((text, i) => element("th", { scope: "col", class: i ? "n" : null, text }));
+  return [
+    element("h3", { text: "Cold start" }), ...why,
+    element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...head)),
+      element("tbody", {}, ...found.map((key) => coldRow(key, cold))))),
+  ];
+}
+
+function coldRow(key, cold) {
+  const whole = (start) => start.environment_ns + start.compile_ns + start.first_ns;
+  const ratio = cold.off && key !== "off" ? ` (${significant(whole(cold[key]) / whole(cold.off))}×)` : "";
+  return element("tr", {}, element("th", { scope: "row", text: CACHES[key] }),
+    ...Object.keys(STEPS).map((step) => figure(cold[key][step], durationText(cold[key][step]))),
+    figure(whole(cold[key]), durationText(whole(cold[key])) + ratio), figure(cold[key].launches, String(cold[key].launches)));
+}
+
+function compareButton(cell) {
+  const group = GROUPS.find((one) => one.cells.includes(cell));
+  const source = group.cells.find((one) => one.is_source && one.ops);
+  if (!cell.ops || !source || source === cell) return [];
+  const button = element("button", { type: "button", text: "Compare with its source, operator by operator" });
+  button.addEventListener("click", () => {
+    byId("detail").close();
+    [byId("op-a").value, byId("op-b").value] = [source.id, cell.id];
+    showOperators();
+    byId("operators").scrollIntoView();
+  });
+  return [button];
+}
+
+function makeDetails() {
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-open]");
+    if (opener) openCell(opener.dataset.open);
+  });
+  byId("detail").addEventListener("click", (event) => { if (event.target === byId("detail")) byId("detail").close(); });
+}
