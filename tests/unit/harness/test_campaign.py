@@ -11,6 +11,7 @@ import pytest
 
 from devices.scenario import Fault
 from harness.campaign import Countdown, Progress, launch_order, run_campaign
+from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, DeviceFacts
 from harness.core.errors import DeviceLost, StoreError
@@ -314,6 +315,16 @@ def test_launch_has_a_deadline_beyond_what_it_may_take(tmp_path: Path) -> None:
         cell = a_simulated_plan(device).cells[0]
     order = launch_order(cell, Pass.LATENCY, "a", loadables(tmp_path)["m", "float32"])
     assert order.deadline_s > cell.settings.max_launch_s + cell.settings.warmup_max_s
+
+
+@pytest.mark.parametrize("unit", ["gpu", "gpu/software", "npu"])
+def test_an_accelerator_has_time_to_compile(unit: str, tmp_path: Path) -> None:
+    with simulated() as device:
+        cell = a_simulated_plan(device).cells[0]
+    loadable = loadables(tmp_path)["m", "float32"]
+    slow = dataclasses.replace(cell, unit=ComputeUnit.parse(unit))
+    usual, patient = (launch_order(each, Pass.LATENCY, "a", loadable).deadline_s for each in (cell, slow))
+    assert patient > usual + 120
 
 
 def test_time_left_follows_what_launches_took() -> None:

@@ -46,9 +46,10 @@ def a_variant(name: str, size: int = 1000) -> Variant:
 class Records:
     """A stored campaign under construction: `float32` (the source) and `int8` on `cpu`."""
 
-    def __init__(self, cold_starts: int = 0) -> None:
-        wishes = some_wishes("float32", "int8", units=(CPU,), launches=10, cold_starts=cold_starts)
-        self.plan = make_plan(wishes, [a_model()], [some_facts()], some_rules())
+    def __init__(self, cold_starts: int = 0, unit: ComputeUnit = CPU) -> None:
+        wishes = some_wishes("float32", "int8", units=(unit,), launches=10, cold_starts=cold_starts)
+        device = dataclasses.replace(some_facts(), units=(unit,))
+        self.plan = make_plan(wishes, [a_model()], [device], some_rules())
         self.blocks: list[BlockRecord] = []
         self.launches: list[StoredLaunch] = []
 
@@ -176,6 +177,14 @@ def test_another_unit_than_the_one_asked_for_is_invalid() -> None:
     outcome = records.result("int8").outcome
     assert isinstance(outcome, Invalid)
     assert outcome.reasons == ("asked for cpu, ran on gpu",)
+
+
+@pytest.mark.parametrize(("asked", "valid"), [("gpu", False), ("gpu/software", True)])
+def test_a_software_adapter_is_no_gpu(asked: str, *, valid: bool) -> None:
+    records = Records(unit=ComputeUnit.parse(asked))
+    software = dataclasses.replace(a_record(), observed=ComputeUnit.parse("gpu/software"), backend="software")
+    records.block(0, ("float32", software))
+    assert isinstance(records.result("float32").outcome, Measured if valid else Invalid)
 
 
 def test_single_lost_launch_is_counted_and_the_cell_stands() -> None:
