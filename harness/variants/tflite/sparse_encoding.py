@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
@@ -21,7 +20,6 @@ from harness.variants.tflite.operators import EDITED
 
 Array = NDArray[Any]
 
-_ALIGNMENT = 16  # schema.fbs: Buffer.data is force_align: 16
 _LARGEST_FILE = 2**31 - 1  # a flatbuffer's offsets are signed
 _DENSIFY_BYTES = 512  # a tensor with its sparsity, its name and an operator take 350 to 450
 _FOLLOWS_NOTHING = 1  # schema.fbs: a buffer's offset of 0 or 1 says that nothing lies behind the flatbuffer
@@ -83,24 +81,7 @@ def encode_sparsely(content: bytes, buffers: Sequence[int]) -> bytes:
         raise NothingSmaller
     if sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None) > _LARGEST_FILE:
         raise ValueError("its constants take more than 2 GiB; sparse encoding writes smaller files only")
-    model.buffers = [_AlignedBuffer(data=buffer.data) for buffer in model.buffers]
     return pack(model)
-
-
-class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
-    """A buffer written at a 16-byte boundary, which the generated code does not do."""
-
-    def Pack(self, builder: flatbuffers.Builder) -> int:
-        content = None
-        if self.data is not None:
-            builder.StartVector(1, len(self.data), _ALIGNMENT)
-            builder.head -= len(self.data)
-            builder.Bytes[builder.head : builder.head + len(self.data)] = memoryview(self.data)
-            content = builder.EndVector()
-        schema.BufferStart(builder)
-        if content is not None:
-            schema.BufferAddData(builder, content)
-        return int(schema.BufferEnd(builder))
 
 
 def _bring_inside(model: Any, content: bytes) -> None:  # noqa: ANN401 (generated code)

@@ -60,6 +60,8 @@ def role(operator: Operator) -> Role | str:
     rule = _RULES.get(operator.type)
     if rule is None:
         return "has no sparse kernel beside it"
+    if operator.options is None and operator.type in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return "has no options in the file"
     return rule(operator)
 
 
