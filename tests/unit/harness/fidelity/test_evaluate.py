@@ -13,7 +13,8 @@ from harness.fidelity.evaluate import evaluate
 from harness.fidelity.evaluation import Dataset
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite_writer import ModelWriter
-from tests.support.models import write_model
+from tests.support import unusual
+from tests.support.models import several_inputs, write_model
 
 INPUTS = np.eye(4, dtype=np.float32)[:, np.newaxis]
 
@@ -103,3 +104,44 @@ def test_two_sources_at_one_path_are_two_sources(tmp_path: Path) -> None:
         path.write_bytes(_scaled(tmp_path, factors).read_bytes())
         errors.append(evaluate(variant, path, _data(), metric=None, meaningful=True)[0].max_abs_error)
     assert errors == [0.0, 2.0]
+
+
+def test_strings_are_not_compared_and_that_is_said(tmp_path: Path) -> None:
+    path = write_model(tmp_path, unusual.string_gather())
+    words = Dataset(inputs={"words": np.array([[b"a", b"b", b"c"]])}, labels=None, source="words")
+    fidelity, accuracy = evaluate(path, path, words, metric=None, meaningful=True)
+    assert (fidelity.snr_db, fidelity.max_abs_error, fidelity.top1_agreement, accuracy) == (None, None, None, None)
+    assert fidelity.worst_output == "turned"
+    assert fidelity.reference.endswith("1 samples of words; 'turned' is not compared: it holds strings")
+
+
+def test_an_output_of_another_size_than_the_sources_is_not_compared_where_values_size_it(tmp_path: Path) -> None:
+    source, variant = (_nonzero(tmp_path, bias) for bias in (0.0, 1.0))
+    inputs = {"x": np.array([[0, 1, 2, 0], [3, 0, 0, 4]], np.float32)}
+    dataset = Dataset(inputs=inputs, labels=None, source="rows")
+    fidelity, _ = evaluate(variant, source, dataset, metric=None, meaningful=True)
+    assert fidelity.snr_db is None
+    assert fidelity.reference.endswith("'y' is not compared: it has another size than the source's")
+
+
+def _nonzero(directory: Path, bias: float) -> Path:
+    """Where x + bias is not zero."""
+    writer = ModelWriter()
+    graph = writer.graph()
+    x = graph.input("x", (4,))
+    raised = ops.add(graph, x, graph.constant("bias", np.full(4, bias, np.float32)), name="raised")
+    y = graph.tensor("y", (1, 1), "int64")
+    graph.op("WHERE", (raised,), (y,))
+    graph.output(y)
+    return write_model(directory, writer.pack(), f"{bias}.tflite")
+
+
+def test_each_side_is_run_by_its_own_signature(tmp_path: Path) -> None:
+    source = write_model(tmp_path, unusual.two_signatures_two_graphs(), "source.tflite")
+    variant = write_model(tmp_path, several_inputs(), "variant.tflite")
+    inputs = {name: np.full((2, 1, n), 0.5, np.float32) for name, n in (("b", 2), ("c", 3), ("a", 4))}
+    dataset = Dataset(inputs=inputs, labels=None, source="halves")
+    fidelity, _ = evaluate(
+        variant, source, dataset, metric=None, meaningful=True, source_signature="decode", variant_signature=None
+    )
+    assert fidelity.max_abs_error == 0.0

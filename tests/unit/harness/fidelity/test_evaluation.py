@@ -14,7 +14,7 @@ from harness.core.errors import DataUnreadable
 from harness.core.model import Model, TensorSpec
 from harness.fidelity.evaluation import calibration_of, dataset_of, load_dataset, seeded_dataset
 from harness.sources.tflite import read_model
-from tests.support import models
+from tests.support import models, unusual
 
 Array = NDArray[Any]
 
@@ -246,3 +246,47 @@ def test_calibration_without_data_uses_other_inputs_than_evaluation(tmp_path: Pa
     calibration = calibration_of(model)
     assert (calibration.samples, calibration.source) == (8, "random inputs (seed 1)")
     assert (calibration.inputs["image"] != dataset_of(model).inputs["image"][:8]).any()
+
+
+def _texts(tmp_path: Path, data: Path | None) -> Model:
+    return read_model(models.write_model(tmp_path, unusual.string_gather()), name="m", data=data)
+
+
+@pytest.mark.parametrize("words", [["ab", "\u00fc", ""], [b"ab", b"\xc3\xbc", b""]])
+def test_strings_are_bytes_whether_given_as_text_or_bytes(words: list[object], tmp_path: Path) -> None:
+    model = _texts(tmp_path, _npz(tmp_path, {"words": np.array([words])}))
+    assert dataset_of(model).inputs["words"].tolist() == [[b"ab", b"\xc3\xbc", b""]]
+
+
+def test_numbers_are_no_strings(tmp_path: Path) -> None:
+    with pytest.raises(DataUnreadable, match="'words' holds float64, and strings are needed"):
+        dataset_of(_texts(tmp_path, _npz(tmp_path, {"words": np.zeros((1, 3))})))
+
+
+def test_strings_are_no_numbers(tmp_path: Path) -> None:
+    with pytest.raises(DataUnreadable, match="'image' holds <U1, which does not convert to float32"):
+        dataset_of(_tiny(tmp_path, _npz(tmp_path, {"image": np.full((1, 8, 8, 3), "1")})))
+
+
+def test_objects_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "objects.npz"
+    np.savez(path, words=np.array([["ab", b"", 3]], object), allow_pickle=True)
+    with pytest.raises(DataUnreadable, match=r"not a readable \.npz of plain arrays: Object arrays"):
+        dataset_of(_texts(tmp_path, path))
+
+
+def test_text_that_is_no_unicode_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataUnreadable, match="'words' holds text that is no Unicode"):
+        dataset_of(_texts(tmp_path, _npz(tmp_path, {"words": np.array([["a", "b", "\ud800"]])})))
+
+
+def test_made_up_strings_are_the_same_each_time_and_not_all_alike(tmp_path: Path) -> None:
+    first, again = (dataset_of(_texts(tmp_path, None)).inputs["words"] for _ in range(2))
+    assert first.dtype.kind == "S"
+    assert (first == again).all()
+    assert len(set(first.ravel().tolist())) > 2
+
+
+def test_large_inputs_have_fewer_made_up_samples(tmp_path: Path) -> None:
+    model = read_model(models.write_model(tmp_path, unusual.huge_im2col()), name="m")
+    assert dataset_of(model).samples == 8

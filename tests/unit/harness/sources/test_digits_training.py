@@ -54,4 +54,6 @@ def test_the_graph_computes_what_was_trained(tmp_path: Path) -> None:
     }
     path = write_model(tmp_path, network.build(weights))
     dataset = Dataset(inputs={"image": images[:, np.newaxis]}, labels=None, source="test images")
-    np.testing.assert_allclose(run_on_host(path, dataset)[0].values[:, 0], predict(weights, images), atol=1e-4)
+    (output,) = run_on_host(path, dataset)
+    assert output.values is not None
+    np.testing.assert_allclose(output.values[:, 0], predict(weights, images), atol=1e-4)

@@ -21,7 +21,7 @@ def _fix(directory: Path, content: bytes, *, signature: str | None = None, **sha
 
 def _reason(directory: Path, content: bytes, **shapes: Shape) -> str:
     with pytest.raises(ModelUnreadable) as caught:
-        _fix(directory, content, **shapes)
+        fix_shapes(models.write_model(directory, content), shapes, directory)
     assert caught.value.path == str(directory / "model.tflite")
     return caught.value.reason
 
