@@ -8,12 +8,14 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from harness.core.errors import ModelUnreadable
 from harness.core.model import Model
+from harness.core.units import Bytes
 from harness.core.variant import OpSetting
 from harness.sources import tflite_file
-from harness.sources.tflite_file import GraphRecord, shorten
+from harness.sources.tflite_file import GraphRecord, OperatorRecord, shorten
 from harness.variants.grammar import parse
 from harness.variants.technique import Recipe
 
@@ -22,11 +24,12 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """One operator of a file. place is its graph and its index there."""
+    """One operator of a file. place is its graph and its index there; weight_bytes are of all its constants."""
 
     place: Place
     type: str
     name: str
+    weight_bytes: Bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +43,9 @@ class Part:
         return "null" if self.recipe is None else str(self.recipe)
 
 
+@lru_cache(maxsize=32)
 def read_operators(model: Model) -> tuple[Operator, ...]:
-    """Every operator of the model's file. Raises ModelUnreadable."""
+    """Every operator of the model's file, read once for each model. Raises ModelUnreadable."""
     try:
         return operators_in(model.path.read_bytes())
     except (OSError, ValueError) as exc:
@@ -51,9 +55,19 @@ def read_operators(model: Model) -> tuple[Operator, ...]:
 def operators_in(content: bytes) -> tuple[Operator, ...]:
     """Every operator of a file. Raises FlatbufferDamaged, a ValueError."""
     return tuple(
-        Operator(place=(number, index), type=operator.type, name=_name(graph, operator.outputs))
+        _operator(graph, operator, (number, index))
         for number, graph in enumerate(tflite_file.parse(content).graphs)
         for index, operator in enumerate(graph.operators)
+    )
+
+
+def _operator(graph: GraphRecord, operator: OperatorRecord, place: Place) -> Operator:
+    present = [graph.tensors[i] for i in operator.inputs if i >= 0]
+    return Operator(
+        place=place,
+        type=operator.type,
+        name=graph.tensors[operator.outputs[0]].name if operator.outputs else "",
+        weight_bytes=sum(tensor.buffer_bytes for tensor in present),
     )
 
 
@@ -91,7 +105,3 @@ def unknown(setting: OpSetting, operators: Sequence[Operator]) -> str | None:
 
 def _recipe(setting: OpSetting) -> Recipe | None:
     return None if setting.recipe is None else parse(setting.recipe)
-
-
-def _name(graph: GraphRecord, outputs: Sequence[int]) -> str:
-    return graph.tensors[outputs[0]].name if outputs else ""

@@ -84,13 +84,9 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """Stores weights in another way without a quantizer. Raises RecipeError where it cannot.
-
-    notes says what the user must know of the finished content.
-    """
+    """Stores weights in another way without a quantizer. Raises RecipeError where it cannot."""
 
     encode: Encode
-    notes: Callable[[bytes], tuple[str, ...]]
 
 
 class Arithmetic(StrEnum):
@@ -107,7 +103,8 @@ class Quantization:
 
     weights: their dtype. activations: theirs. ends: of graph inputs and outputs that are float32 in the source.
     per_tensor: operator types whose weights have one scale instead of one a channel; None is every type.
-    others: what operators get that the quantizer has no such weights for; None leaves them float32.
+    operators: types that the quantizer has such weights for, None for all that it has weights for at all.
+    others: what the other types get; None leaves them float32.
     """
 
     arithmetic: Arithmetic
@@ -115,6 +112,7 @@ class Quantization:
     activations: str = "float32"
     ends: str = "float32"
     per_tensor: tuple[str, ...] | None = ()
+    operators: tuple[str, ...] | None = None
     others: "Quantization | None" = None
 
     @property
@@ -132,8 +130,8 @@ class Technique:
     """One row of the table: a technique in one format.
 
     does is None for the source as it is. parameter: allowed numbers, None where it takes none. groups: allowed M of
-    N:M, N being less. cost orders builds, longest first: about seconds of one core per 10 MB of source. runs_on, size
-    and what are for people.
+    N:M, N being less. notes says what the user must know of the finished content. cost orders builds, longest first:
+    about seconds of one core per 10 MB of source. runs_on, size and what are for people.
     """
 
     what: str
@@ -142,6 +140,7 @@ class Technique:
     size: str
     parameter: range | None = None
     groups: range | None = None
+    notes: Callable[[bytes], tuple[str, ...]] | None = None
     cost: float = 1.0
 
     @property

@@ -21,7 +21,7 @@ from harness.variants import recipes
 from harness.variants.calibration import calibrate
 from harness.variants.job import BuildJob
 from harness.variants.settings import assign, operators_in
-from harness.variants.tflite import edgetpu, inspect, quantizer  # noqa: F401 (quantizer: imported once for all builds)
+from harness.variants.tflite import inspect, quantizer  # noqa: F401 (quantizer: imported once for all builds)
 from harness.variants.tflite.load_check import check_loads
 from harness.variants.tflite.steps import Work, apply_all, work_of
 
@@ -89,23 +89,23 @@ def _made(model: Model, spec: VariantSpec, source: bytes) -> _Made:
 
 def _apply(model: Model, spec: VariantSpec, source: bytes, works: Sequence[Work]) -> _Made:
     calibrated = any(work.quantization is not None and work.quantization.calibrated for work in works)
-    calibration, notes = calibrate(spec.recipe, model) if calibrated else (None, ())
+    calibration, notes = calibrate(model) if calibrated else (None, ())
     started = time.monotonic()
     content, losses = apply_all(spec.recipe, works, source, calibration)
     seconds = time.monotonic() - started
-    edge = edgetpu.notes(content) if any(step.row == "int8-edgetpu" for step, _ in works[0].steps) else ()
     return _Made(
         content=content,
         works=tuple(works),
         seconds=seconds,
-        notes=(*losses, *notes, *edge, *_encoding_notes(works, content)),
+        notes=(*losses, *notes, *_told(works, content)),
         calibration=calibration.described if calibration is not None else None,
     )
 
 
-def _encoding_notes(works: Sequence[Work], content: bytes) -> tuple[str, ...]:
-    encodings = (work.encoding[1] for work in works if work.encoding is not None)
-    return tuple(dict.fromkeys(note for encoding in encodings for note in encoding.notes(content)))
+def _told(works: Sequence[Work], content: bytes) -> tuple[str, ...]:
+    """What the techniques have to say of the finished content."""
+    rows = dict.fromkeys(row for work in works for _, row in work.steps)
+    return tuple(note for row in rows if row.notes is not None for note in row.notes(content))
 
 
 def _taken(spec: VariantSpec, path: Path, source: bytes) -> _Made:

@@ -9,4 +9,5 @@ from harness.variants.technique import Arithmetic, Quantization
 QUANTIZATION = Quantization(
     arithmetic=Arithmetic.HYBRID,
     weights="int4",
+    operators=("CONV_2D", "FULLY_CONNECTED", "EMBEDDING_LOOKUP"),
 )

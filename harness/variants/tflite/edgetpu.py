@@ -57,7 +57,7 @@ def notes(content: bytes) -> tuple[str, ...]:
 
 def check(content: bytes) -> EdgeTpuCheck:
     """Judge the operators of a file's first graph."""
-    model = flatbuffer_utils.convert_bytearray_to_object(content)
+    model = flatbuffer_utils.read_model_from_bytearray(content)
     graph = model.subgraphs[0]
     reasons = {}
     for index, operator in enumerate(graph.operators):

@@ -13,3 +13,10 @@ QUANTIZATION = Quantization(
     ends="int8",
     per_tensor=("FULLY_CONNECTED",),
 )
+
+
+def notes(content: bytes) -> tuple[str, ...]:
+    """Which operators could be on the Edge TPU, and whether its memory holds the parameters."""
+    from harness.variants.tflite import edgetpu
+
+    return edgetpu.notes(content)

@@ -17,7 +17,7 @@ def ensure_names(content: bytes) -> bytes:
     packed = schema.Model.GetRootAs(content, 0)
     if packed.SignatureDefsLength() and _are_unique(packed):
         return content
-    model = flatbuffer_utils.convert_bytearray_to_object(content)
+    model = flatbuffer_utils.read_model_from_bytearray(content)
     _rename(model)
     if not model.signatureDefs:
         model.signatureDefs = [_signature(model.subgraphs[0])]

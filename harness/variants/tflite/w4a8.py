@@ -10,6 +10,7 @@ from harness.variants.tflite import int8
 QUANTIZATION = Quantization(
     arithmetic=Arithmetic.STATIC,
     weights="int4",
+    operators=("CONV_2D", "FULLY_CONNECTED"),
     activations="int8",
     ends="int8",
     others=int8.QUANTIZATION,

@@ -8,4 +8,5 @@ from harness.variants.technique import Arithmetic, Quantization
 QUANTIZATION = Quantization(
     arithmetic=Arithmetic.WIDENED,
     weights="int4",
+    operators=("CONV_2D", "FULLY_CONNECTED", "EMBEDDING_LOOKUP", "BATCH_MATMUL"),
 )

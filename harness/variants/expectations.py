@@ -1,0 +1,121 @@
+"""What is known of a recipe on a runtime or a unit before it is tried: what cannot run, and what will surprise.
+
+The rows are literal and each was seen: on x86-64 with tflite-runtime 2.14.0 and LiteRT 2.3.0 (docs/variants.md).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.core.compute_unit import ComputeUnit
+from harness.core.device import DeviceFacts
+from harness.variants.settings import Operator
+from harness.variants.technique import Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lack:
+    """A technique that a runtime has no kernels for, where the model has one of the operators."""
+
+    technique: str
+    runtime: str
+    operators: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Surprise:
+    """What a technique does on a backend, where the model has one of the operators."""
+
+    technique: str
+    backend: str
+    operators: tuple[str, ...]
+    what: str
+
+
+_PRODUCTS = ("CONV_2D", "FULLY_CONNECTED")
+_OLD = "tflite-runtime"
+_NO_SCALES = "computes zeros in FULLY_CONNECTED with quantised weights of one scale a channel; take int8 or weight-int8"
+_LACKS = (
+    _Lack(
+        technique="weight-int4", runtime=_OLD, operators=_PRODUCTS, reason="has no DEQUANTIZE of int4; take weight-int8"
+    ),
+    _Lack(
+        technique="w4a8",
+        runtime=_OLD,
+        operators=("FULLY_CONNECTED",),
+        reason="has no FULLY_CONNECTED of int8 with int4 weights; take int8",
+    ),
+    _Lack(
+        technique="dynamic-int4",
+        runtime=_OLD,
+        operators=("CONV_2D",),
+        reason="computes NaN in CONV_2D with int4 weights, or crashes; take weight-int8",
+    ),
+    _Lack(technique="dynamic-int4", runtime=_OLD, operators=("FULLY_CONNECTED",), reason=_NO_SCALES),
+    _Lack(technique="dynamic-int8", runtime=_OLD, operators=("FULLY_CONNECTED",), reason=_NO_SCALES),
+)
+
+_DEPTHWISE = ("DEPTHWISE_CONV_2D",)
+_NO_INT4_CONVOLUTIONS = (
+    "XNNPACK takes no convolutions with int4 weights: the model falls into many partitions "
+    "and can be slower than float32"
+)
+_SURPRISES = (
+    _Surprise(
+        technique="int16x8",
+        backend="xnnpack",
+        operators=(),
+        what="XNNPACK has no int16 kernels: reference kernels, tens of times slower than float32",
+    ),
+    _Surprise(
+        technique="dynamic-int8",
+        backend="xnnpack",
+        operators=_DEPTHWISE,
+        what="XNNPACK does not take depthwise convolutions with quantised weights and float32 activations: "
+        "the model falls into many partitions and can be several times slower than float32",
+    ),
+    _Surprise(
+        technique="weight-int4",
+        backend="xnnpack",
+        operators=_PRODUCTS,
+        what="XNNPACK does not fold the widening of int4 weights: they are widened at every inference, "
+        "several times slower than float32",
+    ),
+    _Surprise(
+        technique="dynamic-int4",
+        backend="xnnpack",
+        operators=("CONV_2D",),
+        what=_NO_INT4_CONVOLUTIONS,
+    ),
+    _Surprise(
+        technique="w4a8",
+        backend="xnnpack",
+        operators=("CONV_2D",),
+        what=_NO_INT4_CONVOLUTIONS,
+    ),
+)
+
+
+def lacking(recipes: Iterable[Recipe], operators: Sequence[Operator], device: DeviceFacts) -> str | None:
+    """Why the runtime that a device measures with cannot run what one of the recipes makes, None where it may."""
+    techniques, types = _techniques(recipes), {operator.type for operator in operators}
+    for row in _LACKS:
+        if row.technique in techniques and row.runtime == device.runtime and types.intersection(row.operators):
+            version = device.runtimes.get(row.runtime, "")
+            return f"{' '.join((row.runtime, version)).strip()} {row.reason}"
+    return None
+
+
+def warning(recipes: Iterable[Recipe], operators: Sequence[Operator], unit: ComputeUnit) -> str | None:
+    """What to expect of the recipes on a unit, where that is a surprise."""
+    techniques, types = _techniques(recipes), {operator.type for operator in operators}
+    backend = unit.backend or ("xnnpack" if unit.kind == "cpu" else None)
+    for row in _SURPRISES:
+        here = not row.operators or types.intersection(row.operators)
+        if row.technique in techniques and row.backend == backend and here:
+            return row.what
+    return None
+
+
+def _techniques(recipes: Iterable[Recipe]) -> set[str]:
+    return {step.row for recipe in recipes for step in recipe.steps}
