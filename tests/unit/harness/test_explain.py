@@ -1,0 +1,168 @@
+"""Why a cell is as fast as it is: read from profiles of real runs, and from what a runtime says without one."""
+
+from dataclasses import replace
+
+import pytest
+
+from devices.runtimes.litert_ops import op_table
+from harness.core.launch import Api, Delegation, OpTable
+from harness.core.outcome import Measurement
+from harness.explain import explain
+from harness.op_pairs import pair_operators
+from harness.placement import complete_delegation
+from tests.support import recorded
+from tests.support.measurements import a_cell, a_measurement, some_ops
+
+
+def a_recorded(name: str) -> Measurement:
+    recording = recorded.read(f"mobilenet_v2-{name}")
+    return profiled(op_table(recording.graph, recording.events))
+
+
+def profiled(table: OpTable) -> Measurement:
+    return replace(a_measurement(), ops=table, delegation=complete_delegation(None, table))
+
+
+SOURCE = a_recorded("float32")
+
+
+def told(variant: str, measured: Measurement, ratio: float, *, unit: str = "cpu") -> str:
+    return " ".join(explain(a_cell(variant, unit=unit), measured, SOURCE, ratio))
+
+
+def test_source_is_told_by_its_own_kernels() -> None:
+    assert explain(a_cell("float32"), SOURCE, None, None) == (
+        "All 65 operators run in XNNPACK, in 1 partition.",
+        "Of the operators' time 78 % in Fully Connected (NC, F32) GEMM, 18 % in Convolution (NHWC, F32) DWConv.",
+    )
+
+
+def test_int8_is_told_by_the_kernels_that_took_over() -> None:
+    words = told("int8", a_recorded("int8"), 0.45)
+    assert "64 of 65 operators run in XNNPACK, in 1 partition (source: all 65 in 1 partition)." in words
+    assert "Fully Connected (NC, QS8, QC8W) GEMM" in words
+    assert "Of the time saved, CONV_2D accounts for 91 %" in words
+
+
+def test_dynamic_int8_is_told_by_what_the_delegate_left() -> None:
+    words = told("dynamic-int8", a_recorded("dynamic-int8"), 3.3)
+    assert "48 of 65 operators run in XNNPACK, in 18 partitions" in words
+    assert "LiteRT's own kernels take 85 % of the operators' time (DEPTHWISE_CONV_2D)" in words
+    assert "Of the time added, DEPTHWISE_CONV_2D accounts for all and more" in words
+
+
+def test_float16_is_told_by_the_kernels_that_stayed() -> None:
+    assert explain(a_cell("float16"), a_recorded("float16"), SOURCE, 1.0) == (
+        "All 65 operators run in XNNPACK, in 1 partition, as in the source.",
+        "53 added DEQUANTIZE are folded (weights are widened on loading), and the kernels are those of the source.",
+    )
+
+
+def test_sparse_weights_change_no_kernel() -> None:
+    assert "The kernels are those of the source, operator by operator." in told("sparse-50", SOURCE, 1.0)
+
+
+def test_int16x8_is_told_by_reference_kernels() -> None:
+    words = told("int16x8", a_recorded("float32-builtin"), 8.0)
+    assert "None of the 65 operators runs in XNNPACK (source: all 65 in 1 partition)" in words
+    assert "for 16-bit activations these are reference kernels" in words
+
+
+def test_builtin_kernels_that_were_asked_for_are_no_surprise() -> None:
+    builtin = a_recorded("float32-builtin")
+    words = explain(a_cell("int8", unit="cpu/builtin"), builtin, builtin, 0.9)
+    assert words[0] == "All 65 operators run in LiteRT's own kernels, as was asked for."
+
+
+def test_names_of_builtin_kernels_prove_no_sameness() -> None:
+    """CONV_2D is called so whatever its types."""
+    builtin = a_recorded("float32-builtin")
+    assert "those of the source" not in " ".join(explain(a_cell("int8"), builtin, builtin, 0.5))
+
+
+def test_conversions_at_every_inference_are_told_with_their_share() -> None:
+    words = told("weight-int4", with_conversions(SOURCE), 2.0)
+    assert "3 added DEQUANTIZE take 50 % of the operators' time, at every inference" in words
+    assert "Of the time added, DEQUANTIZE accounts for 100 %" in words
+
+
+def with_conversions(measured: Measurement) -> Measurement:
+    """Three DEQUANTIZE that take as long as all else."""
+    assert measured.ops is not None
+    total = sum(op.latency_ns or 0 for op in measured.ops.ops)
+    added = tuple(
+        replace(
+            measured.ops.ops[0],
+            index=len(measured.ops.ops) + i,
+            name=f"widened-{i}",
+            type="DEQUANTIZE",
+            kernels=("DEQUANTIZE",),
+            placed_on="cpu/builtin",
+            latency_ns=total / 3,
+        )
+        for i in range(3)
+    )
+    return profiled(replace(measured.ops, ops=(*added, *measured.ops.ops)))
+
+
+@pytest.mark.parametrize(
+    ("delegation", "words"),
+    [
+        (Delegation(delegate="webgpu", full=True), "The whole graph runs in WebGPU."),
+        (Delegation(delegate="webgpu", full=False), "Only a part of the graph runs in WebGPU."),
+        (
+            Delegation(delegate="xnnpack", full=False, taken=3, total=9, partitions=2),
+            "3 of 9 operators run in XNNPACK, in 2 partitions.",
+        ),
+    ],
+)
+def test_without_operators_the_delegate_is_told(delegation: Delegation, words: str) -> None:
+    measured = replace(a_measurement(), delegation=delegation)
+    assert explain(a_cell("float32"), measured, None, None) == (words,)
+
+
+def test_what_nobody_knows_is_not_told() -> None:
+    assert explain(a_cell("int8"), a_measurement(), a_measurement(), 0.5) == ()
+
+
+def test_another_api_than_the_sources_is_told() -> None:
+    measured = replace(a_measurement(), api=Api.INTERPRETER)
+    source = replace(a_measurement(), api=Api.COMPILED_MODEL)
+    words = "It ran through the Interpreter API, its source through the compiled-model API."
+    assert explain(a_cell("int8"), measured, source, 0.9) == (words,)
+
+
+@pytest.mark.parametrize("doubt", [{"coverage": 0.4}, {"approximate": True}])
+def test_doubtful_operator_times_are_not_told(doubt: dict[str, float]) -> None:
+    assert SOURCE.ops is not None
+    measured = profiled(replace(SOURCE.ops, **doubt))  # type: ignore[arg-type]
+    assert explain(a_cell("float32"), measured, None, None) == ("All 65 operators run in XNNPACK, in 1 partition.",)
+
+
+def test_a_profile_that_contradicts_the_latency_is_not_told() -> None:
+    assert "Of the time" not in told("int8", a_recorded("int8"), 1.4)
+
+
+def test_every_operator_is_in_one_pair() -> None:
+    before, after = some_ops(9), some_ops(12, seed=1)
+    renamed = replace(after, ops=(replace(after.ops[0], name="other"), *after.ops[1:]))
+    pairs = pair_operators(before, renamed)
+    assert {id(pair.before) for pair in pairs if pair.before} == {id(op) for op in before.ops}
+    assert {id(pair.after) for pair in pairs if pair.after} == {id(op) for op in renamed.ops}
+    assert (pairs[8].before, pairs[8].after) == (before.ops[0], renamed.ops[0])
+
+
+def test_the_runtimes_own_counts_stand() -> None:
+    given = Delegation(delegate="xnnpack", full=False, taken=1, total=2, partitions=1)
+    assert complete_delegation(given, some_ops(9)) is given
+
+
+def test_counts_come_from_where_operators_ran() -> None:
+    assert complete_delegation(Delegation(delegate=None, full=True), some_ops(9)) == Delegation(
+        delegate="xnnpack", full=True, taken=8, total=8, partitions=1
+    )
+
+
+def test_where_an_operators_place_is_unknown_nothing_is_counted() -> None:
+    table = some_ops(3)
+    assert complete_delegation(None, replace(table, ops=(replace(table.ops[0], placed_on=None),))) is None
