@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from harness.core.deadline import Deadline
 from harness.core.launch import LaunchFailure, Pass
 from harness.store import Store, StoredCampaign
 from tests.support.command import argv, run_bench
+from tests.support.launch_count import saved_launches
 
 _PATIENCE_S = 120.0
 _SIMULATED = """
@@ -40,15 +40,6 @@ def started(*arguments: object, output: int = subprocess.DEVNULL) -> Iterator[su
             yield process
         finally:
             process.kill()
-
-
-def saved_launches(database: Path) -> int:
-    """Launches on disk so far; 0 while there is no database yet."""
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-            return int(connection.execute("SELECT count(*) FROM launch").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0
 
 
 def wait_for_launches(database: Path, count: int, process: subprocess.Popen[bytes]) -> None:
