@@ -92,9 +92,13 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
     """The outcome of an order that needs no build, else the key of its entry."""
     model, spec = order
     try:
-        reason = recipes.refusal(recipes.parse(spec.recipe), model) if spec.prebuilt is None else None
+        reason = recipes.refusal(recipes.parse(spec.recipe), model, spec.settings) if spec.prebuilt is None else None
         key = artefacts.entry_key(
-            model, spec.recipe, data_digest=digests.of(model.data), prebuilt_digest=digests.of(spec.prebuilt)
+            model,
+            spec.recipe,
+            spec.settings,
+            data_digest=digests.of(model.data),
+            prebuilt_digest=digests.of(spec.prebuilt),
         )
     except RecipeUnknown as exc:
         reason = exc.reason

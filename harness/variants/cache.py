@@ -10,7 +10,7 @@ two processes that build the same thing at once leave one. An entry that does no
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +20,7 @@ from harness.core import digest
 from harness.core.files import PART, move_durably, write_whole
 from harness.core.model import Model, TensorSpec
 from harness.core.units import Bytes, Seconds
-from harness.core.variant import Accuracy, Fidelity, Variant, VariantSpec, WeightTensor
+from harness.core.variant import Accuracy, Fidelity, OpSetting, Variant, VariantSpec, WeightTensor
 
 _TOOLS = ("ai-edge-litert", "ai-edge-quantizer")
 _CODE = ("variants", "fidelity", "sources")  # packages of harness whose code decides what an entry holds
@@ -35,13 +35,22 @@ class Pruned:
     freed_bytes: Bytes
 
 
-def entry_key(model: Model, recipe: str, *, data_digest: str | None, prebuilt_digest: str | None) -> str:
+def entry_key(
+    model: Model,
+    recipe: str,
+    settings: Sequence[OpSetting] = (),
+    *,
+    data_digest: str | None,
+    prebuilt_digest: str | None,
+) -> str:
     """Name of the index entry: a digest of everything the variant and its scores depend on."""
     return digest.of_content(
         {
             "source": model.digest,
             "inputs": [(spec.name, spec.shape, spec.dtype) for spec in model.inputs],
+            "signature": model.signature,
             "recipe": recipe,
+            "settings": [(setting.op, setting.op_type, setting.recipe) for setting in settings],
             "prebuilt": prebuilt_digest,
             "data": data_digest,
             "metric": model.metric,

@@ -43,7 +43,9 @@ def quantize(
 ) -> bytes:
     """The model with every operator quantised as said, but for the exceptions; the ends go by `quantization`.
 
-    calibration is needed where one of them has static activations. Raises whatever the quantizer raises.
+    calibration is needed where one of them has static activations. What is to have them and is in a graph that no
+    signature runs (a loop's, a branch's) stays as it is: the quantizer calibrates signatures. Raises whatever the
+    quantizer raises.
     """
     content = ensure_names(content)
     tqdm.tqdm.set_lock(threading.RLock())  # its default is a semaphore of the system's, which a killed build leaves
@@ -52,6 +54,8 @@ def quantize(
         quantizer = Quantizer(content)
         _configure(quantizer, content, quantization, exceptions)
         ranges = _ranges(quantizer, content, calibration) if quantizer.need_calibration else None
+        if ranges == {}:  # nothing that the recipe fits, which the quantizer takes for samples that are missing
+            return content
         made = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     return bytes(made.quantized_model)
 
@@ -63,17 +67,60 @@ def _configure(
 
     The ends are operators too and go by the tensors' names, so they come last.
     """
+    model = tfl_flatbuffer_utils.read_model(memoryview(content))
+    inner = _inner_graphs(model)
+    static = Rule(quantization=None, operators=_static(model, inner, quantization, exceptions))
     _add(quantizer, _EVERYWHERE, quantization)
-    for rule in exceptions:
-        names = _scopes(content, rule.operators)
+    for rule in (*exceptions, static):
+        names = _scopes(model, rule.operators)
         if names:
-            _add(quantizer, rf"^(?:{'|'.join(map(re.escape, names))})$", rule.quantization)
+            _add(quantizer, _one_of(names), rule.quantization)
+    _add_ends(quantizer, quantization, _end_scopes(model, inner))
+
+
+def _add_ends(quantizer: Quantizer, quantization: Quantization | None, inner: list[str]) -> None:
+    """What inputs and outputs are, those of inner graphs always as they were."""
     for end in _ENDS:
+        quantizer.update_quantization_recipe(_again(_EVERYWHERE, 4), end, algorithm_key=_ALGORITHM.NO_QUANTIZE)
         if quantization is not None and quantization.calibrated and quantization.ends != "float32":
             config = _config(quantization, quantization.ends, per_tensor=False)
-            quantizer.update_quantization_recipe(_again(_EVERYWHERE, 4), end, config)
-        else:
-            quantizer.update_quantization_recipe(_again(_EVERYWHERE, 4), end, algorithm_key=_ALGORITHM.NO_QUANTIZE)
+            quantizer.update_quantization_recipe(_again(_EVERYWHERE, 5), end, config)
+        if inner:
+            quantizer.update_quantization_recipe(_one_of(inner), end, algorithm_key=_ALGORITHM.NO_QUANTIZE)
+
+
+def _inner_graphs(model: Any) -> frozenset[int]:  # noqa: ANN401 (generated code)
+    """Graphs that only a loop or a branch runs. A composite's is the quantizer's own business."""
+    run = {int(signature.subgraphIndex) for signature in model.signatureDefs}
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            run.update(tfl_flatbuffer_utils.get_op_side_effect_subgraphs(operator))
+    return frozenset(range(len(model.subgraphs))) - run
+
+
+def _static(
+    model: Any,  # noqa: ANN401 (generated code)
+    graphs: frozenset[int],
+    quantization: Quantization | None,
+    exceptions: Sequence[Rule],
+) -> frozenset[tuple[int, int]]:
+    """The operators of these graphs that are to have static activations."""
+    given = {place: rule.quantization for rule in exceptions for place in rule.operators}
+    places = [(graph, index) for graph in graphs for index in range(len(model.subgraphs[graph].operators))]
+    wanted = {place: given.get(place, quantization) for place in places}
+    return frozenset(place for place, rule in wanted.items() if rule is not None and rule.calibrated)
+
+
+def _end_scopes(model: Any, graphs: frozenset[int]) -> list[str]:  # noqa: ANN401 (generated code)
+    return [
+        tfl_flatbuffer_utils.get_op_scope(end, model.subgraphs[number].tensors)
+        for number in sorted(graphs)
+        for end in tfl_flatbuffer_utils.get_subgraph_input_output_operators(model.subgraphs[number])
+    ]
+
+
+def _one_of(names: Sequence[str]) -> str:
+    return rf"^(?:{'|'.join(map(re.escape, names))})$"
 
 
 def _add(quantizer: Quantizer, scope: str, quantization: Quantization | None) -> None:
@@ -96,9 +143,8 @@ def _again(scope: str, number: int) -> str:
     return "(?:)" * number + scope
 
 
-def _scopes(content: bytes, operators: frozenset[tuple[int, int]]) -> list[str]:
+def _scopes(model: Any, operators: frozenset[tuple[int, int]]) -> list[str]:  # noqa: ANN401 (generated code)
     """What the quantizer calls the operators: the names of their outputs."""
-    model = tfl_flatbuffer_utils.read_model(content)
     return [
         tfl_flatbuffer_utils.get_op_scope(operator, graph.tensors)
         for number, graph in enumerate(model.subgraphs)

@@ -77,6 +77,7 @@ def apply_all(
             if step is not work.steps[-1][0]:
                 made += chain.promises(step, content, work.applies)
     content = _encode(recipe, works, _quantize(recipe, works, content, calibration))
+    inspect.check_changed(recipe, source, content)  # settings may have left every weight alone
     return content, chain.losses(made, content)
 
 
