@@ -82,13 +82,13 @@ def _refusal(spec: VariantSpec, model: Model) -> str | None:
 def _lacking(spec: VariantSpec, model: Model, device: DeviceFacts) -> str | None:
     from harness.variants.recipes import lacking, parse
 
-    return None if spec.prebuilt or device.simulated else lacking(parse(spec.recipe), model, device)
+    return None if spec.prebuilt or device.simulated else lacking(parse(spec.recipe), model, device, spec.settings)
 
 
 def _warning(spec: VariantSpec, model: Model, unit: ComputeUnit) -> str | None:
     from harness.variants.recipes import parse, warning
 
-    return None if spec.prebuilt else warning(parse(spec.recipe), model, unit)
+    return None if spec.prebuilt else warning(parse(spec.recipe), model, unit, spec.settings)
 
 
 # What the techniques have to say to a plan.

@@ -135,8 +135,8 @@ def with_source(model: Model, specs: Sequence[VariantSpec]) -> tuple[VariantSpec
 
 
 def is_source(spec: VariantSpec, model: Model) -> bool:
-    """Whether a spec is the model at its own precision."""
-    return spec.prebuilt is None and spec.recipe == model.precision
+    """Whether a spec is the model at its own precision, with no operator set to anything else."""
+    return spec.prebuilt is None and spec.recipe == model.precision and not spec.settings
 
 
 def _chosen_units(device: DeviceFacts) -> tuple[ComputeUnit, ...]:
