@@ -202,8 +202,10 @@ measure: {{launches: 2, inferences: 5, warmup_s: 0, cold_starts: 1}}
 """
     )
     done = run_bench("run", config, "--bench", tmp_path / "b")
-    assert done.returncode == 3, done.stderr  # what old cannot run
+    assert done.stdout, done.stderr
+    assert done.returncode == 3  # what old cannot run
     shown = run_bench("report", "--format", "json", "-o", "-", "--bench", tmp_path / "b")
+    assert shown.returncode == 0, shown.stderr
     cells = {(cell["device"], cell["variant"]): cell for cell in json.loads(shown.stdout)["cells"]}
     refused = cells.pop(("old", "weight-int4"))
     assert refused["outcome"] == "failed"
