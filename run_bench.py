@@ -150,9 +150,9 @@ def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_js
     made = _plan(chosen, intake, [device.facts for device in found], only)
     shown = (made.cells, made.skipped, made.exclusions, estimate_s(made, intake.models))
     if as_json:
-        _print_json(plan_fields(*shown))
+        _print_json(plan_fields(*shown, warnings=made.warnings))
     else:
-        click.echo(plan_text(*shown))
+        click.echo(plan_text(*shown, warnings=made.warnings))
     _say_unreadable(intake.failed)
     return INCOMPLETE if intake.failed else FINE
 
@@ -340,7 +340,7 @@ def _enter(targets: "Sequence[Device]", stack: ExitStack) -> "dict[str, Device]"
 
 def _say_warnings(made: "Plan") -> None:
     for warning in made.warnings:
-        click.echo(f"{warning.what}: {warning.reason}", err=True)
+        click.echo(f"warning: {warning.what}: {warning.reason}", err=True)
 
 
 def _say_unreadable(failed: "Sequence[ModelFailed]") -> None:
