@@ -126,9 +126,11 @@ def _outside(measured: Measurement, table: OpTable) -> Iterable[str]:
     """Types that the delegate left to the runtime, by the time that they take."""
     left = [op for op in table.ops if (op.placed_on or "").endswith(f"/{BUILTIN}") and op.type not in _CONVERSIONS]
     shares = _shares((op.type, op) for op in left)
-    named = [f"{kind} {_percent(ns / _total(table.ops))}" for kind, ns in shares if ns / _total(table.ops) >= _CHANGED]
-    if named:
-        yield f"outside it, in {_own_kernels(measured)}: {', '.join(named[:3])} of the operators' time"
+    whole, share = _total(table.ops), _total(left) / _total(table.ops)
+    if share >= _CHANGED:
+        named = [f"{kind} {_percent(ns / whole)}" for kind, ns in shares if ns >= _CHANGED * whole] or ["several types"]
+        types = shares[0][0] if len(named) == 1 and shares[0][1] >= 0.95 * share * whole else ", ".join(named[:3])
+        yield f"outside it, {_own_kernels(measured)} take {_percent(share)} of the operators' time ({types})"
 
 
 def _folded(pairs: Sequence[Pair]) -> str | None:
@@ -184,7 +186,7 @@ def _change(pairs: Sequence[Pair], ratio: float | None) -> str | None:
     if (change < 0) != (ratio < 1):
         return None
     named = [
-        f"{kind} for {_part((after - first) / change)} ({_milliseconds(first)} to {_milliseconds(after)} ms)"
+        f"{kind} accounts for {_part((after - first) / change)} ({_milliseconds(first)} to {_milliseconds(after)} ms)"
         for kind, (first, after) in changes_by_type(pairs).items()
         if (after - first) / change >= 0.1
     ]
@@ -221,7 +223,7 @@ def _percent(share: float) -> str:
 
 def _part(share: float) -> str:
     """A share of a change; others may have gone the other way."""
-    return _percent(share) if share < 1.005 else "more than all"
+    return _percent(share) if share < 1.005 else "all and more"
 
 
 def _milliseconds(ns: Nanoseconds) -> str:

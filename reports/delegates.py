@@ -21,7 +21,7 @@ def delegate_words(told: Mapping[str, Any] | None) -> str:
 
 
 def delegate_extent(told: Mapping[str, Any] | None) -> str:
-    """`full`, `partly`, `none` or `unknown`: how a view sets it off. An operator in a hundred is no part worth it."""
+    """`full`, `partly`, `none` or `unknown`: how a view sets it off. One operator in twenty is no part worth a mark."""
     words = delegate_words(told)
     if told is None or words in ("unknown", "none"):
         return words
@@ -30,7 +30,7 @@ def delegate_extent(told: Mapping[str, Any] | None) -> str:
 
 def _nearly(told: Mapping[str, Any]) -> bool:
     taken, total = told["taken"], told["total"]
-    return taken is not None and total is not None and taken < total and total - taken <= 0.02 * total
+    return taken is not None and total is not None and taken < total and total - taken <= 0.05 * total
 
 
 def cell_marks(cell: Json) -> list[str]:

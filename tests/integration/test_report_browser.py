@@ -16,12 +16,14 @@ from reports.html import render
 from reports.names import clipped
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
-from tests.support.interactions import settle
+from tests.support.interactions import ACTS, settle, time_act
+from tests.support.large_campaign import a_large_campaign_result
 from tests.support.results import (
     a_campaign_result,
     a_cell_result,
     a_device,
     a_rich_campaign_result,
+    a_told_cell_result,
     a_variant,
     some_ops,
 )
@@ -275,6 +277,68 @@ def test_first_shown_is_a_group_whose_operators_can_be_told_apart(browser: Brows
     page = visit(browser, tmp_path, a_campaign_result(cells)).page
     assert "large" in (page.locator("#focus option:checked").text_content() or "")
     page.context.close()
+
+
+def detail_of(page: Page, variant: str) -> str:
+    page.locator("#cells-table [data-open]", has_text=variant).first.click()
+    return page.locator("#detail").inner_text()
+
+
+def test_a_cell_opens_with_all_that_is_known_of_it(browser: Browser, tmp_path: Path) -> None:
+    cells = [a_cell_result("float32"), a_told_cell_result()]
+    page = visit(browser, tmp_path, a_campaign_result(cells)).page
+    text = detail_of(page, "int8")
+    for part in (
+        "the Interpreter API because Variable tensors not yet supported",
+        "XNNPACK 48/65 in 18",
+        "CONV_2D accounts for 91 %.",
+        "SOFTMAX: left as in the source",
+        "Notes on the variant",
+        "using it",
+        "10.0 ms (0.500\u00d7)",
+    ):
+        assert part in text
+    page.keyboard.press("Escape")
+    assert page.locator("#detail").is_hidden()
+    page.context.close()
+
+
+def test_a_cell_is_compared_with_its_source_from_its_details(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_rich_campaign_result()).page
+    detail_of(page, "uint8")
+    page.locator("#detail button", has_text="Compare").click()
+    assert [text.split()[2] for text in page.locator("#ops-caption .side").all_text_contents()] == ["float32", "uint8"]
+    page.context.close()
+
+
+def test_every_cell_that_was_timed_is_explained(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_campaign_result([a_cell_result("float32"), a_told_cell_result()])).page
+    explained = rows(page, "#why table")
+    assert [row[0] for row in explained] == ["float32", "int8"]
+    assert explained[1][3].endswith("CONV_2D accounts for 91 %.")
+    page.context.close()
+
+
+def test_words_of_others_in_the_details_are_text(browser: Browser, tmp_path: Path) -> None:
+    hostile = "<img src=x onerror=alert(1)>{b|x}"
+    shown = visit(browser, tmp_path, a_campaign_result([a_cell_result("float32"), a_told_cell_result(text=hostile)]))
+    assert hostile in detail_of(shown.page, "int8")
+    assert (shown.complaints, shown.page.locator("img").count()) == ([], 0)
+    shown.page.context.close()
+
+
+def test_a_large_campaign_answers_every_act(browser: Browser, tmp_path: Path) -> None:
+    """Five architectures, 32 recipes: every act ends in a drawn frame, and turns what it is to turn."""
+    shown = visit(browser, tmp_path, a_large_campaign_result(launches=3))
+    for act in ACTS.values():
+        time_act(shown.page, act)
+        settle(shown.page)
+    assert shown.complaints == []
+    assert "resnet_v2_101" in (shown.page.locator("#ops-caption .side.a").text_content() or "")
+    assert len(rows(shown.page, "#ops-table")) == 80
+    shown.page.locator("#ops-more").click()
+    assert len(rows(shown.page, "#ops-table")) > 200
+    shown.page.context.close()
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))

@@ -12,11 +12,11 @@ from harness.core.campaign import Campaign, CampaignResult, CellResult, ModelFai
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts, Exclusion
-from harness.core.judgement import Comparison, Grade, GradeLetter, LoadSummary, Verdict
-from harness.core.launch import FailureKind, OpTable
+from harness.core.judgement import ColdStart, Comparison, Grade, GradeLetter, LoadSummary, StartFigures, Verdict
+from harness.core.launch import Api, Delegation, FailureKind, OpTable
 from harness.core.model import Model
 from harness.core.outcome import Failed, Invalid, Measured, Outcome, Skipped
-from harness.core.variant import BuildFailed, Variant
+from harness.core.variant import BuildFailed, OpSetting, Variant
 from harness.statistics.summaries import summarise_latency, summarise_launch
 from tests.support.measurements import (
     EPOCH,
@@ -46,6 +46,7 @@ __all__ = [
     "a_measurement",
     "a_model",
     "a_rich_campaign_result",
+    "a_told_cell_result",
     "a_variant",
     "some_cells",
     "some_conditions",
@@ -127,6 +128,34 @@ def a_cell_result(
         comparison=None if cell.is_source else comparison or a_comparison(ratio),
         size_ratio=usual[1],
         launches=tuple(map(summarise_launch, timed)),
+    )
+
+
+def a_told_cell_result(
+    variant: str = "int8",
+    *,
+    model: str = "digits",
+    api: Api | None = Api.INTERPRETER,
+    delegation: Delegation | None = None,
+    text: str = "Variable tensors not yet supported",
+) -> CellResult:
+    """A cell of which all is known that most cells lack; text stands wherever somebody else's words may."""
+    made = a_cell_result(variant, model=model, recipe="int8", built=a_variant(variant, model=model, notes=(text,)))
+    assert isinstance(made.outcome, Measured)
+    measurement = replace(
+        made.outcome.measurement,
+        api=api,
+        fallback=text,
+        delegation=delegation or Delegation(delegate="xnnpack", full=False, taken=48, total=65, partitions=18),
+        adapter=text,
+    )
+    start = StartFigures(environment=2 * MS, compile=14 * MS, first=4 * MS, warm=MS, launches=3)
+    return replace(
+        made,
+        cell=replace(made.cell, signature=text, op_settings=(OpSetting(op_type="SOFTMAX"), OpSetting(op=text))),
+        outcome=Measured(measurement=measurement),
+        cold=ColdStart(off=start, filled=None, used=replace(start, compile=4 * MS), unavailable=text),
+        explanation=(text, "CONV_2D accounts for 91 %."),
     )
 
 

@@ -123,6 +123,7 @@ function drawPareto(cells, key) {
   if (!points.length) return draw("chart-pareto", null, 0, `No measured cell here has this: ${chosen.name.toLowerCase()}.`);
   const front = frontOf(points, chosen);
   const [divisor, unit] = timeUnit(Math.sqrt(Math.min(...points.map((cell) => cell.median)) * Math.max(...points.map((cell) => cell.median))));
+  const told = labelled(points, chosen, front);
   const looks = (cell) => {
     if (cell.quality === "broken") return { symbol: CROSS, symbolSize: 13, itemStyle: { color: colour("alarm") } };
     if (cell.is_source) return { symbol: "diamond", symbolSize: 15, itemStyle: { color: colour("ink") } };
@@ -138,13 +139,25 @@ function drawPareto(cells, key) {
       { type: "line", silent: true, symbol: "none", data: front.map((cell) => [cell.median / divisor, chosen.value(cell)]), lineStyle: { color: colour("series-1"), width: 1.2, type: "dashed", opacity: 0.7 }, z: 1 },
       {
         type: "scatter", z: 3,
-        data: points.map((cell) => ({ value: [cell.median / divisor, chosen.value(cell)], cell, name: cell.variant, ...looks(cell) })),
+        data: points.map((cell) => ({ value: [cell.median / divisor, chosen.value(cell)], cell, name: cell.variant, label: { show: told.has(cell) }, ...looks(cell) })),
         label: { show: true, position: "right", distance: 8, color: colour("ink"), fontSize: 11.5, formatter: ({ data }) => plain(clipped(data.cell.variant, narrow() ? 14 : 24)), textBorderColor: colour("panel"), textBorderWidth: 3 },
         labelLine: { show: true, lineStyle: { color: colour("muted"), width: 0.7 } },
         labelLayout: apart(byId("chart-pareto"), points.map((cell) => [cell.median / divisor, chosen.value(cell)])),
       },
     ],
   }, 400);
+}
+
+/** The points whose names are written: all of a few; of many those that matter and those that stand apart from them. */
+function labelled(points, chosen, front) {
+  if (points.length <= 14) return new Set(points);
+  const xs = points.map((cell) => Math.log(cell.median)), ys = points.map(chosen.value);
+  const scale = (value, all) => (value - Math.min(...all)) / (Math.max(...all) - Math.min(...all) || 1);
+  const place = (cell) => [scale(Math.log(cell.median), xs), scale(chosen.value(cell), ys)];
+  const told = new Set(points.filter((cell) => importance(cell) === 1 || front.includes(cell)));
+  const near = (a, b) => Math.abs(a[0] - b[0]) < 0.2 && Math.abs(a[1] - b[1]) < 0.05;
+  for (const cell of points) if (![...told].some((other) => near(place(cell), place(other)))) told.add(cell);
+  return told;
 }
 
 /** Labels beside their points, moved up and down until they stand clear of one another and of every point. */
@@ -160,7 +173,7 @@ function apart(place, points) {
     const floor = place.clientHeight - 52 - height, start = rect.y + rect.height / 2 - height / 2;
     let y = start;
     for (let step = 0; !free(y) && step < 60; step++) y = start + (step % 2 ? 1 : -1) * Math.ceil((step + 1) / 2) * 5;
-    y = Math.min(y, floor);
+    y = Math.max(2, Math.min(y, floor));
     taken.push({ x, y, width, height });
     return { x, y, align: "left", verticalAlign: "top", hideOverlap: false };
   };
@@ -314,6 +327,6 @@ function drawOperators(pairs, labels) {
 /** The end of a path says more than its start. */
 function shortOperator(op) {
   if (op.index < 0) return "unmapped: " + op.name;
-  const last = op.name.split(/[;/]/).filter(Boolean).pop() || op.type;
+  const last = op.name.split(";").pop().split("/").filter(Boolean).slice(-2).join("/") || op.type;
   return `${op.index} ${last}`;
 }

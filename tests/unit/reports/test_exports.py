@@ -12,7 +12,14 @@ import pytest
 from reports.exports import csv_text, json_text, markdown_text, trace_text
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
-from tests.support.results import a_campaign_result, a_cell_result, a_device, a_rich_campaign_result, some_ops
+from tests.support.results import (
+    a_campaign_result,
+    a_cell_result,
+    a_device,
+    a_rich_campaign_result,
+    a_told_cell_result,
+    some_ops,
+)
 
 RICH = document(a_rich_campaign_result())
 
@@ -37,6 +44,16 @@ def test_csv_has_a_line_for_each_cell() -> None:
 def test_csv_names_nested_values_with_a_dot() -> None:
     first = rows(csv_text(RICH))[0]
     assert float(first["latency_ns.median"]) == cells(RICH)[0]["latency_ns"]["median"]
+
+
+def test_csv_has_columns_for_api_and_delegate() -> None:
+    row = rows(csv_text(document(a_campaign_result([a_told_cell_result()]))))[0]
+    assert (row["api"], row["delegation.taken"], row["delegation.total"]) == ("interpreter", "48", "65")
+
+
+def test_markdown_marks_what_a_delegate_left_and_another_api() -> None:
+    text = markdown_text(document(a_campaign_result([a_cell_result("float32"), a_told_cell_result()])))
+    assert "XNNPACK 48/65 in 18, Interpreter" in text
 
 
 def test_csv_leaves_missing_values_empty() -> None:

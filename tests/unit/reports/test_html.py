@@ -14,6 +14,7 @@ from reports.html import as_script_data, render
 from reports.page import page_data, significant
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
+from tests.support.large_campaign import a_large_campaign_result
 from tests.support.results import a_campaign_result, a_cell_result, a_device, a_huge_campaign_result, a_measurement
 
 PLAIN = render(document(a_campaign_result()))
@@ -135,6 +136,10 @@ def test_numbers_of_the_page_have_four_digits(value: float | None, short: float 
 
 def test_two_hundred_cells_fit_in_four_megabytes() -> None:
     assert len(render(document(a_huge_campaign_result())).encode()) < 4_000_000
+
+
+def test_five_architectures_with_every_recipe_fit_in_six_megabytes() -> None:
+    assert len(render(document(a_large_campaign_result())).encode()) < 6_000_000
 
 
 def test_the_canary_is_shown_from_fastest_to_slowest() -> None:

@@ -9,7 +9,7 @@ from harness.core.device import Exclusion
 from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, Fidelity
 from harness.plan import make_plan
-from reports.listings import by_reason, devices_text, duration, plan_text, table_text, variants_text
+from reports.listings import by_reason, devices_text, duration, plan_fields, plan_text, table_text, variants_text
 from tests.support.plans import GPU, a_model, some_facts, some_rules, some_wishes
 from tests.support.results import a_variant
 
@@ -38,6 +38,19 @@ def test_many_that_share_a_reason_are_counted() -> None:
 def test_what_was_left_out_is_a_short_line() -> None:
     text = plan_text((), {}, [Exclusion(what="local: gpu", reason="not found " * 40)], 5.0)
     assert len(text.splitlines()[2]) < 120
+
+
+def test_plan_warns_once_for_each_reason() -> None:
+    warning = Exclusion(what="m int16x8", reason="reference kernels")
+    assert "warning: m int16x8: reference kernels" in plan_text((), {}, (), 5.0, warnings=[warning]).splitlines()
+    assert plan_fields((), {}, (), 5.0, warnings=[warning])["warnings"] == [
+        {"what": "m int16x8", "reason": "reference kernels"}
+    ]
+
+
+def test_notes_on_a_variant_stand_below_the_table() -> None:
+    noted = replace(a_variant("sparse-50"), notes=("sparse kernels cannot apply: x86-64",))
+    assert variants_text([noted]).splitlines()[-1] == "digits sparse-50: sparse kernels cannot apply: x86-64"
 
 
 def test_failed_build_is_explained_in_full_below_the_table() -> None:

@@ -7,7 +7,7 @@ from harness.core.variant import BuildFailed
 from reports.text import summary
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
-from tests.support.results import a_campaign_result, a_cell_result, a_device, a_rich_campaign_result
+from tests.support.results import a_campaign_result, a_cell_result, a_device, a_rich_campaign_result, a_told_cell_result
 
 RICH = document(a_rich_campaign_result())
 
@@ -25,6 +25,11 @@ def test_columns_that_do_not_fit_follow_below() -> None:
     lines = summary(RICH, 80).splitlines()
     heads = [line.split() for line in lines if line.startswith("  variant")]
     assert [head[-1] for head in heads] == 2 * ["cpu", "cpu:2", "cpu/builtin"]
+
+
+def test_a_cell_on_another_api_is_marked() -> None:
+    text = summary(document(a_campaign_result([a_cell_result("float32"), a_told_cell_result()])), 120)
+    assert "XNNPACK 48/65 in 18 Interpreter" in text
 
 
 def test_one_device_stands_in_the_title_and_several_in_the_columns() -> None:

@@ -24,6 +24,7 @@ from tests.support.results import (
     a_measurement,
     a_model,
     a_rich_campaign_result,
+    a_told_cell_result,
     a_variant,
 )
 
@@ -55,6 +56,52 @@ def only_cell(result: CellResult, models: Sequence[Model] | None = None) -> Json
 def test_the_top_holds_what_the_contract_names() -> None:
     assert list(document(a_campaign_result()))[:3] == ["schema_version", "campaign", "environment"]
     assert "cells" in document(a_campaign_result())
+
+
+def test_a_cell_says_how_it_was_run() -> None:
+    cell = only_cell(a_told_cell_result())
+    told = {key: cell[key] for key in ("api", "fallback", "delegation", "adapter", "signature", "op_settings")}
+    words = "Variable tensors not yet supported"
+    assert told == {
+        "api": "interpreter",
+        "fallback": words,
+        "delegation": {"delegate": "xnnpack", "full": False, "taken": 48, "total": 65, "partitions": 18},
+        "adapter": words,
+        "signature": words,
+        "op_settings": [
+            {"op": None, "op_type": "SOFTMAX", "recipe": None},
+            {"op": words, "op_type": None, "recipe": None},
+        ],
+    }
+
+
+def test_a_cell_says_what_each_step_of_a_cold_start_took() -> None:
+    start = {"environment_ns": 2e6, "compile_ns": 14e6, "first_ns": 4e6, "warm_ns": 1e6, "launches": 3}
+    assert only_cell(a_told_cell_result())["cold_start"] == {
+        "off": start,
+        "filled": None,
+        "used": start | {"compile_ns": 4e6},
+        "unavailable": "Variable tensors not yet supported",
+    }
+
+
+def test_a_cell_without_cold_starts_has_none() -> None:
+    assert only_cell(a_cell_result())["cold_start"] is None
+
+
+def test_a_cell_is_explained_in_sentences() -> None:
+    assert only_cell(a_told_cell_result())["explanation"][-1] == "CONV_2D accounts for 91 %."
+
+
+def test_the_answer_has_the_explanation_of_its_cell() -> None:
+    made = document(a_campaign_result([a_cell_result("float32"), a_told_cell_result()]))
+    assert made["headlines"][0]["explanation"] == made["cells"][1]["explanation"]
+
+
+def test_a_model_says_which_signature_runs_and_what_to_know_of_it() -> None:
+    model = replace(a_model(), signature="encode", signatures=("encode", "decode"), notes=("shapes fixed",))
+    made = document(a_campaign_result(models=[model]))["models"][0]
+    assert (made["signature"], made["signatures"], made["notes"]) == ("encode", ["encode", "decode"], ["shapes fixed"])
 
 
 def test_the_campaign_has_the_keys_of_the_contract_and_no_other() -> None:
