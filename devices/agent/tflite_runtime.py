@@ -37,8 +37,9 @@ def numpy_too_new(version: str) -> str | None:
     """Why this numpy cannot be used, or None. With numpy 2 every model ends in a SystemError that explains nothing."""
     if version.split(".")[0] in ("0", "1"):
         return None
-    words = "tflite-runtime was built for numpy 1 and does not work with numpy {}: {} -m pip install 'numpy<2'"
-    return words.format(version, sys.executable)
+    words = "tflite-runtime was built for numpy 1 and does not work with numpy {}, which {} has"
+    advice = "give it an environment with 'numpy<2' (docs/tflite-runtime.md)"
+    return "{}: {}".format(words.format(version, sys.executable), advice)
 
 
 def _text(value: object) -> str | None:

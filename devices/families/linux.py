@@ -1,5 +1,6 @@
 """A computer that runs the agent, as the plan wants it: Linux, and macOS by code that never ran on a Mac yet."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,8 +51,10 @@ def _lacking(chosen: Mapping[str, Any] | None, python: str, wanted: str | None) 
     if chosen is not None:
         return ()
     name = wanted or runtimes.LITERT
-    install = runtimes.KINDS[name].install.replace("pip", f"{python} -m pip", 1)
-    return (Exclusion(what="cpu", reason=f"{name} was not found by {python}: {install}"),)
+    advice = runtimes.KINDS[name].install.replace("pip", f"{python} -m pip", 1)
+    if name == runtimes.TFLITE_RUNTIME and python == sys.executable:  # whose numpy must not be made older
+        advice = "make it an environment of its own, and name that as the device's python (docs/tflite-runtime.md)"
+    return (Exclusion(what="cpu", reason=f"{name} was not found by {python}: {advice}"),)
 
 
 def units_of(cores: int | None) -> tuple[ComputeUnit, ...]:

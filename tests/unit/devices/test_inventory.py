@@ -75,7 +75,10 @@ def test_facts_name_the_runtime_that_measures(agent: LocalAgent) -> None:
 def test_a_runtime_that_this_python_lacks_leaves_no_units_and_says_what_to_install(agent: LocalAgent) -> None:
     facts = local_device("old", agent, Route(runtime="tflite-runtime")).facts
     assert facts.units == ()
-    assert facts.exclusions[0].reason.startswith(f"tflite-runtime was not found by {sys.executable}: ")
+    assert facts.exclusions[0].reason == (
+        f"tflite-runtime was not found by {sys.executable}: make it an environment of its own, and name that as the "
+        "device's python (docs/tflite-runtime.md)"
+    )
 
 
 def test_a_python_that_is_not_there_is_an_error_that_names_it(agent: LocalAgent, tmp_path: Path) -> None:
