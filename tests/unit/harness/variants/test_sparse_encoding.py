@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from harness.core.errors import RecipeRefused
+from harness.core.variant import OpSetting
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite_file import parse
 from harness.sources.tflite_writer import GraphWriter, ModelWriter, Tensor, pack
 from harness.variants import recipes
+from harness.variants.settings import assign, operators_in
 from harness.variants.tflite import inspect
 from harness.variants.tflite.edit import Floats
 from harness.variants.tflite.sparse_encoding import NothingSmaller, compress_rows, encode_sparsely
-from harness.variants.tflite.steps import apply_step
+from harness.variants.tflite.steps import apply_all, apply_step, work_of
 from harness.variants.tflite.weights import distinct_count, read_weights, zero_count
 from tests.unit.harness.variants.models import dense, normal
 
@@ -209,6 +211,29 @@ def branches() -> bytes:
         weights = normal(64, 64, seed=zlib.crc32(name.encode()))
         branch.output(ops.fully_connected(branch, inner, weights, np.zeros(64, np.float32), name=f"{name}/y"))
     writer.signature(main, {"x": x}, {"y": y}, "serving_default")
+    return writer.pack()
+
+
+def test_operators_may_be_encoded_at_shares_of_their_own() -> None:
+    """The first encoding puts a DENSIFY in front, which gives every operator behind it another place."""
+    settings = (OpSetting(op_type="CONV_2D", recipe="sparse-60-encoded"),)
+    source = convolution_then_dense()
+    parts = assign(recipes.parse("sparse-80-encoded"), settings, operators_in(source))
+    encoded, _ = apply_all("mixed", [work_of(part, recipes.TECHNIQUES) for part in parts], source, None)
+    shares = {w.operator: round(zero_count(encoded, w) / w.elements, 2) for w in read_weights(encoded)}
+    assert shares == {"CONV_2D": 0.6, "FULLY_CONNECTED": 0.8}
+    assert all(weight.sparse_encoded for weight in read_weights(encoded))
+
+
+def convolution_then_dense() -> bytes:
+    writer = ModelWriter()
+    graph = writer.graph()
+    x = graph.input("x", (1, 6, 6, 32))
+    features = ops.conv_2d(graph, x, normal(48, 288).reshape(48, 3, 3, 32), np.zeros(48, np.float32), name="features")
+    pooled = ops.mean(graph, features, (1, 2), name="pooled")
+    y = ops.fully_connected(graph, pooled, normal(96, 48), np.zeros(96, np.float32), name="y")
+    graph.output(y)
+    writer.signature(graph, {"x": x}, {"y": y}, "serving_default")
     return writer.pack()
 
 
