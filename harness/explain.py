@@ -103,7 +103,7 @@ def _kernels(measured: Measurement, table: OpTable | None, before: OpTable | Non
     if table is None:
         return None
     taken = measured.delegation.taken if measured.delegation else None
-    parts = [*_conversions(table, pairs), *(_outside(measured, table) if taken else ())]
+    parts = [*_conversions(table, pairs), *(_outside(measured, table, pairs) if taken else ())]
     if parts:
         return _capitalised("; ".join(parts))
     folded = _folded(pairs)
@@ -116,21 +116,29 @@ def _kernels(measured: Measurement, table: OpTable | None, before: OpTable | Non
 def _conversions(table: OpTable, pairs: Sequence[Pair]) -> Iterable[str]:
     """QUANTIZE and DEQUANTIZE that the source has not and that take time of their own."""
     for kind in _CONVERSIONS:
-        added = [pair.after for pair in pairs if pair.before is None and pair.after and pair.after.type == kind]
+        added = _added(pairs, kind)
         share = _total(added) / _total(table.ops)
         if share >= _WORTH_SAYING:
             yield f"{len(added)} added {kind} take {_percent(share)} of the operators' time, at every inference"
 
 
-def _outside(measured: Measurement, table: OpTable) -> Iterable[str]:
+def _added(pairs: Sequence[Pair], kind: str) -> list[OpRecord]:
+    return [pair.after for pair in pairs if pair.before is None and pair.after and pair.after.type == kind]
+
+
+def _outside(measured: Measurement, table: OpTable, pairs: Sequence[Pair]) -> Iterable[str]:
     """Types that the delegate left to the runtime, by the time that they take."""
-    left = [op for op in table.ops if (op.placed_on or "").endswith(f"/{BUILTIN}") and op.type not in _CONVERSIONS]
+    left = [op for op in table.ops if _is_outside(op) and op.type not in _CONVERSIONS]
     shares = _shares((op.type, op) for op in left)
     whole, share = _total(table.ops), _total(left) / _total(table.ops)
     if share >= _CHANGED:
         named = [f"{kind} {_percent(ns / whole)}" for kind, ns in shares if ns >= _CHANGED * whole] or ["several types"]
         types = shares[0][0] if len(named) == 1 and shares[0][1] >= 0.95 * share * whole else ", ".join(named[:3])
         yield f"outside it, {_own_kernels(measured)} take {_percent(share)} of the operators' time ({types})"
+    # LiteRT widens constant weights once and keeps them, but a delegate cannot take what reads them.
+    idle = [op for op in _added(pairs, "DEQUANTIZE") if _is_outside(op)]
+    if idle and _total(idle) < _WORTH_SAYING * whole:
+        yield f"{len(idle)} added DEQUANTIZE stay outside it too, with hardly any time"
 
 
 def _folded(pairs: Sequence[Pair]) -> str | None:
@@ -151,7 +159,7 @@ def _all_the_same(pairs: Sequence[Pair]) -> bool:
 def _same_kernels(pair: Pair) -> bool:
     if pair.before is None or pair.after is None:
         return False
-    named = not (pair.after.placed_on or "").endswith(f"/{BUILTIN}") or not pair.after_ns
+    named = not _is_outside(pair.after) or not pair.after_ns
     return named and pair.before.kernels == pair.after.kernels
 
 
@@ -164,9 +172,13 @@ def _families(table: OpTable, before: OpTable | None) -> str | None:
     return f"of the operators' time {words}; in the source {source}"
 
 
+def _is_outside(op: OpRecord) -> bool:
+    return (op.placed_on or "").endswith(f"/{BUILTIN}")
+
+
 def _is_builtin(table: OpTable) -> bool:
     """Builtin kernels are called by their operator's type, which is not to be held against a delegate's names."""
-    return all((op.placed_on or "").endswith(f"/{BUILTIN}") for op in table.ops if op.kernels)
+    return all(_is_outside(op) for op in table.ops if op.kernels)
 
 
 def _family_shares(table: OpTable) -> list[tuple[str, float]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from playwright.sync_api import Page
+from playwright.sync_api import CDPSession, Page
 
 # The act runs within one frame; the next frame's layout and paint are over when a message sent from it arrives.
 _TIMED = """
@@ -43,6 +43,19 @@ ACTS: Mapping[str, str] = {
 def settle(page: Page) -> None:
     """Wait until everything is drawn."""
     page.wait_for_selector("html:not([data-drawing])", state="attached")
+
+
+def watch_main_thread(page: Page) -> CDPSession:
+    """A session that counts the processor time of the page's main thread, whatever else the machine does."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    return session
+
+
+def main_thread_ms(session: CDPSession) -> float:
+    """Milliseconds that the main thread has computed so far."""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(1e3 * float(metric["value"]) for metric in metrics if metric["name"] == "TaskDuration")
 
 
 def time_act(page: Page, act: str) -> float:

@@ -81,13 +81,17 @@ def test_names_of_builtin_kernels_prove_no_sameness() -> None:
 
 
 def test_conversions_at_every_inference_are_told_with_their_share() -> None:
-    words = told("weight-int4", with_conversions(SOURCE), 2.0)
+    words = told("weight-int4", with_conversions(SOURCE, share=0.5), 2.0)
     assert "3 added DEQUANTIZE take 50 % of the operators' time, at every inference" in words
     assert "Of the time added, DEQUANTIZE accounts for 100 %" in words
 
 
-def with_conversions(measured: Measurement) -> Measurement:
-    """Three DEQUANTIZE that take as long as all else."""
+def test_conversions_that_keep_a_delegate_out_are_told() -> None:
+    assert "3 added DEQUANTIZE stay outside it too" in told("weight-int4", with_conversions(SOURCE, share=0.0), 2.0)
+
+
+def with_conversions(measured: Measurement, *, share: float) -> Measurement:
+    """Three DEQUANTIZE of LiteRT's own that take such a share of the time."""
     assert measured.ops is not None
     total = sum(op.latency_ns or 0 for op in measured.ops.ops)
     added = tuple(
@@ -98,7 +102,7 @@ def with_conversions(measured: Measurement) -> Measurement:
             type="DEQUANTIZE",
             kernels=("DEQUANTIZE",),
             placed_on="cpu/builtin",
-            latency_ns=total / 3,
+            latency_ns=share / (1 - share) * total / 3,
         )
         for i in range(3)
     )
