@@ -52,7 +52,7 @@ def _lstm(graph: GraphWriter, steps: int, width: int = 3, cells: int = 5) -> tup
 
 
 def counting_while() -> bytes:
-    """x doubled until it is 100 or more: three subgraphs."""
+    """x + |x| + 1 until that is 100 or more, which it is for every x at last: three subgraphs."""
     writer = ModelWriter()
     graph = writer.graph()
     x, y = graph.input("x", (1,)), graph.tensor("y", (1,))
@@ -66,7 +66,7 @@ def counting_while() -> bytes:
     body = writer.graph("body")
     x = body.input("x", (1,))
     more = ops.add(body, x, body.constant("one", np.array([1], np.float32)), name="more")
-    body.output(ops.add(body, more, x, name="doubled"))
+    body.output(ops.add(body, more, ops.unary(body, "ABS", x, name="size"), name="raised"))
     return writer.pack()
 
 
