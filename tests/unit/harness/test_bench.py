@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from harness.bench import (
+    Intake,
     Places,
     check_devices_unchanged,
     check_models_unchanged,
     is_complete,
+    loadables,
     read,
     take_in,
     unfinished,
@@ -24,9 +26,10 @@ from harness.core.model import Model
 from harness.core.variant import BuildFailed, Variant, VariantSpec
 from harness.sources.tflite import read_model
 from harness.store import Store
-from tests.support.models import custom_op, tiny_cnn
+from tests.support.models import custom_op, no_signature, tiny_cnn
 from tests.support.plans import some_facts
 from tests.support.results import a_campaign_result, a_cell_result, a_variant
+from tests.support.unusual import FOLDER, dynamic_batch, folder_of_models, two_signatures_two_graphs
 
 
 @pytest.fixture
@@ -181,6 +184,64 @@ def test_digest_of_a_prebuilt_file_is_part_of_what_is_asked(tmp_path: Path) -> N
     intake = take_in(parse_config(text, source=str(tmp_path / "c.yaml")), Places(root=tmp_path / "b"))
     assert [model.name for model in intake.models] == ["m"]
     assert intake.specs["m"][-1].prebuilt_digest == digest.of_file(other)
+
+
+def _take_in(directory: Path, text: str) -> Intake:
+    return take_in(parse_config(text, source=str(directory / "c.yaml")), Places(root=directory / "b"))
+
+
+def test_model_is_taken_in_by_the_signature_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(two_signatures_two_graphs())
+    intake = _take_in(
+        tmp_path, "models: [{path: m.tflite, signature: decode}, {path: m.tflite, name: n, signature: x}]"
+    )
+    assert [(model.name, model.signature) for model in intake.models] == [("m", "decode")]
+    assert [(failed.name, failed.error.partition(": ")[2]) for failed in intake.failed] == [
+        ("n", "has no signature 'x'; its signatures: 'encode', 'decode'")
+    ]
+
+
+def test_model_is_taken_in_with_its_shapes_fixed(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(dynamic_batch())
+    (model,) = _take_in(tmp_path, "models: [{path: m.tflite, input_shapes: {image: [4, 16, 16, 3]}}]").models
+    assert (model.inputs[0].shape, model.outputs[0].shape) == ((4, 16, 16, 3), (4, 4))
+    assert model.notes == ("input shapes fixed to image (4, 16, 16, 3); the file leaves them open",)
+    assert model.path.is_relative_to(tmp_path / "b" / "models")
+    check_models_unchanged([model])
+
+
+def test_shapes_that_do_not_fit_fail_the_model_alone(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(dynamic_batch())
+    text = "models: [{path: m.tflite, input_shapes: {image: [4]}}, {path: m.tflite, name: n}]"
+    intake = _take_in(tmp_path, text)
+    assert [model.name for model in intake.models] == ["n"]
+    assert [failed.name for failed in intake.failed] == ["m"]
+    assert "'image' is given [4] and its shape is [-1, -1, -1, 3]" in intake.failed[0].error
+
+
+def test_every_file_of_a_folder_is_a_model_or_fails_with_one_line(tmp_path: Path) -> None:
+    folder_of_models(tmp_path / "folder")
+    intake = _take_in(tmp_path, "models: [{path: 'folder/*.tflite'}]")
+    assert {model.name for model in intake.models} == FOLDER.keys() - {"open_shape", "wrong_version", "zero_size_input"}
+    failed = {failed.name: failed.error for failed in intake.failed}
+    assert failed.keys() == {"cut_short", "empty", "open_shape", "wrong_version", "zero_size_input"}
+    assert all(len(error.splitlines()) == 1 for error in failed.values())
+
+
+def _built(model: Model, path: Path, name: str) -> Variant:
+    read = read_model(path, name=name)
+    return dataclasses.replace(
+        a_variant("float32"), model=model.name, name=name, path=path, inputs=read.inputs, outputs=read.outputs
+    )
+
+
+def test_launches_are_given_the_signature_by_the_key_that_the_variant_has(model: Model, tmp_path: Path) -> None:
+    other = tmp_path / "other.tflite"
+    other.write_bytes(no_signature())
+    plain = dataclasses.replace(read_model(other, name="m"), signature=model.signature, signatures=model.signatures)
+    theirs = loadables([plain], [_built(plain, other, "theirs")], tmp_path / "inputs")
+    own = loadables([model], [_built(model, model.path, "own")], tmp_path / "inputs")
+    assert [loadable.signature for loadable in (*theirs.values(), *own.values())] == [None, "serving_default"]
 
 
 def ended(result: CampaignResult) -> CampaignResult:
