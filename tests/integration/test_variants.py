@@ -12,14 +12,23 @@ import pytest
 
 from harness.core.deadline import Deadline
 from harness.core.model import Model
-from harness.core.variant import BuildFailed, BuildOutcome, Variant
+from harness.core.variant import BuildFailed, BuildOutcome, OpSetting, Variant
 from harness.sources.samples import sample_model
 from harness.variants.build import build_variants
 from harness.variants.recipes import default_variants
 from tests.unit.harness.variants.models import a_model, a_spec, calls_itself, never_ends
 
 ROOT = Path(__file__).parents[2]
-MOBILENET_RECIPES = ("float32", "float16", "dynamic-int8", "int8", "palette-4", "sparse-50+palette-4+int8")
+MOBILENET_RECIPES = (
+    "float32",
+    "float16",
+    "dynamic-int8",
+    "dynamic-int4",
+    "int8",
+    "int8-per-tensor",
+    "palette-4",
+    "sparse-50+palette-4+int8",
+)
 
 
 def build(model: Model, recipes: Sequence[str], cache: Path, timeout_s: float = 120) -> tuple[BuildOutcome, ...]:
@@ -57,13 +66,46 @@ def test_every_default_variant_of_digits_is_built_and_scored(digits: Model, of_d
     assert all(variant.accuracy is not None and variant.fidelity is not None for variant in of_digits.values())
 
 
-@pytest.mark.parametrize("recipe", ["float16", "dynamic-int8", "weight-int8", "int8", "uint8", "int16x8", "palette-6"])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        *("float16", "dynamic-int8", "dynamic-int4", "weight-int8", "weight-int4", "int8", "int8-per-tensor"),
+        *("int8-edgetpu", "int8-float-io", "uint8", "int16x8", "w4a8", "palette-6"),
+    ],
+)
 def test_mild_compression_keeps_what_digits_can(of_digits: Mapping[str, Variant], recipe: str) -> None:
     source, variant = of_digits["float32"].accuracy, of_digits[recipe].accuracy
     assert source is not None
     assert variant is not None
     assert source.value > 0.97
     assert variant.value > source.value - 0.01
+
+
+def test_sizes_of_digits_fall_with_bits_and_scales(of_digits: Mapping[str, Variant]) -> None:
+    sizes = {recipe: variant.size_bytes for recipe, variant in of_digits.items()}
+    assert sizes["int8-per-tensor"] < sizes["int8-edgetpu"] < sizes["int8"] < sizes["float16"] < sizes["float32"]
+    assert max(sizes["dynamic-int4"], sizes["weight-int4"], sizes["w4a8"]) < 0.16 * sizes["float32"]
+
+
+def test_digits_could_be_on_an_edge_tpu(of_digits: Mapping[str, Variant]) -> None:
+    assert (
+        "Edge TPU (static check, not its compiler): all 6 operators could be on it" in of_digits["int8-edgetpu"].notes
+    )
+
+
+def test_a_variant_with_settings_is_built_in_its_own_process_and_kept(digits: Model, cache: Path) -> None:
+    settings = (OpSetting(op_type="CONV_2D", recipe="weight-int8"), OpSetting(op="logits"))
+    orders = [(digits, a_spec("sparse-50+int8", *settings, model="digits", name="mixed"))]
+    first, again = (build_variants(orders, cache=cache, timeout_s=120, progress=lambda _: None) for _ in range(2))
+    (variant,) = first
+    assert isinstance(variant, Variant)
+    assert {tensor.name: tensor.dtype for tensor in variant.tensors} == {
+        "conv1/weights": "int8",
+        "conv2/weights": "int8",
+        "dense/weights": "int8",
+        "logits/weights": "float32",
+    }
+    assert again == first
 
 
 def test_calibration_on_the_models_own_data_is_said(of_digits: Mapping[str, Variant]) -> None:
@@ -74,6 +116,7 @@ def test_calibration_on_the_models_own_data_is_said(of_digits: Mapping[str, Vari
 def test_all_weights_of_digits_are_compressed(of_digits: Mapping[str, Variant]) -> None:
     counts = {recipe: (v.weights_compressed, v.weights_total) for recipe, v in of_digits.items()}
     assert counts.pop("float32") == (0, 4)
+    assert counts.pop("palette-4-per-channel") == (3, 4)  # conv1 has 9 weights a channel, fewer than 16 values
     assert set(counts.values()) == {(4, 4)}
 
 
@@ -97,7 +140,9 @@ def test_sizes_of_mobilenet_v2(of_mobilenet: Mapping[str, Variant]) -> None:
     assert megabytes["float32"] == pytest.approx(14.0, abs=0.1)
     assert megabytes["float16"] == pytest.approx(7.06, abs=0.1)
     assert megabytes["dynamic-int8"] == pytest.approx(3.8, abs=0.1)
+    assert megabytes["dynamic-int4"] == pytest.approx(2.2, abs=0.1)
     assert megabytes["int8"] == pytest.approx(4.0, abs=0.1)
+    assert megabytes["int8-per-tensor"] == pytest.approx(3.6, abs=0.1)
     assert of_mobilenet["palette-4"].size_bytes == of_mobilenet["float32"].size_bytes
 
 

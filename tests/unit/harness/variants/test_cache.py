@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.variant import Variant
+from harness.core.variant import OpSetting, Variant
 from harness.variants.cache import entry_key, load, prune, store
 from harness.variants.job import BuildJob
 from tests.unit.harness.variants.builders import a_variant
@@ -44,6 +44,20 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+def test_settings_have_an_entry_of_their_own(tmp_path: Path) -> None:
+    model = a_model(tmp_path)
+    settings = [(), (OpSetting(op="logits"),), (OpSetting(op_type="logits"),), (OpSetting(op="logits", recipe="int8"),)]
+    keys = {entry_key(model, "int8", each, data_digest=None, prebuilt_digest=None) for each in settings}
+    assert len(keys) == 4
+
+
+def test_signatures_have_an_entry_of_their_own(tmp_path: Path) -> None:
+    model = a_model(tmp_path)
+    other = replace(model, signature="another")
+    keys = {entry_key(each, "int8", data_digest=None, prebuilt_digest=None) for each in (model, other)}
+    assert len(keys) == 2
 
 
 def test_an_entry_reads_back_as_it_was(tmp_path: Path, kept: Kept) -> None:

@@ -4,19 +4,24 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import RecipeUnknown
 from harness.core.model import Model
+from harness.sources import tflite_ops as ops
+from harness.sources.tflite_writer import ModelWriter
 from harness.variants.recipes import TECHNIQUES, default_variants, is_source, parse, refusal
 from harness.variants.technique import Kind, Recipe, Step
 from harness.variants.techniques import AS_STORED
-from tests.support import models
-from tests.unit.harness.variants.models import a_model
+from tests.support import models, unusual
+from tests.unit.harness.variants.models import a_model, normal
 
 PLAIN = [name for (name, _), row in TECHNIQUES.items() if row.parameter is None and row.groups is None]
+FINALS = [name for (name, _), row in TECHNIQUES.items() if row.kind is Kind.FINAL and row.parameter is None]
 PATTERNS = st.tuples(st.integers(1, 31), st.integers(2, 32)).filter(lambda pattern: pattern[0] < pattern[1])
 STEPS = st.one_of(
     st.sampled_from([Step(technique=name) for name in PLAIN]),
@@ -88,7 +93,9 @@ def test_a_method_is_grammar_but_not_available(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["float32", "float16", "int8", "sparse-50+palette-4", "sparse-75+int8", "sparse-50+palette-4+int8", "palette-1"],
+    ["float32", "float16", "int8", "sparse-50+palette-4", "sparse-75+int8", "sparse-50+palette-4+int8", "palette-1"]
+    + [f"sparse-50+{final}" for final in FINALS]
+    + ["sparse-2:4+int8", "sparse-50+palette-4-per-channel+int8", "palette-4+sparse-70-encoded"],
 )
 def test_recipes_that_can_work_are_not_refused(model: Model, text: str) -> None:
     assert refusal(parse(text), model) is None
@@ -104,6 +111,11 @@ def test_recipes_that_can_work_are_not_refused(model: Model, text: str) -> None:
         ("int8+int8", "keep one"),
         ("float32+int8", "leave it out"),
         ("sparse-50+palette-1", "use palette-2 or more"),
+        ("dynamic-int4+int8", "dynamic-int4 and int8 each store"),
+        ("weight-int4+sparse-2:4", "write sparse-2:4+weight-int4"),
+        ("sparse-70-encoded+int8", "sparse-70-encoded and int8 each store"),
+        ("sparse-70-encoded+palette-4", "write palette-4+sparse-70-encoded"),
+        ("sparse-2:4+palette-1-per-channel", "use palette-2 or more"),
         ("int4", "does not exist for tflite"),
         ("palette-4+int4", "does not exist for tflite"),
     ],
@@ -142,6 +154,19 @@ def test_the_default_set_has_each_variant_once_and_none_that_is_refused(model: M
     assert [refusal(parse(name), model) for name in names] == [None] * len(names)
 
 
+@pytest.mark.parametrize("recipe", ["dynamic-int4", "weight-int4", "w4a8", "sparse-50+dynamic-int4"])
+def test_int4_is_refused_where_nothing_has_a_kernel_for_it(tmp_path: Path, recipe: str) -> None:
+    reason = refusal(parse(recipe), a_model(tmp_path, unusual.lstm()))
+    assert str(reason).startswith(f"{recipe.rpartition('+')[2]} is for weights of CONV_2D, FULLY_CONNECTED")
+
+
+def test_a_signature_that_cannot_be_calibrated_refuses_static_quantisation(tmp_path: Path) -> None:
+    model = a_model(tmp_path, dense_and_words())
+    assert refusal(parse("dynamic-int8"), model) is None
+    assert str(refusal(parse("int8"), model)).startswith("the input 'words' of its signature 'words' holds strings")
+    assert "int8" not in default_variants(model)
+
+
 def test_a_model_without_weights_to_compress_gets_itself_alone(tmp_path: Path) -> None:
     assert default_variants(a_model(tmp_path, models.many_ops(6))) == ("float32",)
 
@@ -164,3 +189,21 @@ def test_a_very_long_name_is_not_repeated_whole() -> None:
     with pytest.raises(RecipeUnknown) as caught:
         parse("x" * 10_000)
     assert len(caught.value.reason) < 400
+
+
+def dense_and_words() -> bytes:
+    """A signature with weights, and one over strings."""
+    writer = ModelWriter()
+    graph = writer.graph("dense")
+    x = graph.input("x", (1, 4))
+    y = ops.fully_connected(graph, x, normal(4, 4), np.zeros(4, np.float32), name="y")
+    graph.output(y)
+    writer.signature(graph, {"x": x}, {"y": y}, "dense")
+    other = writer.graph("words")
+    words = other.input("words", (3,), "string")
+    turned = other.tensor("turned", (3,), "string")
+    order = other.constant("order", np.array([2, 0, 1], np.int32))
+    other.op("GATHER", (words, order), (turned,), options=schema.GatherOptionsT())
+    other.output(turned)
+    writer.signature(other, {"words": words}, {"turned": turned}, "words")
+    return writer.pack()

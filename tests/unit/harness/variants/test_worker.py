@@ -9,13 +9,15 @@ from harness.core.errors import ChangedNothing, ModelUnreadable, RecipeError, Re
 from harness.core.model import Model
 from harness.core.variant import Variant
 from harness.sources import tflite_ops as ops
+from harness.sources.tflite import read_model
 from harness.sources.tflite_writer import ModelWriter
 from harness.variants.calibration import RANDOM_INPUTS
 from harness.variants.job import BuildJob
 from harness.variants.recipes import default_variants
+from harness.variants.tflite.weights import read_weights
 from harness.variants.worker import build_one, zip_size
-from tests.support import models
-from tests.unit.harness.variants.models import a_model, a_spec, dense, normal
+from tests.support import models, unusual
+from tests.unit.harness.variants.models import a_model, a_spec, dense, dense_in_a_loop, encode_and_decode, normal
 
 
 def build(model: Model, recipe: str, scratch: Path, prebuilt: Path | None = None) -> Variant:
@@ -29,8 +31,13 @@ def build(model: Model, recipe: str, scratch: Path, prebuilt: Path | None = None
     [
         ("float16", "float16", "float32"),
         ("dynamic-int8", "int8", "float32"),
+        ("dynamic-int4", "int4", "float32"),
         ("weight-int8", "int8", "float32"),
+        ("weight-int4", "int4", "float32"),
         ("int8", "int8", "int8"),
+        ("int8-per-tensor", "int8", "int8"),
+        ("int8-edgetpu", "int8", "int8"),
+        ("w4a8", "int4", "int8"),
         ("int8-float-io", "int8", "float32"),
         ("uint8", "int8", "uint8"),
         ("int16x8", "int8", "int16"),
@@ -38,6 +45,9 @@ def build(model: Model, recipe: str, scratch: Path, prebuilt: Path | None = None
         ("palette-3", "float32", "float32"),
         ("sparse-75+int8", "int8", "int8"),
         ("palette-3+float16", "float16", "float32"),
+        ("sparse-50+dynamic-int4", "int4", "float32"),
+        ("palette-3+weight-int4", "int4", "float32"),
+        ("sparse-50+palette-3+w4a8", "int4", "int8"),
     ],
 )
 def test_weights_and_ends_have_the_dtypes_of_the_technique(
@@ -148,6 +158,65 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         build(a_model(tmp_path, dense(weights)), "palette-2", tmp_path)
 
 
+def test_per_tensor_has_one_scale_for_each_weight(tmp_path: Path) -> None:
+    variant = build(a_model(tmp_path), "int8-per-tensor", tmp_path)
+    assert [len(weight.scales) for weight in read_weights(variant.path.read_bytes())] == [1, 1]
+
+
+def test_the_edge_tpu_form_has_one_scale_for_fully_connected_weights_alone(tmp_path: Path) -> None:
+    variant = build(a_model(tmp_path), "int8-edgetpu", tmp_path)
+    scales = {weight.operator: len(weight.scales) for weight in read_weights(variant.path.read_bytes())}
+    assert scales == {"CONV_2D": 8, "FULLY_CONNECTED": 1}
+
+
+def test_w4a8_has_int8_weights_where_there_are_no_int4_kernels(tmp_path: Path) -> None:
+    variant = build(a_model(tmp_path, mobile_block()), "w4a8", tmp_path)
+    types = {weight.operator: weight.dtype for weight in read_weights(variant.path.read_bytes())}
+    assert types == {"CONV_2D": "int4", "DEPTHWISE_CONV_2D": "int8"}
+
+
+@pytest.mark.parametrize("recipe", ["dynamic-int4", "weight-int4"])
+def test_depthwise_weights_have_no_int4_form_and_stay(tmp_path: Path, recipe: str) -> None:
+    variant = build(a_model(tmp_path, mobile_block()), recipe, tmp_path)
+    assert (variant.weights_compressed, variant.weights_total) == (1, 2)
+
+
+def test_the_signature_that_is_not_run_is_calibrated_on_random_inputs(tmp_path: Path) -> None:
+    variant = build(a_model(tmp_path, encode_and_decode()), "int8", tmp_path)
+    assert (variant.weights_compressed, variant.weights_total) == (2, 2)
+    assert "signatures that are not run here were calibrated on random inputs: 'decode'" in variant.notes
+
+
+def test_the_signature_that_is_run_is_described_and_calibrated_on_its_data(tmp_path: Path) -> None:
+    data = tmp_path / "data.npz"
+    np.savez(data, x=np.random.default_rng(0).uniform(-9, 9, (20, 4)))
+    path = models.write_model(tmp_path, encode_and_decode(), "two.tflite")
+    variant = build(read_model(path, name="tiny", data=data, signature="decode"), "int8", tmp_path)
+    assert [spec.shape for spec in (*variant.inputs, *variant.outputs)] == [(1, 4), (1, 8)]
+    assert variant.inputs[0].scale == pytest.approx(18 / 255, rel=0.1)
+    assert variant.calibration == "20 samples of data.npz, also used for evaluation"
+
+
+def test_static_quantisation_leaves_a_loop_alone_and_says_so(tmp_path: Path) -> None:
+    variant = build(a_model(tmp_path, dense_in_a_loop()), "int8", tmp_path)
+    assert {tensor.name: tensor.dtype for tensor in variant.tensors} == {
+        "before/weights": "int8",
+        "behind/weights": "int8",
+        "inside/weights": "float32",
+    }
+    assert "operators inside loops and branches stay as they are: nothing calibrates them" in variant.notes
+
+
+def test_weights_inside_a_loop_can_be_quantised(tmp_path: Path) -> None:
+    variant = build(a_model(tmp_path, dense_in_a_loop()), "weight-int8", tmp_path)
+    assert {tensor.dtype for tensor in variant.tensors} == {"int8"}
+
+
+def test_static_quantisation_of_a_model_that_it_does_not_fit_changed_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ChangedNothing, match="every weight of UNIDIRECTIONAL_SEQUENCE_LSTM"):
+        build(a_model(tmp_path, unusual.lstm()), "int8-float-io", tmp_path)
+
+
 def test_an_operator_the_runtime_lacks_is_told_in_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="unresolved custom op: NoSuchOperator"):
         build(a_model(tmp_path, models.custom_op()), "float32", tmp_path)
@@ -229,6 +298,21 @@ def test_the_zip_of_repetition_is_small_and_of_noise_is_not() -> None:
     noise = np.random.default_rng(0).bytes(10_000)
     assert zip_size(b"\0" * 10_000) < 300
     assert 10_000 < zip_size(noise) < 10_300
+
+
+def mobile_block() -> bytes:
+    """A convolution and a depthwise one."""
+    rng = np.random.default_rng(0)
+    writer = ModelWriter()
+    graph = writer.graph()
+    x = graph.input("x", (1, 8, 8, 4))
+    wide = rng.normal(size=(8, 1, 1, 4)).astype(np.float32)
+    deep = rng.normal(size=(1, 3, 3, 8)).astype(np.float32)
+    y = ops.conv_2d(graph, x, wide, np.zeros(8, np.float32), name="wide")
+    y = ops.depthwise_conv_2d(graph, y, deep, np.zeros(8, np.float32), name="deep")
+    graph.output(y)
+    writer.signature(graph, {"x": x}, {"y": y}, "serving_default")
+    return writer.pack()
 
 
 def _conv_3d() -> object:
