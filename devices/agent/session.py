@@ -241,4 +241,4 @@ class Inference:
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return '"{}"'.format(value) if isinstance(value, str) else str(value)
+    return '"{}"'.format(value) if isinstance(value, str) else str(value)  # LiteRT's reader knows no escapes

@@ -21,7 +21,7 @@ OFF, FILL, USE = WeightCache.OFF, WeightCache.FILL, WeightCache.USE
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where agents put their folders."""
-    folder = tmp_path / "temporary"
+    folder = tmp_path / "temporary 'ü' \\ folder"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
     return folder
