@@ -135,9 +135,20 @@ def _invoke_main(interpreter: Any) -> Invoke:  # noqa: ANN401 (LiteRT has no typ
         for index, array in zip(inputs, values, strict=True):
             interpreter.set_tensor(index, array)
         interpreter.invoke()
-        return [interpreter.get_tensor(index) for index in outputs]
+        return [_read(interpreter, index) for index in outputs]
 
     return invoke
+
+
+def _read(interpreter: Any, index: int) -> Array:  # noqa: ANN401 (LiteRT has no types)
+    """An output's values. One that came out empty has no memory, and the wrapper refuses to read it."""
+    try:
+        return np.asarray(interpreter.get_tensor(index))
+    except ValueError:
+        detail = next(detail for detail in interpreter.get_output_details() if detail["index"] == index)
+        if 0 not in detail["shape"]:
+            raise
+        return np.zeros(detail["shape"], detail["dtype"])
 
 
 def _invoke_signature(runner: Any, signature: Signature) -> Invoke:  # noqa: ANN401 (LiteRT has no types)

@@ -1,40 +1,30 @@
 """Whether LiteRT loads an artefact and runs it once."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from harness.core.errors import RecipeError
+from harness.core.model import TensorSpec
+from harness.fidelity.host import REFUSALS, Array, open_on_host
+from harness.fidelity.quantization import to_stored
+from harness.sources.tflite import read_signature
 
 
 def check_loads(recipe: str, path: Path, signature: str | None = None) -> None:
     """Load the file, run a signature of it once on zeros. Raises RecipeError with the runtime's own words.
 
-    signature None is the first graph.
+    signature None is the first.
 
     May end the process: LiteRT aborts on some damaged files.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
+    chosen = read_signature(path, signature)
     try:
-        interpreter = Interpreter(model_path=str(path), num_threads=1)
-        interpreter.allocate_tensors()
-        if signature is None:
-            _invoke(interpreter)
-        else:
-            runner = interpreter.get_signature_runner(signature)
-            runner(**{name: _zeros(details) for name, details in runner.get_input_details().items()})
-    except (RuntimeError, ValueError) as exc:
+        open_on_host(path, chosen)([_zeros(spec) for spec in chosen.inputs])
+    except REFUSALS as exc:
         raise RecipeError(recipe, f"LiteRT does not run it: {exc}") from exc
 
 
-def _invoke(interpreter: Any) -> None:  # noqa: ANN401 (LiteRT has no types)
-    for details in interpreter.get_input_details():
-        interpreter.set_tensor(details["index"], _zeros(details))
-    interpreter.invoke()
-
-
-def _zeros(details: dict[str, Any]) -> np.ndarray[Any, np.dtype[Any]]:
-    """An input of zeros, which stand for 0.0 where the tensor is quantised."""
-    return np.full(details["shape"], details["quantization"][1], details["dtype"])
+def _zeros(spec: TensorSpec) -> Array:
+    """An input of zeros, which stand for 0.0 where the tensor is quantised, and of empty strings."""
+    return to_stored(np.zeros(spec.shape, np.bytes_ if spec.dtype == "string" else np.float32), spec)

@@ -125,6 +125,12 @@ def test_an_output_that_the_values_size_is_known_as_such(tmp_path: Path) -> None
     np.testing.assert_array_equal(_values(even), [[[0], [3]], [[1], [2]]])
 
 
+def test_an_output_that_comes_out_empty_is_read(tmp_path: Path) -> None:
+    path = models.write_model(tmp_path, unusual.open_output())
+    (output,) = run_on_host(path, _dataset(x=[[0, 0, 0, 0]]))
+    assert _values(output).shape == (1, 0, 1)
+
+
 def test_strings_are_written_as_a_tensor_holds_them(tmp_path: Path) -> None:
     spec = TensorSpec(name="words", shape=(2,), dtype="string")
     (path,) = write_input_files((spec,), _words((b"ab", b"c"), (b"", b"")), tmp_path)
