@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from devices.agent import protocol
 from devices.agent.protocol import ProtocolError
-from devices.runtimes.events import DELEGATED, OPERATOR, ProfileEvent
-from harness.core.compute_unit import SOFTWARE, ComputeUnit
+from devices.runtimes.events import ProfileEvent
+from devices.runtimes.evidence import adapter_of, backend_of, observed_unit, with_counts
 from harness.core.device import Conditions
 from harness.core.launch import (
     Api,
@@ -30,12 +30,6 @@ Message = dict[str, Any]
 MapOps = Callable[[Graph, Sequence[ProfileEvent]], OpTable]
 
 _KINDS = {"deadline": FailureKind.DEADLINE, "protocol": FailureKind.PROTOCOL, "cancelled": FailureKind.LOST}
-_BACKENDS = {DELEGATED: "xnnpack", OPERATOR: "builtin"}  # by the events that show them
-_KIND_OF = {"xnnpack": "cpu", "builtin": "cpu", "webgpu": "gpu", "metal": "gpu", SOFTWARE: "gpu", "dispatch": "npu"}
-# LiteRT's WebGPU accelerator: "Selected adapter: NAME, arch=A, vendor=V, backend=Vulkan, adapterType=CPU / Software".
-_ADAPTER = re.compile(r"Selected adapter: (?P<name>.+?), arch=")
-_SOFTWARE_ADAPTER = re.compile(r"Selected adapter: .*adapterType=CPU")
-_OWN = "cpu/builtin"  # an operator placed on no delegate
 _ERROR = re.compile(r"ERROR: (\[[^]]*\] )?(?P<words>.*)")
 _LOG = re.compile(r"(INFO|WARNING|VERBOSE): |[IWEF]\d{4} ")
 _LINES = 12  # of one error
@@ -169,8 +163,8 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
     begun, loaded, samples = heard["begun"], heard["loaded"], heard["samples"]
     events = _events(heard)
     table, unavailable = _ops(order, heard, events, map_ops)
-    delegation = _counted(_delegation(loaded), table)
-    backend = _backend(order.unit, delegation, events, ending.stderr_tail)
+    delegation = with_counts(_delegation(loaded), table)
+    backend = backend_of(order.unit, delegation, events, ending.stderr_tail)
     return LaunchRecord(
         attempt=order.attempt,
         pass_=order.pass_,
@@ -178,7 +172,7 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         wall_s=ending.wall_s,
         runtime=begun["runtime"],
         backend=backend,
-        observed=_observed(order.unit, backend),
+        observed=observed_unit(order.unit, backend),
         load=LoadTimes(
             environment_ns=loaded["environment_ns"], compile_ns=loaded["compile_ns"], first_ns=loaded["first_ns"]
         ),
@@ -194,7 +188,7 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         clock_ns=samples["clock_ns"],
         api=_api(begun),
         delegation=delegation,
-        adapter=loaded["adapter"] or _adapter(ending.stderr_tail),
+        adapter=loaded["adapter"] or adapter_of(ending.stderr_tail),
         weight_cache=order.weight_cache,
     )
 
@@ -211,19 +205,6 @@ def _delegation(loaded: Message) -> Delegation | None:
         return None
     told: Message = protocol.check("loaded.delegation", loaded["delegation"], protocol.DELEGATION)
     return Delegation(**told)
-
-
-def _counted(told: Delegation | None, table: OpTable | None) -> Delegation | None:
-    """What was told, with the counts that the profiler's events show where the runtime has none.
-
-    Whatever the runtime ran itself has an event of its own; so the rest was taken, also what was folded away.
-    """
-    if told is None or table is None or told.taken is not None:
-        return told
-    placed = [op.placed_on for op in table.ops if op.index >= 0]
-    taken = len(placed) - placed.count(_OWN)
-    delegate = told.delegate or (_BACKENDS[DELEGATED] if taken else None)
-    return replace(told, delegate=delegate, taken=taken, total=len(placed), partitions=table.partitions)
 
 
 def _events(heard: dict[str, Message]) -> tuple[ProfileEvent, ...]:
@@ -251,43 +232,6 @@ def _ops(
     if order.graph is None:
         return None, _NO_GRAPH
     return map_ops(order.graph, events), None
-
-
-def _backend(
-    unit: ComputeUnit, delegation: Delegation | None, events: Sequence[ProfileEvent], stderr: str
-) -> str | None:
-    """What the work ran in, by evidence: the profiler's events, or a delegate that took every operator.
-
-    `software` for a GPU's delegate on an adapter that is none. None where that is not known: the compiled
-    model says of an unprofiled launch only whether all was taken.
-    """
-    if seen := [name for kind, name in _BACKENDS.items() if any(event.type == kind for event in events)]:
-        return "+".join(seen)
-    if delegation is not None and delegation.full:
-        return SOFTWARE if _SOFTWARE_ADAPTER.search(stderr) else delegation.delegate
-    if delegation is None or delegation.full is None or unit.kind != "cpu":
-        return None
-    if delegation.taken:
-        return "+".join(_BACKENDS.values())
-    return "builtin" if delegation.taken == 0 or unit.backend == "builtin" else None
-
-
-def _observed(unit: ComputeUnit, backend: str | None) -> ComputeUnit:
-    """What evidence shows of the unit that ran, whatever was asked for: the kind, and its backend where it was one.
-
-    The kind is that of the backend; where none took everything, the processor had its part: the process registers the
-    one accelerator that was asked for, and the processor's own kernels are always there. Of threads nothing tells how
-    many worked, so none are named.
-    """
-    if backend in _KIND_OF:
-        return ComputeUnit(kind=_KIND_OF[backend], backend=backend)
-    return ComputeUnit(kind="cpu" if unit.kind == "cpu" else f"cpu+{unit.kind}")
-
-
-def _adapter(stderr: str) -> str | None:
-    """The GPU adapter that ran, in the accelerator's own words; None where it says nothing."""
-    found = _ADAPTER.search(stderr)
-    return found["name"] if found else None
 
 
 def integers(message: Message, key: str) -> tuple[int, ...]:
