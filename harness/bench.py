@@ -305,7 +305,8 @@ def check_devices_unchanged(planned: Sequence[DeviceFacts], found: Sequence[Devi
         after = now.get(before.name)
         if after is None:
             raise ConfigError(f"{before.name}: is no longer among the devices; start a new run")
-        for key in ("family", "simulated", "os", "arch", "processor", "cores", "runtimes"):
+        named = () if before.runtime is None else ("runtime",)  # older campaigns did not say
+        for key in ("family", "simulated", "os", "arch", "processor", "cores", "runtimes", *named):
             old, new = getattr(before, key), getattr(after, key)
             if old != new:
                 raise ConfigError(

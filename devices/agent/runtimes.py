@@ -64,11 +64,6 @@ def find_runtime(name: str, search: Sequence[str]) -> Found | None:
     return None
 
 
-def find_litert(search: Sequence[str]) -> Found | None:
-    """The first LiteRT."""
-    return find_runtime(LITERT, search)
-
-
 def choose(found: Sequence[Found], name: str | None) -> Found | None:
     """The one of that name, the first where none is named."""
     return next((each for each in found if name in (None, each["name"])), None)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devices.agent.runtimes import find_litert
+from devices.agent.runtimes import LITERT, find_runtime
 from devices.device import AttachedDevice
 from devices.inventory import LocalAgent, local_device
 from devices.runtimes.agent_launch import encode
@@ -267,7 +267,7 @@ def test_a_launch_dies_when_nobody_listens_any_more(tmp_path: Path, cnn: Path) -
     """Without a supervisor's kill and without a parent's death: only its stdin ends."""
     endless = MeasureSettings(inferences=10**9, max_launch_s=600.0)
     order = encode(an_order(cnn, settings=endless))
-    request = {"v": 2, "id": "1", "order": order, "runtime": find_litert(sys.path), "path": []}
+    request = {"v": 2, "id": "1", "order": order, "runtime": find_runtime(LITERT, sys.path), "path": []}
     argv = (sys.executable, "-I", "-S", str(bundle_file(tmp_path)), "launch")
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:

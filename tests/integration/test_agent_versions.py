@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.agent.runtimes import find_litert
+from devices.agent.runtimes import LITERT, find_runtime
 from devices.device import AttachedDevice
 from devices.inventory import LocalAgent, local_device
 from harness.core.compute_unit import ComputeUnit
@@ -22,7 +22,7 @@ from .agent_bench import an_order, measured
 
 
 def the_real_library() -> Path:
-    found = find_litert(sys.path)
+    found = find_runtime(LITERT, sys.path)
     assert found is not None
     return Path(str(found["library"]))
 

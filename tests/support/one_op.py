@@ -173,10 +173,10 @@ def run_few(argv: Sequence[str], order: Mapping[str, object]) -> list[list[str] 
 def _main() -> None:
     """Run the models named on standard input; the last line of standard output has the kernels of each."""
     from devices.agent.litert import Library, LiteRtError
-    from devices.agent.runtimes import find_litert
+    from devices.agent.runtimes import LITERT, find_runtime
     from devices.agent.session import Session
 
-    runtime = find_litert(sys.path)
+    runtime = find_runtime(LITERT, sys.path)
     if runtime is None:
         raise SystemExit("ai-edge-litert is not installed")
     order = json.load(sys.stdin)

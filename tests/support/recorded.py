@@ -91,10 +91,10 @@ def record(content: bytes, backend: str | None, path: Path) -> None:
 def _profile(model: Path, backend: str | None) -> tuple[str, list[list[Any]]]:
     from devices.agent.litert import Library
     from devices.agent.profile import Profile
-    from devices.agent.runtimes import find_litert
+    from devices.agent.runtimes import LITERT, find_runtime
     from devices.agent.session import Session
 
-    runtime = find_litert(sys.path)
+    runtime = find_runtime(LITERT, sys.path)
     if runtime is None:
         raise SystemExit("ai-edge-litert is not installed")
     library = Library(str(runtime["library"]), str(runtime["version"]))

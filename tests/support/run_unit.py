@@ -41,7 +41,7 @@ def run_unit(model: Path, unit: Mapping[str, object], *, api: str = "compiled-mo
 
 def main() -> None:
     order = json.loads(sys.argv[1])
-    litert = runtimes.find_litert(sys.path)
+    litert = runtimes.find_runtime(runtimes.LITERT, sys.path)
     assert litert is not None
     if order["api"] == "interpreter":
         runtime: Any = InterpreterRuntime(str(litert["package"]), sys.path, None)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from devices.agent import facts, protocol
-from devices.agent.runtimes import find_litert
+from devices.agent.runtimes import LITERT, find_runtime
 
 from .test_conditions import plant
 
@@ -28,7 +28,7 @@ def accelerators_of(root: str) -> dict[str, Any]:
 @pytest.mark.parametrize("library", ["libLiteRt.so", "libLiteRt.dylib"])
 def test_litert_is_found_with_its_version(tmp_path: Path, library: str) -> None:
     plant_litert(tmp_path, "2.3.0", library)
-    assert find_litert([str(tmp_path)]) == {
+    assert find_runtime(LITERT, [str(tmp_path)]) == {
         "name": "LiteRT",
         "version": "2.3.0",
         "package": str(tmp_path / "ai_edge_litert"),
@@ -38,7 +38,7 @@ def test_litert_is_found_with_its_version(tmp_path: Path, library: str) -> None:
 
 def test_a_litert_from_before_its_c_library_is_found_by_its_interpreter(tmp_path: Path) -> None:
     plant_litert(tmp_path, "1.4.0", "interpreter.py")
-    found = find_litert([str(tmp_path)])
+    found = find_runtime(LITERT, [str(tmp_path)])
     assert found is not None
     assert (found["version"], found["library"]) == ("1.4.0", None)
 
@@ -49,13 +49,13 @@ def test_the_first_litert_on_the_path_is_taken(tmp_path: Path) -> None:
     search = [str(tmp_path / name) for name in ("missing", "empty", "one", "two")]
     plant_litert(tmp_path / "one", "1.0")
     plant_litert(tmp_path / "two", "2.0")
-    found = find_litert(search)
+    found = find_runtime(LITERT, search)
     assert found is not None
     assert found["version"] == "1.0"
 
 
 def test_a_litert_without_metadata_has_no_version(tmp_path: Path) -> None:
-    found = find_litert([str(plant_litert(tmp_path, version=None))])
+    found = find_runtime(LITERT, [str(plant_litert(tmp_path, version=None))])
     assert found is not None
     assert found["version"] is None
 
@@ -63,13 +63,13 @@ def test_a_litert_without_metadata_has_no_version(tmp_path: Path) -> None:
 def test_the_version_of_another_package_is_not_taken(tmp_path: Path) -> None:
     plant_litert(tmp_path, version=None)
     (tmp_path / "ai_edge_litert_nightly-9.9.dist-info").mkdir()
-    found = find_litert([str(tmp_path)])
+    found = find_runtime(LITERT, [str(tmp_path)])
     assert found is not None
     assert found["version"] is None
 
 
 def test_no_litert_is_none(tmp_path: Path) -> None:
-    assert find_litert([str(tmp_path)]) is None
+    assert find_runtime(LITERT, [str(tmp_path)]) is None
 
 
 def test_a_board_is_described_by_its_own_files(tmp_path: Path) -> None:
