@@ -20,7 +20,6 @@ from tests.support.models import (
     open_shape,
     several_inputs,
     several_signatures,
-    string_input,
     tiny_cnn,
 )
 
@@ -129,8 +128,7 @@ def test_variants_prints_what_was_built(tmp_path: Path) -> None:
         ("empty", b"", "empty"),
         ("text", b"hello, I am a model\n" * 100, "TFL3"),
         ("truncated", tiny_cnn()[:900], ""),
-        ("string", string_input(), "string"),
-        ("open", open_shape(), "fixed shape"),
+        ("open", open_shape(), "input_shapes"),
         ("custom", custom_op(), "NoSuchOperator"),
     ],
 )
