@@ -31,7 +31,8 @@ from harness.journal import Journal
 from harness.plan import Plan, Wishes, estimate, schedule
 
 if TYPE_CHECKING:
-    from harness.config import Config, FileModel, SampleModel
+    from harness.config import Config
+    from harness.config_models import FileModel, SampleModel
     from harness.store import Store
 
 
@@ -96,7 +97,7 @@ def take_in(config: "Config", places: Places) -> Intake:
 
 
 def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
-    from harness.config import SampleModel
+    from harness.config_models import SampleModel
 
     if isinstance(entry, SampleModel):
         from harness.sources.samples import sample_model

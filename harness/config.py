@@ -7,267 +7,38 @@ file. Nothing here reads a model or looks for a device.
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from glob import glob, has_magic
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PrivateAttr,
-    Strict,
-    Tag,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Strict, ValidationError
 
+from harness.config_devices import DeviceEntry, LocalDevice, SimulatedDevice
 from harness.config_errors import explain
-from harness.config_fields import (
-    File,
-    Pattern,
-    Problem,
-    RecipeText,
-    Scenario,
-    Text,
-    Unit,
-    as_mapping,
-    auto_or_list,
-    refuse,
-    taken,
-    unique,
+from harness.config_fields import Form, Text, Unit, auto_or_list, taken, unique
+from harness.config_models import (
+    FileModel,
+    Model,
+    ModelEntry,
+    ModelFolder,
+    PrebuiltVariant,
+    SampleModel,
+    VariantForm,
+    Variants,
+    check_models,
 )
 from harness.core.device import DeviceSpec
 from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
-from harness.core.variant import OpSetting, VariantSpec
+from harness.core.variant import VariantSpec
 from harness.yaml_source import MAX_BYTES, Key, Place, Tree, decode, parse
 
-LOCAL = "local"
 PREBUILT = "prebuilt"
 _MEASURE = MeasureSettings()
 _BANDS = Bands()
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class VariantForm(_Form):
-    """A recipe to build, under a name of its own; without one it is called by the recipe.
-
-    ops and op_types hold other recipes for single operators, by name or pattern, and for all of a type; null leaves
-    them as they are.
-    """
-
-    recipe: RecipeText
-    name: Text = Field(default_factory=lambda given: str(given["recipe"]))
-    ops: dict[Text, RecipeText | None] = Field(default_factory=dict)
-    op_types: dict[Text, RecipeText | None] = Field(default_factory=dict)
-
-    @property
-    def settings(self) -> tuple[OpSetting, ...]:
-        """In order of precedence: a name goes before a type."""
-        types = (OpSetting(op_type=name, recipe=recipe) for name, recipe in self.op_types.items())
-        return (*types, *(OpSetting(op=name, recipe=recipe) for name, recipe in self.ops.items()))
-
-
-Variants = Annotated[
-    tuple[
-        Annotated[VariantForm, BeforeValidator(as_mapping("recipe"), json_schema_input_type=str | VariantForm)],
-        ...,
-    ],
-    Strict(False),
-    Field(min_length=1),
-    unique("variant", lambda variant: str(variant.name), "name"),
-]
-
-
-# Held equal to harness.sources.samples and harness.fidelity.metrics by a test; written out for editors.
-Sample = Literal["digits", "mobilenet_v1", "mobilenet_v2", "inception_v3", "resnet_v2_101", "resnet50"]
-Metric = Literal["top1"]
-Runtime = Literal["LiteRT", "tflite-runtime"]
-
-
-class SampleModel(_Form):
-    """A model that ships with the bench."""
-
-    sample: Sample
-    variants: Variants | None = None
-
-    @property
-    def name(self) -> str:
-        return self.sample
-
-
-Shape = Annotated[tuple[Annotated[int, Field(ge=1, lt=1 << 31)], ...], Strict(False)]
-
-
-class FileModel(_Form):
-    """A model of the user's, called by its file's name without the ending where no name is given.
-
-    signature is the key of the one to run, without it the file's first. input_shapes fix what the file leaves open.
-    """
-
-    path: File
-    name: Text = Field(default_factory=lambda given: given["path"].stem)
-    data: File | None = None
-    metric: Metric | None = None
-    signature: Text | None = None
-    input_shapes: dict[Text, Shape] | None = Field(default=None, min_length=1)
-    variants: Variants | None = None
-
-
-class ModelFolder(_Form):
-    """Every file that a pattern finds (`folder/*.tflite`), each called by its name without the ending."""
-
-    path: Pattern
-    variants: Variants | None = None
-
-    @property
-    def name(self) -> str:
-        return str(self.path)
-
-    def models(self) -> tuple[FileModel, ...]:
-        """The files there are now, in order of their names."""
-        found = sorted(Path(file).absolute() for file in glob(str(self.path), recursive=True) if Path(file).is_file())
-        return tuple(
-            FileModel.model_validate({"path": str(file), "name": _readable(file.stem), "variants": self.variants})
-            for file in found
-        )
-
-
-def _readable(name: str) -> str:
-    """A file's name as text: bytes that are not UTF-8 are written out."""
-    return name.encode(errors="backslashreplace").decode()
-
-
-class PrebuiltVariant(_Form):
-    """A variant of model `of` that somebody else built."""
-
-    path: File
-    of: Text
-    name: Text = Field(default_factory=lambda given: given["path"].stem)
-
-
-def _kind_of_model(value: object) -> str:
-    keys = value if isinstance(value, dict) else {}
-    if "sample" in keys:
-        return "<sample>"
-    if "of" in keys:
-        return "<prebuilt>"
-    path = keys.get("path")
-    return "<folder>" if isinstance(path, str) and has_magic(path) and not Path(path).exists() else "<file>"
-
-
-Model = SampleModel | FileModel
-Entry = Model | ModelFolder | PrebuiltVariant
-ModelEntry = Annotated[
-    Annotated[SampleModel, Tag("<sample>")]
-    | Annotated[FileModel, Tag("<file>")]
-    | Annotated[ModelFolder, Tag("<folder>")]
-    | Annotated[PrebuiltVariant, Tag("<prebuilt>")],
-    Discriminator(_kind_of_model),
-    BeforeValidator(
-        as_mapping("sample"), json_schema_input_type=Sample | SampleModel | FileModel | ModelFolder | PrebuiltVariant
-    ),
-]
-
-
-def _check_models(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """Every model has its own name; every prebuilt variant names a model, and is not called as another variant."""
-    models: dict[str, set[str]] = {}
-    problems: list[Problem] = []
-    for index, entry in enumerate(entries):
-        if isinstance(entry, PrebuiltVariant | ModelFolder):
-            continue
-        if isinstance(entry, FileModel) and entry.metric and entry.data is None:
-            problems.append(((index, "metric"), f"{entry.metric} without data, allowed: beside data that has labels"))
-        if entry.name in models:
-            problems.append(((index, "name"), f"model {entry.name[:80]!r} is there twice, allowed: once"))
-        models.setdefault(entry.name, {variant.name for variant in entry.variants or ()})
-    for index, entry in enumerate(entries):
-        if not isinstance(entry, PrebuiltVariant):
-            continue
-        if entry.of not in models:
-            problems.append(
-                ((index, "of"), f"no model {entry.of[:80]!r}, allowed: {', '.join(models) or 'none is given'}")
-            )
-        elif entry.name in models[entry.of]:
-            problems.append(((index, "name"), taken(entry.of, entry.name)))
-        else:
-            models[entry.of].add(entry.name)
-    refuse(problems)
-    return entries
-
-
-def _not_local(name: str) -> str:
-    if name == LOCAL:
-        raise PydanticCustomError("reserved", "a name other than local, which is this machine")
-    return name
-
-
-def _check_kind(kind: object) -> object:
-    if kind not in _DEVICE_KINDS:
-        raise PydanticCustomError("kind", "local or simulated")
-    return kind
-
-
-_DEVICE_KINDS = (LOCAL, "simulated")
-_Kind = BeforeValidator(_check_kind)
-
-
-class LocalDevice(_Form):
-    """This machine, through the agent.
-
-    python is the interpreter that runs the agent and whose packages it measures with, without it the bench's own.
-    runtime is the one to measure with, without it the first that is found. With either the device has a name of its
-    own. dispatch is the folder of the vendor's dispatch library, which an NPU needs.
-    """
-
-    kind: Annotated[Literal["local"], _Kind]
-    name: Text = LOCAL
-    python: File | None = None
-    runtime: Runtime | None = None
-    dispatch: File | None = None
-
-    @model_validator(mode="after")
-    def _check_name(self) -> "LocalDevice":
-        if self.name == LOCAL and (self.python or self.runtime):
-            reason = "needs a name other than local, which is this machine with the bench's own runtime"
-            raise PydanticCustomError("unnamed", "{reason}", {"reason": reason})
-        return self
-
-
-class SimulatedDevice(_Form):
-    """A device whose times are made up by a scenario (its keys: docs/simulated-device.md), inline or in a file."""
-
-    kind: Annotated[Literal["simulated"], _Kind]
-    name: Annotated[Text, AfterValidator(_not_local)]
-    scenario: Scenario = Field(default_factory=dict)
-
-
-def _kind_of_device(value: object) -> str:
-    """By the kind; where that is missing or wrong, by what else is there, so that problems are few."""
-    keys = value if isinstance(value, dict) else {}
-    if keys.get("kind") in _DEVICE_KINDS:
-        return f"<{keys['kind']}>"
-    return "<local>" if "name" not in keys or keys.keys() & {"python", "runtime", "dispatch"} else "<simulated>"
-
-
-DeviceEntry = Annotated[
-    Annotated[LocalDevice, Tag("<local>")] | Annotated[SimulatedDevice, Tag("<simulated>")],
-    Discriminator(_kind_of_device),
-    BeforeValidator(as_mapping("kind"), json_schema_input_type=Literal["local"] | LocalDevice | SimulatedDevice),
-]
-
-
-class MeasureForm(_Form):
+class MeasureForm(Form):
     """How each cell is measured; see MeasureSettings."""
 
     launches: int = Field(default=_MEASURE.launches, ge=1, le=1000)
@@ -279,18 +50,18 @@ class MeasureForm(_Form):
     cold_starts: int = Field(default=3, ge=0, le=1000)
 
 
-class BandsForm(_Form):
+class BandsForm(Form):
     """Shifts of latency: from `effect` on slower or faster, within `same` the same. 0.01 is 1 %."""
 
     effect: float = Field(default=_BANDS.effect, ge=0, lt=1)
     same: float = Field(default=_BANDS.same, gt=0, lt=1)
 
 
-class Config(_Form):
+class Config(Form):
     """A whole configuration. variants None: the default set of each model's format. units None: all on offer."""
 
     name: Text = "bench"
-    models: Annotated[tuple[ModelEntry, ...], Strict(False), Field(min_length=1), AfterValidator(_check_models)]
+    models: Annotated[tuple[ModelEntry, ...], Strict(False), Field(min_length=1), AfterValidator(check_models)]
     variants: Variants | None = None
     devices: Annotated[
         tuple[DeviceEntry, ...],
@@ -390,7 +161,7 @@ class Config(_Form):
         return self._tree.place(keys)
 
 
-_FORMS: Mapping[Key, type[_Form]] = {
+_FORMS: Mapping[Key, type[Form]] = {
     "": Config,
     "<sample>": SampleModel,
     "<file>": FileModel,

@@ -5,7 +5,7 @@ from glob import escape
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, PlainValidator, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from harness.core.compute_unit import ComputeUnit
@@ -13,6 +13,12 @@ from harness.core.errors import RecipeError
 from harness.yaml_source import Key
 
 Problem = tuple[tuple[Key, ...], str]
+
+
+class Form(BaseModel):
+    """A mapping of the configuration: its keys and no others, every value of its own type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def refuse(problems: Sequence[Problem]) -> None:

@@ -10,18 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config import (
-    Config,
-    FileModel,
-    Metric,
-    PrebuiltVariant,
-    Sample,
-    SampleModel,
-    SimulatedDevice,
-    load_config,
-    parse_config,
-    schema_text,
-)
+from harness.config import Config, load_config, parse_config, schema_text
+from harness.config_devices import SimulatedDevice
+from harness.config_models import FileModel, Metric, PrebuiltVariant, Sample, SampleModel
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceSpec
 from harness.core.errors import ConfigError

@@ -1,0 +1,157 @@
+"""What a configuration may say of models and their variants."""
+
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag
+
+from harness.config_fields import File, Form, Pattern, Problem, RecipeText, Text, as_mapping, refuse, taken, unique
+from harness.core.variant import OpSetting
+
+
+class VariantForm(Form):
+    """A recipe to build, under a name of its own; without one it is called by the recipe.
+
+    ops and op_types hold other recipes for single operators, by name or pattern, and for all of a type; null leaves
+    them as they are.
+    """
+
+    recipe: RecipeText
+    name: Text = Field(default_factory=lambda given: str(given["recipe"]))
+    ops: dict[Text, RecipeText | None] = Field(default_factory=dict)
+    op_types: dict[Text, RecipeText | None] = Field(default_factory=dict)
+
+    @property
+    def settings(self) -> tuple[OpSetting, ...]:
+        """In order of precedence: a name goes before a type."""
+        types = (OpSetting(op_type=name, recipe=recipe) for name, recipe in self.op_types.items())
+        return (*types, *(OpSetting(op=name, recipe=recipe) for name, recipe in self.ops.items()))
+
+
+Variants = Annotated[
+    tuple[
+        Annotated[VariantForm, BeforeValidator(as_mapping("recipe"), json_schema_input_type=str | VariantForm)],
+        ...,
+    ],
+    Strict(False),
+    Field(min_length=1),
+    unique("variant", lambda variant: str(variant.name), "name"),
+]
+
+
+# Held equal to harness.sources.samples and harness.fidelity.metrics by a test; written out for editors.
+Sample = Literal["digits", "mobilenet_v1", "mobilenet_v2", "inception_v3", "resnet_v2_101", "resnet50"]
+Metric = Literal["top1"]
+
+
+class SampleModel(Form):
+    """A model that ships with the bench."""
+
+    sample: Sample
+    variants: Variants | None = None
+
+    @property
+    def name(self) -> str:
+        return self.sample
+
+
+Shape = Annotated[tuple[Annotated[int, Field(ge=1, lt=1 << 31)], ...], Strict(False)]
+
+
+class FileModel(Form):
+    """A model of the user's, called by its file's name without the ending where no name is given.
+
+    signature is the key of the one to run, without it the file's first. input_shapes fix what the file leaves open.
+    """
+
+    path: File
+    name: Text = Field(default_factory=lambda given: given["path"].stem)
+    data: File | None = None
+    metric: Metric | None = None
+    signature: Text | None = None
+    input_shapes: dict[Text, Shape] | None = Field(default=None, min_length=1)
+    variants: Variants | None = None
+
+
+class ModelFolder(Form):
+    """Every file that a pattern finds (`folder/*.tflite`), each called by its name without the ending."""
+
+    path: Pattern
+    variants: Variants | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def models(self) -> tuple[FileModel, ...]:
+        """The files there are now, in order of their names."""
+        found = sorted(Path(file).absolute() for file in glob(str(self.path), recursive=True) if Path(file).is_file())
+        return tuple(
+            FileModel.model_validate({"path": str(file), "name": _readable(file.stem), "variants": self.variants})
+            for file in found
+        )
+
+
+def _readable(name: str) -> str:
+    """A file's name as text: bytes that are not UTF-8 are written out."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+class PrebuiltVariant(Form):
+    """A variant of model `of` that somebody else built."""
+
+    path: File
+    of: Text
+    name: Text = Field(default_factory=lambda given: given["path"].stem)
+
+
+def _kind_of_model(value: object) -> str:
+    keys = value if isinstance(value, dict) else {}
+    if "sample" in keys:
+        return "<sample>"
+    if "of" in keys:
+        return "<prebuilt>"
+    path = keys.get("path")
+    return "<folder>" if isinstance(path, str) and has_magic(path) and not Path(path).exists() else "<file>"
+
+
+Model = SampleModel | FileModel
+Entry = Model | ModelFolder | PrebuiltVariant
+ModelEntry = Annotated[
+    Annotated[SampleModel, Tag("<sample>")]
+    | Annotated[FileModel, Tag("<file>")]
+    | Annotated[ModelFolder, Tag("<folder>")]
+    | Annotated[PrebuiltVariant, Tag("<prebuilt>")],
+    Discriminator(_kind_of_model),
+    BeforeValidator(
+        as_mapping("sample"), json_schema_input_type=Sample | SampleModel | FileModel | ModelFolder | PrebuiltVariant
+    ),
+]
+
+
+def check_models(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Every model has its own name; every prebuilt variant names a model, and is not called as another variant."""
+    models: dict[str, set[str]] = {}
+    problems: list[Problem] = []
+    for index, entry in enumerate(entries):
+        if isinstance(entry, PrebuiltVariant | ModelFolder):
+            continue
+        if isinstance(entry, FileModel) and entry.metric and entry.data is None:
+            problems.append(((index, "metric"), f"{entry.metric} without data, allowed: beside data that has labels"))
+        if entry.name in models:
+            problems.append(((index, "name"), f"model {entry.name[:80]!r} is there twice, allowed: once"))
+        models.setdefault(entry.name, {variant.name for variant in entry.variants or ()})
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, PrebuiltVariant):
+            continue
+        if entry.of not in models:
+            problems.append(
+                ((index, "of"), f"no model {entry.of[:80]!r}, allowed: {', '.join(models) or 'none is given'}")
+            )
+        elif entry.name in models[entry.of]:
+            problems.append(((index, "name"), taken(entry.of, entry.name)))
+        else:
+            models[entry.of].add(entry.name)
+    refuse(problems)
+    return entries
