@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Weighbridge: weigh every variant of an on-device model before you ship it."""
 
+import glob
 import json
 import os
 import shutil
@@ -272,9 +273,9 @@ def _config_of(source: str | None) -> "tuple[Config, Path]":
     if source in SAMPLES and not path.exists():
         return parse_config(json.dumps({"models": [source]}), source="argument"), Path("argument")
     if path.is_dir():
-        return parse_config(json.dumps({"models": [{"path": f"{source}/*.tflite"}]}), source="argument"), Path(
-            "argument"
-        )
+        return parse_config(
+            json.dumps({"models": [{"path": f"{glob.escape(str(source))}/*.tflite"}]}), source="argument"
+        ), Path("argument")
     if path.suffix == ".tflite":
         return parse_config(json.dumps({"models": [{"path": source}]}), source="argument"), Path("argument")
     if not path.exists():

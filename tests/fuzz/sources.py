@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from tests.support import models
+from tests.support import models, unusual
+
+_UNUSUAL = ("branch", "hash_table", "lstm", "open_output", "resource_variable", "string_gather", "two_graphs", "while")
 
 
 def sources() -> Mapping[str, bytes]:
@@ -15,4 +17,5 @@ def sources() -> Mapping[str, bytes]:
         "quantised": models.int8_io(),
         "unnamed": models.no_signature(),
         "open": models.open_signature_shape(),
+        **{name: build() for name, build in unusual.FOLDER.items() if name in _UNUSUAL},
     }
