@@ -78,7 +78,7 @@ _SURPRISES = (
         technique="weight-int4",
         backend="xnnpack",
         operators=_PRODUCTS,
-        what="XNNPACK does not fold the widening of int4 weights: they are widened at every inference, "
+        what="XNNPACK does not take operators whose weights are widened from int4: LiteRT's own kernels, "
         "several times slower than float32",
     ),
     _Surprise(

@@ -63,7 +63,7 @@ TECHNIQUES: dict[tuple[str, str], Technique] = {
     ("weight-int4", "tflite"): Technique(
         what="weights int4, widened before use; activations and depthwise convolutions float32",
         does=weight_int4.QUANTIZATION,
-        runs_on="LiteRT on every CPU, widening at every inference; not tflite-runtime",
+        runs_on="LiteRT on every CPU, by its own kernels and not XNNPACK's; not tflite-runtime",
         size="15 %",
         cost=0.8,
     ),

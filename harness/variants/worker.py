@@ -22,6 +22,7 @@ from harness.variants.calibration import calibrate
 from harness.variants.job import BuildJob
 from harness.variants.settings import assign, operators_in
 from harness.variants.tflite import inspect, quantizer  # noqa: F401 (quantizer: imported once for all builds)
+from harness.variants.tflite.compiled import compiled_for
 from harness.variants.tflite.load_check import check_loads
 from harness.variants.tflite.steps import Work, apply_all, work_of
 
@@ -54,6 +55,8 @@ def build_one(job: BuildJob) -> Variant:
     path = job.scratch / f"artefact{_SUFFIX[model.format]}"
     path.write_bytes(made.content)
     variant = _describe(model, spec, source, made, path)
+    if elsewhere := compiled_for(made.content):
+        return replace(variant, notes=(*variant.notes, elsewhere))
     check_loads(spec.recipe, path, signature_in(path, model))
     fidelity, accuracy = evaluate(
         path,

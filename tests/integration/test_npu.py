@@ -1,5 +1,6 @@
 """`npu` through LiteRT's dispatch interface, with a double at its end: no NPU has been measured yet."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from devices.runtimes.agent_launch import Route
 from harness.core.compute_unit import ComputeUnit
 from harness.core.launch import Delegation, FailureKind, LaunchFailure, Pass
 from tests.support import models
+from tests.support.command import run_bench
 from tests.support.dispatched import build_fake_dispatch, dispatched
 from tests.support.models import write_model
 from tests.support.run_unit import run_unit
@@ -18,6 +20,14 @@ from tests.support.run_unit import run_unit
 from .agent_bench import an_order, measured
 
 NPU = ComputeUnit(kind="npu")
+_RUN = """
+models:
+  - {{path: plain.tflite, variants: [float32]}}
+  - {{path: compiled.tflite, of: plain}}
+devices: [{{kind: local, dispatch: {dispatch}}}]
+units: [cpu, npu]
+measure: {{launches: 2, inferences: 3, warmup_s: 0, cold_starts: 0}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +96,16 @@ def test_a_folder_without_a_dispatch_library_is_named(tmp_path: Path, model: Pat
     agent = LocalAgent(agents=tmp_path, leases=tmp_path)
     with local_device("board", agent, Route(dispatch=str(tmp_path))) as device:
         assert refused(device, model).message == f"no libLiteRtDispatch*.so in {tmp_path}, the `dispatch` of the device"
+
+
+def test_a_compiled_model_goes_through_a_run_beside_its_source(tmp_path: Path, dispatch: Path) -> None:
+    write_model(tmp_path, models.no_signature(), "plain.tflite")
+    write_model(tmp_path, dispatched(), "compiled.tflite")
+    (tmp_path / "bench.yaml").write_text(_RUN.format(dispatch=dispatch))
+    ran = run_bench("run", tmp_path / "bench.yaml", "--bench", tmp_path / "bench")
+    shown = json.loads(run_bench("report", "--format", "json", "-o", "-", "--bench", tmp_path / "bench").stdout)
+    cells = {(cell["variant"], cell["compute_unit"]): cell for cell in shown["cells"]}
+    compiled = cells["compiled", "npu"]
+    assert (compiled["outcome"], compiled["observed_unit"], compiled["fidelity"]) == ("measured", "npu/dispatch", None)
+    assert "DISPATCH_OP" in cells["compiled", "cpu"]["reason"]
+    assert ran.returncode == 3

@@ -1,6 +1,7 @@
 """`weight-int4`: int4 weights per channel, widened to float32 before use. Needs no data.
 
-XNNPACK does not fold a DEQUANTIZE of int4, so it runs at every inference. Depthwise convolutions stay float32.
+The runtime widens them once, at the first inference. XNNPACK does not take the operators that read them, so these run in
+LiteRT's own kernels. Depthwise convolutions stay float32.
 """
 
 from harness.variants.technique import Arithmetic, Quantization
