@@ -1,7 +1,7 @@
 """`weight-int4`: int4 weights per channel, widened to float32 before use. Needs no data.
 
-The runtime widens them once, at the first inference. XNNPACK does not take the operators that read them, so these run in
-LiteRT's own kernels. Depthwise convolutions stay float32.
+The runtime widens them once, at the first inference. XNNPACK does not take the operators that read them, so these
+run in LiteRT's own kernels. Depthwise convolutions stay float32.
 """
 
 from harness.variants.technique import Arithmetic, Quantization
