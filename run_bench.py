@@ -340,8 +340,10 @@ def _enter(targets: "Sequence[Device]", stack: ExitStack) -> "dict[str, Device]"
 
 
 def _say_warnings(made: "Plan") -> None:
-    for warning in made.warnings:
-        click.echo(f"warning: {warning.what}: {warning.reason}", err=True)
+    from reports.listings import warning_lines
+
+    for line in warning_lines(made.warnings):
+        click.echo(line, err=True)
 
 
 def _say_unreadable(failed: "Sequence[ModelFailed]") -> None:

@@ -23,6 +23,11 @@ from harness.plan import Block, launch_estimate, weight_cache
 _LOAD_ALLOWANCE_S = 10.0
 # A GPU compiles a program an operator: MobileNetV2 took two minutes on a software adapter (Mesa's lavapipe, cold).
 _COMPILE_ALLOWANCE_S = {"gpu": 180.0, "npu": 180.0}
+# The first inference, one of warming up and one that counts are made whatever they take. Reference kernels of int16x8
+# do 1e9 multiply-accumulates a second on a server's core; a damaged file may claim any number of them.
+_FEWEST_INFERENCES = 3
+_SLOWEST_MACS_PER_SECOND = 1e8
+_WORK_ALLOWANCE_S_AT_MOST = 600.0
 # A canary this recent still tells the state that the next block starts in.
 _CANARY_FRESH_S = 1.0
 _POLL_S = 0.2
@@ -261,6 +266,12 @@ def _place(cell: Cell) -> str:
     return f"{cell.model} {cell.variant} {cell.unit}"
 
 
+def _work_allowance_s(loadable: Loadable) -> Seconds:
+    """Time for the few inferences that are always made, on a slow board by the slowest kernels."""
+    macs = sum(node.macs or 0 for node in loadable.graph.nodes) if loadable.graph else 0
+    return min(_FEWEST_INFERENCES * macs / _SLOWEST_MACS_PER_SECOND, _WORK_ALLOWANCE_S_AT_MOST)
+
+
 def launch_order(
     cell: Cell, pass_: Pass, attempt: str, loadable: Loadable, cache: WeightCache = WeightCache.OFF
 ) -> LaunchOrder:
@@ -274,7 +285,7 @@ def launch_order(
         pass_=pass_,
         unit=cell.unit,
         settings=settings,
-        deadline_s=3 * (settings.max_launch_s + settings.warmup_max_s) + loading_s,
+        deadline_s=3 * (settings.max_launch_s + settings.warmup_max_s) + loading_s + _work_allowance_s(loadable),
         inputs=loadable.inputs,
         graph=loadable.graph if pass_ is Pass.OPS else None,
         signature=loadable.signature,

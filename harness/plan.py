@@ -43,8 +43,8 @@ class Plan:
     """What a campaign will do.
 
     cells are all cells of the matrix; skipped maps the id of a cell that will not be tried to the reason.
-    specs are the variants to build, each once. exclusions say what never became a cell. warnings name variants and
-    what to expect of them.
+    specs are the variants to build, each once. exclusions say what never became a cell. warnings name a model's
+    variant (`mobilenet_v2 int16x8`) and what to expect of it.
     """
 
     specs: tuple[VariantSpec, ...]
@@ -90,7 +90,7 @@ class Wishes:
 def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceFacts], rules: Rules) -> Plan:
     """Cross models, variants, devices and units; say what cannot work before anything is built."""
     cells: list[Cell] = []
-    warned: dict[str, list[str]] = {}
+    warned: dict[Exclusion, None] = {}
     skipped: dict[str, str] = {}
     specs: list[VariantSpec] = []
     for model in models:
@@ -106,7 +106,7 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
                     if reason := refused.get(spec.name) or missing or rules.lacking(spec, model, device):
                         skipped[cell.id] = reason
                     elif warning := rules.warning(spec, model, unit):
-                        _note(warned.setdefault(warning, []), f"{model.name} {spec.name}")
+                        warned[Exclusion(what=f"{model.name} {spec.name}", reason=warning)] = None
     excluded = tuple(
         Exclusion(what=f"{device.name}: {exclusion.what}", reason=exclusion.reason)
         for device in devices
@@ -117,13 +117,8 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
         cells=tuple(cells),
         skipped=skipped,
         exclusions=excluded,
-        warnings=tuple(Exclusion(what=", ".join(names), reason=reason) for reason, names in warned.items()),
+        warnings=tuple(warned),
     )
-
-
-def _note(names: list[str], name: str) -> None:
-    if name not in names:
-        names.append(name)
 
 
 def with_source(model: Model, specs: Sequence[VariantSpec]) -> tuple[VariantSpec, ...]:
@@ -180,7 +175,7 @@ def select(plan: Plan, pattern: str) -> Plan:
         cells=kept,
         skipped={cell.id: plan.skipped[cell.id] for cell in kept if cell.id in plan.skipped},
         exclusions=plan.exclusions,
-        warnings=plan.warnings,
+        warnings=tuple(w for w in plan.warnings if w.what in {f"{model} {variant}" for model, variant in names}),
     )
 
 

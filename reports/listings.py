@@ -157,7 +157,7 @@ def plan_text(
     runs = len(cells) - len(skipped)
     reasons = by_reason((f"{c.model} {c.variant} {c.unit}", skipped[c.id]) for c in cells if c.id in skipped)
     left_out = [
-        *(f"warning: {warning.what}: {warning.reason}" for warning in warnings),
+        *warning_lines(warnings),
         *(f"skipped: {line}" for line in reasons),
         *(f"left out: {_one_line(f'{e.what}: {e.reason}', 100)}" for e in exclusions),
     ]
@@ -167,6 +167,11 @@ def plan_text(
 
 def _launches(cell: Cell, skipped: Mapping[str, str]) -> str:
     return "skipped" if cell.id in skipped else str(cell.settings.launches)
+
+
+def warning_lines(warnings: Iterable[Exclusion]) -> list[str]:
+    """What will surprise, one line a surprise."""
+    return [f"warning: {line}" for line in by_reason((warning.what, warning.reason) for warning in warnings)]
 
 
 def by_reason(reasons: Iterable[tuple[str, str]]) -> list[str]:

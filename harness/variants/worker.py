@@ -16,6 +16,7 @@ from harness.core.model import Model
 from harness.core.variant import Variant, VariantSpec
 from harness.fidelity.evaluate import evaluate
 from harness.fidelity.evaluation import dataset_of
+from harness.fidelity.host import match_inputs
 from harness.sources.tflite import read_model, signature_in
 from harness.variants import recipes
 from harness.variants.calibration import calibrate
@@ -56,6 +57,7 @@ def build_one(job: BuildJob) -> Variant:
     path.write_bytes(made.content)
     variant = _describe(model, spec, source, made, path)
     if elsewhere := compiled_for(made.content):
+        match_inputs(path, variant.inputs, dataset)  # launches will be fed with them
         return replace(variant, notes=(*variant.notes, elsewhere))
     check_loads(spec.recipe, path, signature_in(path, model))
     fidelity, accuracy = evaluate(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from devices.device import AttachedDevice
@@ -11,6 +12,8 @@ from devices.inventory import LocalAgent, local_device
 from devices.runtimes.agent_launch import Route
 from harness.core.compute_unit import ComputeUnit
 from harness.core.launch import Delegation, FailureKind, LaunchFailure, Pass
+from harness.sources import tflite_ops as ops
+from harness.sources.tflite_writer import ModelWriter
 from tests.support import models
 from tests.support.command import run_bench
 from tests.support.dispatched import build_fake_dispatch, dispatched
@@ -98,8 +101,27 @@ def test_a_folder_without_a_dispatch_library_is_named(tmp_path: Path, model: Pat
         assert refused(device, model).message == f"no libLiteRtDispatch*.so in {tmp_path}, the `dispatch` of the device"
 
 
+def _dense(width: int) -> bytes:
+    """What `dispatched` might have been compiled from: as many numbers in and out."""
+    writer = ModelWriter()
+    graph = writer.graph()
+    x = graph.input("x", (1, width))
+    graph.output(ops.fully_connected(graph, x, np.eye(width, dtype=np.float32), None, name="y"))
+    return writer.pack()
+
+
+def test_a_compiled_model_of_other_inputs_is_its_own_failure(tmp_path: Path, dispatch: Path) -> None:
+    write_model(tmp_path, _dense(4), "plain.tflite")
+    write_model(tmp_path, dispatched(), "compiled.tflite")
+    (tmp_path / "bench.yaml").write_text(_RUN.format(dispatch=dispatch))
+    ran = run_bench("variants", tmp_path / "bench.yaml", "--bench", tmp_path / "bench", "--json")
+    told = json.loads(ran.stdout)
+    assert [variant["variant"] for variant in told["variants"]] == ["float32"]
+    assert "inputs have shapes" in told["failed"][0]["error"]
+
+
 def test_a_compiled_model_goes_through_a_run_beside_its_source(tmp_path: Path, dispatch: Path) -> None:
-    write_model(tmp_path, models.no_signature(), "plain.tflite")
+    write_model(tmp_path, _dense(8), "plain.tflite")
     write_model(tmp_path, dispatched(), "compiled.tflite")
     (tmp_path / "bench.yaml").write_text(_RUN.format(dispatch=dispatch))
     ran = run_bench("run", tmp_path / "bench.yaml", "--bench", tmp_path / "bench")

@@ -16,6 +16,7 @@ from harness.core.deadline import Deadline
 from harness.core.device import Canary, DeviceFacts
 from harness.core.errors import DeviceLost, StoreError
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, LaunchRecord, Pass
+from harness.core.model import Graph, OpNode
 from harness.journal import Journal
 from harness.plan import make_plan, schedule
 from harness.store import BlockRecord, Store, StoredLaunch
@@ -335,3 +336,26 @@ def test_time_left_follows_what_launches_took() -> None:
     for cell in blocks[0].cells:
         clock.ended(cell, "", 10.0)
     assert seen[-1].left_s == pytest.approx(10.0 * (LAUNCHES - len(blocks[0].cells)), rel=0.01)
+
+
+def test_heavy_model_may_take_its_time(tmp_path: Path) -> None:
+    (cell, *_) = a_simulated_plan(simulated()).cells
+    node = OpNode(
+        index=0,
+        type="CONV_2D",
+        name="y",
+        shape=(),
+        inputs=(),
+        outputs=(),
+        macs=10**9,
+        weight_bytes=0,
+        activation_bytes=0,
+    )
+    light = loadables(tmp_path)["m", "int8"]
+    heavy, absurd = (
+        dataclasses.replace(light, graph=Graph(nodes=(dataclasses.replace(node, macs=macs),), inputs=()))
+        for macs in (10**9, 10**30)
+    )
+    allowed = [launch_order(cell, Pass.LATENCY, "a", each).deadline_s for each in (light, heavy, absurd)]
+    assert allowed[1] == pytest.approx(allowed[0] + 30)
+    assert allowed[2] == pytest.approx(allowed[0] + 600)
