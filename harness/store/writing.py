@@ -56,7 +56,7 @@ def replace_build(connection: Connection, campaign: str, outcome: BuildOutcome) 
         "model": _plain(outcome.model),
         "name": _plain(outcome.name),
         "recipe": _plain(outcome.recipe),
-        "digest": built.digest if built else None,
+        "digest": _plain(built.digest) if built else None,
         "size_bytes": built.size_bytes if built else None,
         "zip_bytes": built.zip_bytes if built else None,
         "error": None if isinstance(outcome, Variant) else _plain(outcome.error),
@@ -158,7 +158,7 @@ def _model_row(campaign: str, position: int, model: Model | ModelFailed) -> Row:
         "campaign": campaign,
         "position": position,
         "name": _plain(model.name),
-        "digest": model.digest if isinstance(model, Model) else None,
+        "digest": _plain(model.digest) if isinstance(model, Model) else None,
         "error": None if isinstance(model, Model) else _plain(model.error),
         "content": dumps(model, Model | ModelFailed),
     }
