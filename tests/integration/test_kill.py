@@ -14,6 +14,7 @@ import pytest
 
 from harness.core.deadline import Deadline
 from harness.core.launch import LaunchFailure, Pass
+from harness.plan import schedule
 from harness.store import Store, StoredCampaign
 from tests.support.command import argv, run_bench
 from tests.support.launch_count import saved_launches
@@ -137,7 +138,9 @@ def launches_by_cell(campaign: StoredCampaign) -> Counter[tuple[str, Pass]]:
 
 def expected_launches(campaign: StoredCampaign, latency: int) -> dict[tuple[str, Pass], int]:
     each = {Pass.LATENCY: latency, Pass.OPS: 1, Pass.MEMORY: 1}
-    return {(cell.id, pass_): count for cell in campaign.cells for pass_, count in each.items()}
+    once = {(cell.id, pass_): count for cell in campaign.cells for pass_, count in each.items()}
+    cold = [block for block in schedule(campaign.cells, 0) if block.pass_ is Pass.COLD]
+    return once | {(block.cells[0].id, Pass.COLD): len(block.cells) for block in cold}
 
 
 def test_campaign_that_is_being_run_is_not_resumed_beside_it(tmp_path: Path) -> None:
