@@ -93,11 +93,12 @@ class Config(Form):
     def sources(self) -> tuple[Model, ...]:
         """The models to read, without the variants that somebody else built. Looks into folders, once.
 
-        A file found by a pattern whose name is taken is called by its path. Raises ConfigError where a pattern finds
-        nothing.
+        A file found by a pattern whose name is taken is called by its path; one that is there already is not taken
+        again. Raises ConfigError where a pattern finds nothing.
         """
         found: list[Model] = [entry for entry in self.models if isinstance(entry, Model)]
         names = {entry.name for entry in found}
+        paths = {entry.path.absolute() for entry in found if isinstance(entry, FileModel)}
         for index, entry in enumerate(self.models):
             if not isinstance(entry, ModelFolder):
                 continue
@@ -105,6 +106,9 @@ class Config(Form):
             if not files:
                 raise ConfigError(f"{self.place('models', index, 'path')}: {entry.path}: no file fits this pattern")
             for file in files:
+                if file.path in paths:
+                    continue
+                paths.add(file.path)
                 free = file.name not in names
                 found.append(file if free else file.model_copy(update={"name": str(file.path)}))
                 names.add(found[-1].name)

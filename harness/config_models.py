@@ -88,13 +88,14 @@ class ModelFolder(Form):
         """The files there are now, in order of their names."""
         found = sorted(Path(file).absolute() for file in glob(str(self.path), recursive=True) if Path(file).is_file())
         return tuple(
-            FileModel.model_validate({"path": str(file), "name": _readable(file.stem), "variants": self.variants})
+            FileModel.model_validate({"path": str(file), "name": _readable(file), "variants": self.variants})
             for file in found
         )
 
 
-def _readable(name: str) -> str:
-    """A file's name as text: bytes that are not UTF-8 are written out."""
+def _readable(file: Path) -> str:
+    """A file's name as text that shows something: bytes that are not UTF-8 are written out."""
+    name = file.stem if file.stem.strip() else file.name
     return name.encode(errors="backslashreplace").decode()
 
 
@@ -106,14 +107,21 @@ class PrebuiltVariant(Form):
     name: Text = Field(default_factory=lambda given: given["path"].stem)
 
 
+_OF_FOLDERS = {"path", "variants"}
+
+
 def _kind_of_model(value: object) -> str:
     keys = value if isinstance(value, dict) else {}
     if "sample" in keys:
         return "<sample>"
     if "of" in keys:
         return "<prebuilt>"
-    path = keys.get("path")
-    return "<folder>" if isinstance(path, str) and has_magic(path) and not Path(path).exists() else "<file>"
+    return "<folder>" if _is_pattern(keys.get("path"), own=bool(keys.keys() - _OF_FOLDERS)) else "<file>"
+
+
+def _is_pattern(path: object, *, own: bool) -> bool:
+    """Whether a path stands for many files. With keys that only one file has (own), brackets are a file's name."""
+    return isinstance(path, str) and has_magic(path) and ("*" in path or not own)
 
 
 Model = SampleModel | FileModel

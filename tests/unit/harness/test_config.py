@@ -167,6 +167,21 @@ def test_the_folder_of_the_configuration_is_no_pattern(tmp_path: Path) -> None:
     assert [model.name for model in _in(tmp_path / "[mine]", "models: [{path: '*.tflite'}]").sources] == ["a"]
 
 
+def test_a_file_whose_name_looks_like_a_pattern_may_have_a_name_of_its_own(folder: Path) -> None:
+    (model,) = _in(folder, "models: [{path: '[x].tflite', name: x}]").sources
+    assert (model.name, model.path) == ("x", folder / "[x].tflite")  # type: ignore[union-attr]
+
+
+def test_patterns_that_overlap_take_a_file_once(folder: Path) -> None:
+    config = _in(folder, "models: [{path: b.tflite, name: mine}, {path: '?.tflite'}, {path: '[ab].tflite'}]")
+    assert [model.name for model in config.sources] == ["mine", "a"]
+
+
+def test_a_found_file_without_a_visible_name_goes_by_its_ending(folder: Path) -> None:
+    (folder / " .tflite").touch()
+    assert [model.name for model in _in(folder, "models: [{path: ' *.tflite'}]").sources] == [" .tflite"]
+
+
 def test_a_pattern_that_finds_nothing_is_a_mistake_with_its_place(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"bench\.yaml:1:17: .*/none\*: no file fits this pattern"):
         _ = _in(folder, "models: [{path: 'none*'}]").sources
