@@ -104,7 +104,7 @@ def devices(as_json: bool) -> int:
 def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json: bool) -> int:
     """Build variants without measuring them: sizes, fidelity, accuracy.
 
-    MODEL is a sample's name or a .tflite file and gets its format's default set.
+    MODEL is a shipped model's name, a .tflite file or a folder of them, and gets its format's default set.
     """
     from harness.bench import take_in
     from harness.building import build_only
@@ -151,9 +151,9 @@ def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_js
     made = _plan(chosen, intake, [device.facts for device in found], only)
     shown = (made.cells, made.skipped, made.exclusions, estimate_s(made, intake.models))
     if as_json:
-        _print_json(plan_fields(*shown, warnings=made.warnings))
+        _print_json(plan_fields(*shown, warnings=made.surprises))
     else:
-        click.echo(plan_text(*shown, warnings=made.warnings))
+        click.echo(plan_text(*shown, warnings=made.surprises))
     _say_unreadable(intake.failed)
     return INCOMPLETE if intake.failed else FINE
 
@@ -169,7 +169,7 @@ def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_js
 def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench: Path) -> int:
     """Build, measure, compare, report. Without CONFIG: the shipped models on this machine.
 
-    MODEL is a shipped model's name or a .tflite file and gets its format's default set.
+    MODEL is a shipped model's name, a .tflite file or a folder of them, and gets its format's default set.
 
     The last line of the output is the report's path, the line before it the campaign's id.
     """
@@ -342,7 +342,7 @@ def _enter(targets: "Sequence[Device]", stack: ExitStack) -> "dict[str, Device]"
 def _say_warnings(made: "Plan") -> None:
     from reports.listings import warning_lines
 
-    for line in warning_lines(made.warnings):
+    for line in warning_lines(made.surprises):
         click.echo(line, err=True)
 
 

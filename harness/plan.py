@@ -5,7 +5,7 @@ Pure: takes the models that were read and the facts of the devices, touches noth
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
@@ -23,6 +23,7 @@ _LAUNCH_OVERHEAD_S = 0.15
 # What a phone-class core does of multiply-accumulates; only for the estimate before the first launch.
 _MACS_PER_SECOND = {"builtin": 2e9}
 _MACS_PER_SECOND_DEFAULT = 3e10
+_COLD_INFERENCES = 6  # at most: the first, and five warm ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +44,21 @@ class Plan:
     """What a campaign will do.
 
     cells are all cells of the matrix; skipped maps the id of a cell that will not be tried to the reason.
-    specs are the variants to build, each once. exclusions say what never became a cell. warnings name a model's
-    variant (`mobilenet_v2 int16x8`) and what to expect of it.
+    specs are the variants to build, each once. exclusions say what never became a cell. warnings maps the id of
+    a cell to what to expect of it.
     """
 
     specs: tuple[VariantSpec, ...]
     cells: tuple[Cell, ...]
     skipped: Mapping[str, str]
     exclusions: tuple[Exclusion, ...]
-    warnings: tuple[Exclusion, ...] = ()
+    warnings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def surprises(self) -> tuple[Exclusion, ...]:
+        """What to expect of each variant, once for all its units and devices."""
+        said = ((f"{c.model} {c.variant}", self.warnings[c.id]) for c in self.cells if c.id in self.warnings)
+        return tuple(Exclusion(what=what, reason=reason) for what, reason in dict.fromkeys(said))
 
     def runnable(self) -> tuple[Cell, ...]:
         return tuple(cell for cell in self.cells if cell.id not in self.skipped)
@@ -90,7 +97,7 @@ class Wishes:
 def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceFacts], rules: Rules) -> Plan:
     """Cross models, variants, devices and units; say what cannot work before anything is built."""
     cells: list[Cell] = []
-    warned: dict[Exclusion, None] = {}
+    warnings: dict[str, str] = {}
     skipped: dict[str, str] = {}
     specs: list[VariantSpec] = []
     for model in models:
@@ -106,7 +113,7 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
                     if reason := refused.get(spec.name) or missing or rules.lacking(spec, model, device):
                         skipped[cell.id] = reason
                     elif warning := rules.warning(spec, model, unit):
-                        warned[Exclusion(what=f"{model.name} {spec.name}", reason=warning)] = None
+                        warnings[cell.id] = warning
     excluded = tuple(
         Exclusion(what=f"{device.name}: {exclusion.what}", reason=exclusion.reason)
         for device in devices
@@ -117,7 +124,7 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
         cells=tuple(cells),
         skipped=skipped,
         exclusions=excluded,
-        warnings=tuple(warned),
+        warnings=warnings,
     )
 
 
@@ -175,7 +182,7 @@ def select(plan: Plan, pattern: str) -> Plan:
         cells=kept,
         skipped={cell.id: plan.skipped[cell.id] for cell in kept if cell.id in plan.skipped},
         exclusions=plan.exclusions,
-        warnings=tuple(w for w in plan.warnings if w.what in {f"{model} {variant}" for model, variant in names}),
+        warnings={cell.id: plan.warnings[cell.id] for cell in kept if cell.id in plan.warnings},
     )
 
 
@@ -211,7 +218,7 @@ def _has_weight_cache(unit: ComputeUnit) -> bool:
 def _cold_block(cell: Cell) -> Block:
     """One launch that writes the weight cache, then as many that read it as do without; without a cache these alone."""
     starts = cell.settings.cold_starts
-    places = 2 * starts + 1 if _has_weight_cache(cell.unit) else starts
+    places = 2 * starts + 1 if starts and _has_weight_cache(cell.unit) else starts
     return Block(device=cell.device, group=cell.id, pass_=Pass.COLD, index=0, cells=(cell,) * places)
 
 
@@ -227,14 +234,16 @@ def launch_estimate(cell: Cell) -> Seconds:
 
 def _cell_s(cell: Cell, macs: int | None) -> Seconds:
     """Latency, per-op and memory launches, and cold ones, which have hardly an inference."""
-    cold = (2 * cell.settings.cold_starts + 1) * _LAUNCH_OVERHEAD_S if cell.settings.cold_starts else 0.0
+    cold = len(_cold_block(cell).cells) * (_LAUNCH_OVERHEAD_S + _COLD_INFERENCES * _inference_s(cell, macs))
     return _launch_s(cell, macs) * (cell.settings.launches + 2) + cold
 
 
+def _inference_s(cell: Cell, macs: int | None) -> Seconds:
+    return (macs or 0) / _MACS_PER_SECOND.get(cell.unit.backend or "", _MACS_PER_SECOND_DEFAULT)
+
+
 def _launch_s(cell: Cell, macs: int | None) -> Seconds:
-    speed = _MACS_PER_SECOND.get(cell.unit.backend or "", _MACS_PER_SECOND_DEFAULT)
-    inference_s = (macs or 0) / speed
-    settings = cell.settings
+    inference_s, settings = _inference_s(cell, macs), cell.settings
     warmup_s = min(settings.warmup_max_s, max(settings.warmup_s, settings.warmup_inferences * inference_s))
     return _LAUNCH_OVERHEAD_S + warmup_s + min(settings.max_launch_s, settings.inferences * inference_s)
 

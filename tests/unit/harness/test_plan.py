@@ -121,7 +121,14 @@ def test_recipe_that_the_runtime_lacks_is_skipped_on_that_device_and_built_for_t
 def test_warning_is_given_once_for_all_units() -> None:
     rules = dataclasses.replace(some_rules(), warning=lambda spec, *_: "slow" if spec.recipe == "int8" else None)
     plan = make_plan(some_wishes("int8"), [a_model()], [some_facts()], rules)
-    assert [(warning.what, warning.reason) for warning in plan.warnings] == [("m int8", "slow")]
+    assert [(warning.what, warning.reason) for warning in plan.surprises] == [("m int8", "slow")]
+
+
+def test_only_keeps_the_warnings_of_the_units_that_it_keeps() -> None:
+    rules = dataclasses.replace(some_rules(), warning=lambda _, __, unit: "slow" if unit == CPU else None)
+    plan = make_plan(some_wishes("int8"), [a_model()], [some_facts()], rules)
+    assert select(plan, "*/cpu/builtin").surprises == ()
+    assert [warning.what for warning in select(plan, "*/int8/*/cpu").surprises] == ["m float32", "m int8"]
 
 
 def test_op_settings_make_another_cell() -> None:
