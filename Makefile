@@ -6,7 +6,10 @@ OLD := .venv-tflite-runtime
 OLD_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 MAKEFLAGS += --no-print-directory
 
-.PHONY: bench test check benchmarks clean
+COUNT ?= 500
+SEED ?= 0
+
+.PHONY: bench test check benchmarks fuzz clean
 
 bench: .venv/installed
 	@$(BIN)/python run_bench.py run
@@ -24,6 +27,10 @@ check: .venv/installed-dev
 # make benchmarks NAME=parity runs one of them.
 benchmarks: .venv/installed-dev
 	@$(BIN)/python -m tests.benchmarks $(NAME)
+
+# Damaged models thrown at a run; a short one is among the tests. make fuzz COUNT=500 SEED=0
+fuzz: .venv/installed-dev
+	@$(BIN)/python -m tests.fuzz $(COUNT) $(SEED)
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv
@@ -44,4 +51,4 @@ $(OLD)/installed: requirements-tflite-runtime.txt
 	@touch $@
 
 clean:
-	rm -rf .venv $(OLD) .bench build *.egg-info
+	rm -rf .venv $(OLD) .bench .bench-architectures build *.egg-info
