@@ -19,6 +19,13 @@ def test_first_example_runs_to_its_report(tmp_path: Path) -> None:
     assert page.stat().st_size < 2.5e6
 
 
+def test_operators_example_treats_operators_apart(tmp_path: Path) -> None:
+    done = run_bench("variants", EXAMPLES / "operators.yaml", "--json", "--bench", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+    compressed = {v["variant"]: v["weights_compressed"] for v in json.loads(done.stdout)["variants"]}
+    assert compressed == {"float32": 0, "int8": 4, "int8-but-logits": 3, "int8-convolutions": 2, "mixed": 4}
+
+
 @pytest.mark.parametrize("scenario", sorted((EXAMPLES / "scenarios").iterdir()), ids=lambda path: str(path.stem))
 def test_each_scenario_runs_to_its_report(tmp_path: Path, scenario: Path) -> None:
     config = tmp_path / "c.yaml"

@@ -1,7 +1,6 @@
 """A folder of models of every unusual kind, thrown at `run` as a user would."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
