@@ -20,7 +20,7 @@ from harness.campaign import Loadable, Progress, run_campaign
 from harness.core import digest
 from harness.core.campaign import Campaign, CampaignResult, ModelFailed
 from harness.core.device import DeviceFacts
-from harness.core.errors import ConfigError, DataUnreadable, ModelUnreadable
+from harness.core.errors import ConfigError, DataUnreadable, ModelUnreadable, RecipeError
 from harness.core.interruption import Check, never
 from harness.core.model import Model
 from harness.core.outcome import Failed
@@ -78,22 +78,31 @@ class Intake:
 
 def take_in(config: "Config", places: Places) -> Intake:
     """Read every model of a configuration; one that cannot be read does not stop the others."""
-    from harness.variants.recipes import default_variants
-
     models: list[Model] = []
     failed: list[ModelFailed] = []
     specs: dict[str, tuple[VariantSpec, ...]] = {}
     for entry in config.sources:
         try:
             model = _open(entry, places)
+            common = _common_recipes(model)
         except (ModelUnreadable, DataUnreadable) as error:
             failed.append(ModelFailed(name=entry.name, path=error.path, error=str(error)))
             continue
         model = replace(model, data_digest=digest.of_file(model.data) if model.data else None)
         models.append(model)
-        asked = config.specs(model.name, default_variants(model))
+        asked = config.specs(model.name, common)
         specs[model.name] = tuple(_with_digest(spec) for spec in asked)
     return Intake(models=tuple(models), failed=tuple(failed), specs=specs)
+
+
+def _common_recipes(model: Model) -> tuple[str, ...]:
+    """What is built of a model that has no variants of its own. Raises ModelUnreadable where no recipe can name it."""
+    from harness.variants.recipes import default_variants
+
+    try:
+        return default_variants(model)
+    except RecipeError as error:  # the recipes are the model's own precision and the table's: no user wrote them
+        raise ModelUnreadable(model.path, error.reason) from error
 
 
 def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
@@ -187,23 +196,31 @@ def loadables(
     models: Sequence[Model], builds: Sequence[BuildOutcome], directory: Path
 ) -> dict[tuple[str, str], Loadable]:
     """What launches need of each variant: the model's first sample in the variant's own dtypes, and its graph."""
+    found: dict[tuple[str, str], Loadable] = {}
+    for model in models:  # one at a time: data may be large
+        variants = [built for built in builds if isinstance(built, Variant) and built.model == model.name]
+        found |= {(model.name, each.variant.name): each for each in _loadables_of(model, variants, directory)}
+    return found
+
+
+def _loadables_of(model: Model, variants: Sequence[Variant], directory: Path) -> tuple[Loadable, ...]:
     from harness.fidelity.evaluation import dataset_of
     from harness.fidelity.host import write_input_files
     from harness.sources.tflite import read_graph, signature_in
 
-    datasets = {model.name: dataset_of(model) for model in models}
-    by_name = {model.name: model for model in models}
-    found: dict[tuple[str, str], Loadable] = {}
-    for variant in builds:
-        if isinstance(variant, Variant):
-            signature = signature_in(variant.path, by_name[variant.model])
-            found[variant.model, variant.name] = Loadable(
-                variant=variant,
-                inputs=write_input_files(variant.inputs, datasets[variant.model], directory),
-                graph=read_graph(variant.path, signature),
-                signature=signature,
-            )
-    return found
+    if not variants:
+        return ()
+    dataset = dataset_of(model)
+    signatures = [signature_in(variant.path, model) for variant in variants]
+    return tuple(
+        Loadable(
+            variant=variant,
+            inputs=write_input_files(variant.inputs, dataset, directory),
+            graph=read_graph(variant.path, signature),
+            signature=signature,
+        )
+        for variant, signature in zip(variants, signatures, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +245,7 @@ def carry_out(
     """
     store.tear_open_blocks(campaign)
     stored = store.load(campaign)
-    check_models_unchanged(stored.models)
+    check_models_unchanged(stored.models, stored.campaign.specs)
     check_devices_unchanged(stored.devices, [device.facts for device in devices.values()])
     builds = build(store, stored, places.variants, watchers.built, watchers.check)
     watchers.check()
@@ -291,12 +308,17 @@ def unfinished(store: "Store", text: str | None) -> Campaign | None:
     return next((c for c in candidates if c.ended_at is None), next(iter(candidates), None))
 
 
-def check_models_unchanged(models: Sequence[Model]) -> None:
-    """Raises ConfigError where a model's file or its data is no longer the one that was planned."""
-    for model in models:
-        for what, path, planned in (("model", model.path, model.digest), ("data", model.data, model.data_digest)):
-            if path is not None and not (path.is_file() and digest.of_file(path) == planned):
-                raise ConfigError(f"{path}: is no longer the {what} that was planned; start a new run")
+def check_models_unchanged(models: Sequence[Model], specs: Sequence[VariantSpec] = ()) -> None:
+    """Raises ConfigError where a model's file, its data or a variant built elsewhere is no longer what was planned.
+
+    A variant's file that was missing from the start has no digest, and may have come since.
+    """
+    files = [("model", model.path, model.digest) for model in models]
+    files += [("data", model.data, model.data_digest or "") for model in models if model.data is not None]
+    files += [("variant", s.prebuilt, s.prebuilt_digest) for s in specs if s.prebuilt and s.prebuilt_digest]
+    for what, path, planned in files:
+        if not (path.is_file() and digest.of_file(path) == planned):
+            raise ConfigError(f"{path}: is no longer the {what} that was planned; start a new run")
 
 
 def check_devices_unchanged(planned: Sequence[DeviceFacts], found: Sequence[DeviceFacts]) -> None:

@@ -131,9 +131,13 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
 def with_source(model: Model, specs: Sequence[VariantSpec]) -> tuple[VariantSpec, ...]:
     """The model at its own precision first: every number stands as a ratio to it.
 
-    Raises ConfigError where another variant has taken its name.
+    Raises ConfigError where another variant has taken its name, or it is given another.
     """
     source = VariantSpec(model=model.name, name=model.precision, recipe=model.precision)
+    other = next((spec.name for spec in specs if is_source(spec, model) and spec.name != source.name), None)
+    if other is not None:
+        reason = f"the source is called {source.name} and not {other}; leave the name out"
+        raise ConfigError(f"model {model.name}: {reason}")
     rest = tuple(spec for spec in specs if not is_source(spec, model))
     if any(spec.name == source.name for spec in rest):
         reason = f"a variant is called {source.name}, as the model itself is; give it another name"
@@ -203,14 +207,14 @@ def schedule(cells: Sequence[Cell], seed: int) -> tuple[Block, ...]:
 
 def weight_cache(block: Block, place: int) -> WeightCache:
     """What the launch at a place of a block does with the weight cache: fill it, then off, use, use, off (ABBA)."""
-    if block.pass_ is not Pass.COLD or not _has_weight_cache(block.cells[place].unit):
+    if block.pass_ is not Pass.COLD or not has_weight_cache(block.cells[place].unit):
         return WeightCache.OFF
     if place == 0:
         return WeightCache.FILL
     return WeightCache.OFF if place % 4 in (0, 1) else WeightCache.USE
 
 
-def _has_weight_cache(unit: ComputeUnit) -> bool:
+def has_weight_cache(unit: ComputeUnit) -> bool:
     """XNNPACK packs weights, nothing else does."""
     return unit.kind == "cpu" and unit.backend in (None, "xnnpack")
 
@@ -218,7 +222,7 @@ def _has_weight_cache(unit: ComputeUnit) -> bool:
 def _cold_block(cell: Cell) -> Block:
     """One launch that writes the weight cache, then as many that read it as do without; without a cache these alone."""
     starts = cell.settings.cold_starts
-    places = 2 * starts + 1 if starts and _has_weight_cache(cell.unit) else starts
+    places = 2 * starts + 1 if starts and has_weight_cache(cell.unit) else starts
     return Block(device=cell.device, group=cell.id, pass_=Pass.COLD, index=0, cells=(cell,) * places)
 
 

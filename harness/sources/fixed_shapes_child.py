@@ -16,22 +16,19 @@ Shapes = Mapping[int, Sequence[int]]
 
 def main(source: str, target: str, job: str) -> int:
     """Write the copy; 0, or 1 with the reason on stdout."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    from harness.sources.tflite_writer import pack
+    from harness.sources.tflite_writer import pack, unpack
 
     asked = json.loads(job)
-    content = Path(source).read_bytes()
-    model: Any = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = unpack(Path(source).read_bytes())
     inputs = dict(zip(map(int, model.subgraphs[asked["graph"]].inputs), asked["shapes"], strict=True))
     try:
         found = _shapes(source, asked["graph"], inputs, len(model.subgraphs))
+        for number, (graph, shapes) in enumerate(zip(model.subgraphs, found, strict=True)):
+            _fix(graph, shapes, whole=number == asked["graph"])
+        Path(target).write_bytes(pack(model))
     except (RuntimeError, ValueError) as problem:
         sys.stdout.write(str(problem))
         return 1
-    for number, (graph, shapes) in enumerate(zip(model.subgraphs, found, strict=True)):
-        _fix(graph, shapes, whole=number == asked["graph"])
-    Path(target).write_bytes(pack(model))
     return 0
 
 

@@ -21,6 +21,8 @@ Array = NDArray[Any]
 
 _ALIGNMENT = 16  # schema.fbs: Buffer.data is force_align: 16
 _NO_BUFFER = 0  # the first buffer is empty and stands for "not a constant"
+_LARGEST_FILE = 2**31 - 1  # a flatbuffer's offsets are signed
+_FOLLOWS_NOTHING = 1  # schema.fbs: a buffer's offset of 0 or 1 says that nothing lies behind the flatbuffer
 _LARGEST_OLD_CODE = 127  # operators above it are only in builtin_code
 
 
@@ -112,10 +114,35 @@ class ModelWriter:
         return pack(self._model)
 
 
-def pack(model: Any) -> bytes:  # noqa: ANN401 (schema.ModelT: the generated code has no types)
-    """Bytes of a model in the schema's object form (`schema.ModelT`), identifier included."""
+def unpack(content: bytes) -> Any:  # noqa: ANN401 (schema.ModelT: the generated code has no types)
+    """A file in the schema's object form (`schema.ModelT`), for `pack`.
+
+    What large files and those of ai-edge-quantizer keep behind the flatbuffer is brought inside: constants, and options
+    of custom operators. Their offsets would mean other bytes in a file that is packed anew.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    whole = np.frombuffer(content, np.uint8)
+    for buffer in model.buffers:
+        if buffer.offset > _FOLLOWS_NOTHING:
+            buffer.data = whole[buffer.offset : buffer.offset + buffer.size]
+            buffer.offset = buffer.size = 0
+    for operator in (operator for graph in model.subgraphs for operator in graph.operators or ()):
+        start, size = operator.largeCustomOptionsOffset, operator.largeCustomOptionsSize
+        if start > _FOLLOWS_NOTHING:
+            operator.customOptions = whole[start : start + size]
+            operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
+    return model
+
+
+def pack(model: Any) -> bytes:  # noqa: ANN401 (schema.ModelT)
+    """Bytes of a model in the schema's object form (`schema.ModelT`), identifier included.
+
+    Raises ValueError where its constants take more than a flatbuffer holds.
+    """
     model.buffers = [_aligned(buffer) for buffer in model.buffers]
     constants = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
+    if constants > _LARGEST_FILE:
+        raise ValueError("its constants take more than 2 GiB, and only smaller files can be written")
     builder = flatbuffers.Builder(constants + 64 * len(model.buffers) + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

@@ -16,7 +16,7 @@ from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome, Variant, VariantSpec
 from harness.variants import cache as artefacts
 from harness.variants import recipes
-from harness.variants.job import BuildJob, BuildOne
+from harness.variants.job import CHANGED, BuildJob, BuildOne
 from harness.variants.pool import run_jobs
 
 Order = tuple[Model, VariantSpec]
@@ -93,19 +93,17 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
     model, spec = order
     try:
         reason = recipes.refusal(recipes.parse(spec.recipe), model, spec.settings) if spec.prebuilt is None else None
-        key = artefacts.entry_key(
-            model,
-            spec.recipe,
-            spec.settings,
-            data_digest=digests.of(model.data),
-            prebuilt_digest=digests.of(spec.prebuilt),
-        )
+        theirs = digests.of(spec.prebuilt)
+        data = digests.of(model.data)
+        key = artefacts.entry_key(model, spec.recipe, spec.settings, data_digest=data, prebuilt_digest=theirs)
     except RecipeUnknown as exc:
         reason = exc.reason
     except OSError as exc:
         return _failed(order, f"{exc.filename}: {exc.strerror}")
     if reason is not None:
         return _failed(order, reason, refused=True)
+    if spec.prebuilt_digest not in (None, theirs):
+        return _failed(order, f"{spec.prebuilt}: {CHANGED}")
     return artefacts.load(cache, key, model, spec) or key
 
 

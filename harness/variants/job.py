@@ -7,6 +7,9 @@ from pathlib import Path
 from harness.core.model import Model
 from harness.core.variant import Variant, VariantSpec
 
+CHANGED = "changed since it was read; start again"
+"""Why a source or a variant built elsewhere is not what the order is about."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildJob:

@@ -165,6 +165,7 @@ TECHNIQUES: dict[tuple[str, str], Technique] = {
 AS_STORED = (
     *("int2", "int4", "uint4", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
     *("bfloat16", "float64", "float8_e4m3fn", "float8_e5m2", "complex64", "complex128", "bool", "string"),
+    *("resource", "variant"),
 )
 
 DEFAULTS: dict[str, tuple[str, ...]] = {

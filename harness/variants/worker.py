@@ -20,7 +20,7 @@ from harness.fidelity.host import match_inputs
 from harness.sources.tflite import read_model, signature_in
 from harness.variants import recipes
 from harness.variants.calibration import calibrate
-from harness.variants.job import BuildJob
+from harness.variants.job import CHANGED, BuildJob
 from harness.variants.settings import assign, operators_in
 from harness.variants.tflite import inspect, quantizer  # noqa: F401 (quantizer: imported once for all builds)
 from harness.variants.tflite.compiled import compiled_for
@@ -75,7 +75,7 @@ def build_one(job: BuildJob) -> Variant:
 def _read_source(model: Model) -> bytes:
     content = model.path.read_bytes()
     if digest.of_bytes(content) != model.digest:
-        raise ModelUnreadable(model.path, "changed since it was read; start again")
+        raise ModelUnreadable(model.path, CHANGED)
     return content
 
 
@@ -116,6 +116,8 @@ def _told(works: Sequence[Work], content: bytes) -> tuple[str, ...]:
 def _taken(spec: VariantSpec, path: Path, source: bytes) -> _Made:
     """A file that somebody else built, as it is."""
     content = path.read_bytes()
+    if spec.prebuilt_digest not in (None, digest.of_bytes(content)):
+        raise ModelUnreadable(path, CHANGED)
     if content == source:
         raise ChangedNothing(spec.recipe, f"{path} is the source itself, byte for byte")
     return _Made(content=content, notes=("built elsewhere and taken as it is",))

@@ -104,6 +104,14 @@ def resource_variable() -> bytes:
     return writer.pack()
 
 
+def resource_output() -> bytes:
+    """No weights, and a handle to a resource as its first output."""
+    writer = ModelWriter()
+    graph = writer.graph()
+    x = graph.input("x", (1, 4))
+    return finish(writer, graph, {"x": x}, {"handle": _handle(graph), "y": ops.unary(graph, "TANH", x, name="y")})
+
+
 def _handle(graph: GraphWriter) -> Tensor:
     handle = graph.tensor("handle", (), "resource")
     graph.op("VAR_HANDLE", (), (handle,), options=schema.VarHandleOptionsT(container="", sharedName="sum"))

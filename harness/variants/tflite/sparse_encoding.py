@@ -15,14 +15,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from harness.sources.tflite_writer import pack
+from harness.sources.tflite_writer import pack, unpack
 from harness.variants.tflite.operators import EDITED
 
 Array = NDArray[Any]
 
-_LARGEST_FILE = 2**31 - 1  # a flatbuffer's offsets are signed
 _DENSIFY_BYTES = 512  # a tensor with its sparsity, its name and an operator take 350 to 450
-_FOLLOWS_NOTHING = 1  # schema.fbs: a buffer's offset of 0 or 1 says that nothing lies behind the flatbuffer
 _WEIGHT = 1  # the weight operand of every operator in EDITED
 _OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
 _INDEX_VECTORS = (
@@ -73,28 +71,12 @@ def encode_sparsely(content: bytes, buffers: Sequence[int]) -> bytes:
     Constants from behind the flatbuffer move inside. Raises NothingSmaller where no constant would shrink, ValueError
     where what is left does not fit into 2 GiB.
     """
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    _bring_inside(model, content)
+    model = unpack(content)
     constants = _weights_alone(model)
     chosen = [index for index in buffers if index in constants and _encode(model, index, constants[index])]
     if not chosen:
         raise NothingSmaller
-    if sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None) > _LARGEST_FILE:
-        raise ValueError("its constants take more than 2 GiB; sparse encoding writes smaller files only")
     return pack(model)
-
-
-def _bring_inside(model: Any, content: bytes) -> None:  # noqa: ANN401 (generated code)
-    """Fetch what large files keep behind the flatbuffer: constants, and options of custom operators."""
-    whole = np.frombuffer(content, np.uint8)
-    for buffer in model.buffers:
-        if buffer.offset > _FOLLOWS_NOTHING:
-            buffer.data = whole[buffer.offset : buffer.offset + buffer.size]
-    for operator in (operator for graph in model.subgraphs for operator in graph.operators or ()):
-        start, size = operator.largeCustomOptionsOffset, operator.largeCustomOptionsSize
-        if start > _FOLLOWS_NOTHING:
-            operator.customOptions = whole[start : start + size]
-            operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
 
 
 def _weights_alone(model: Any) -> dict[int, _Constant]:  # noqa: ANN401 (generated code)

@@ -1,9 +1,11 @@
 """The steps of a run around measuring: what a resume refuses, which campaign it takes, when a run is complete."""
 
 import dataclasses
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.bench import (
@@ -29,7 +31,7 @@ from harness.store import Store
 from tests.support.models import custom_op, no_signature, tiny_cnn
 from tests.support.plans import some_facts
 from tests.support.results import a_campaign_result, a_cell_result, a_variant
-from tests.support.unusual import FOLDER, dynamic_batch, folder_of_models, two_signatures_two_graphs
+from tests.support.unusual import FOLDER, dynamic_batch, folder_of_models, resource_output, two_signatures_two_graphs
 
 
 @pytest.fixture
@@ -90,6 +92,20 @@ def test_changed_data_is_not_resumed(model: Model, tmp_path: Path) -> None:
     data.write_bytes(b"two")
     with pytest.raises(ConfigError, match="no longer the data that was planned"):
         check_models_unchanged([planned])
+
+
+def test_changed_variant_from_elsewhere_is_not_resumed(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.tflite"
+    theirs.write_bytes(b"one")
+    spec = VariantSpec(model="m", name="p", recipe="theirs", prebuilt=theirs, prebuilt_digest=digest.of_file(theirs))
+    check_models_unchanged([], [spec])
+    theirs.write_bytes(b"two")
+    with pytest.raises(ConfigError, match="no longer the variant that was planned"):
+        check_models_unchanged([], [spec])
+
+
+def test_variant_from_elsewhere_that_was_missing_may_come(tmp_path: Path) -> None:
+    check_models_unchanged([], [VariantSpec(model="m", name="p", recipe="theirs", prebuilt=tmp_path / "theirs.tflite")])
 
 
 @pytest.mark.parametrize("change", [{"runtimes": {"LiteRT": "9"}}, {"cores": 64}, {"processor": "another"}])
@@ -219,6 +235,14 @@ def test_shapes_that_do_not_fit_fail_the_model_alone(tmp_path: Path) -> None:
     assert "'image' is given [4] and its shape is [-1, -1, -1, 3]" in intake.failed[0].error
 
 
+def test_model_that_hands_out_a_resource_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(resource_output())
+    (tmp_path / "n.tflite").write_bytes(tiny_cnn())
+    intake = _take_in(tmp_path, "models: [{path: m.tflite}, {path: n.tflite}]")
+    assert "n" in {model.name for model in intake.models}
+    assert intake.specs["m"][0].recipe == "resource"
+
+
 def test_every_file_of_a_folder_is_a_model_or_fails_with_one_line(tmp_path: Path) -> None:
     folder_of_models(tmp_path / "folder")
     intake = _take_in(tmp_path, "models: [{path: 'folder/*.tflite'}]")
@@ -242,6 +266,22 @@ def test_launches_are_given_the_signature_by_the_key_that_the_variant_has(model:
     theirs = loadables([plain], [_built(plain, other, "theirs")], tmp_path / "inputs")
     own = loadables([model], [_built(model, model.path, "own")], tmp_path / "inputs")
     assert [loadable.signature for loadable in (*theirs.values(), *own.values())] == [None, "serving_default"]
+
+
+def test_data_of_one_model_is_held_at_a_time(model: Model, tmp_path: Path) -> None:
+    samples = 4000
+    path = tmp_path / "data.npz"
+    np.savez(path, image=np.zeros((samples, 8, 8, 3), np.float32))
+    several = [dataclasses.replace(model, name=name, data=path) for name in "abc"]
+    builds = [_built(each, model.path, "float32") for each in several]
+    loadables(several[:1], builds[:1], tmp_path / "inputs")  # what is imported and kept once
+    tracemalloc.start()
+    try:
+        loadables(several, builds, tmp_path / "inputs")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.5 * samples * 8 * 8 * 3 * 4  # a dataset and its checks; three of them would take more
 
 
 def ended(result: CampaignResult) -> CampaignResult:

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from harness.core.errors import ModelUnreadable
 from harness.sources.fixed_shapes import FixedModel, fix_shapes
 from harness.sources.tflite import read_graph, read_model, read_signatures
-from harness.variants.tflite.weights import read_weights
+from harness.variants.tflite.weights import read_weights, values
 from tests.support import models, unusual
+from tests.unit.harness.variants.models import compressed, dense, normal
 
 Shape = tuple[int, ...]
 
@@ -46,6 +48,24 @@ def test_the_copy_computes_what_the_file_computes_in_that_shape(tmp_path: Path) 
         interpreter.invoke()
         results.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
     np.testing.assert_array_equal(*results)
+
+
+def test_constants_from_behind_the_flatbuffer_are_in_the_copy(tmp_path: Path) -> None:
+    source = dense(normal(700, 700))
+    quantised = compressed(source, "weight-int8")
+    assert len(quantised) > schema_end(quantised)
+    fixed = _fix(tmp_path, quantised, x=(2, 700)).path.read_bytes()
+    stored = [[values(content, weight) for weight in read_weights(content)] for content in (quantised, fixed)]
+    np.testing.assert_array_equal(*stored)
+    model = read_model(tmp_path / "model.tflite", name="m")
+    assert model.parameters == read_model(next((tmp_path / "kept" / "fixed").iterdir()), name="m").parameters
+
+
+def schema_end(content: bytes) -> int:
+    """Where the first constant behind the flatbuffer begins; the file's end where there is none."""
+    model = schema.Model.GetRootAs(content, 0)
+    offsets = [model.Buffers(index).Offset() for index in range(model.BuffersLength())]
+    return min((offset for offset in offsets if offset > 1), default=len(content))
 
 
 def test_constants_of_the_copy_stay_aligned(tmp_path: Path) -> None:

@@ -173,6 +173,15 @@ def test_a_missing_prebuilt_file_is_named(tmp_path: Path) -> None:
     assert error(out) == f"{tmp_path / 'gone.tflite'}: No such file or directory"
 
 
+def test_a_prebuilt_file_that_changed_is_not_taken_from_the_cache(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.tflite"
+    theirs.write_bytes(b"new")
+    model, spec = a_model(tmp_path), a_spec("ours", prebuilt=theirs)
+    build([(model, spec)], tmp_path / "cache", count_build)
+    (out,) = build([(model, replace(spec, prebuilt_digest="what it was"))], tmp_path / "cache", count_build)
+    assert error(out) == f"{theirs}: changed since it was read; start again"
+
+
 def test_a_cache_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(StoreError, match="variants cannot be kept there"):

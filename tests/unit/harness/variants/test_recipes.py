@@ -137,6 +137,11 @@ def test_the_source_at_its_own_precision_is_always_allowed(model: Model, precisi
     assert default_variants(source)[0] == precision
 
 
+def test_every_type_of_the_format_can_name_a_source() -> None:
+    types = {name.lower() for name in vars(schema.TensorType) if not name.startswith("_")}
+    assert types - set(AS_STORED) == {"float32", "float16", "int8", "uint8"}
+
+
 def test_no_technique_is_there_for_another_format(model: Model) -> None:
     assert "does not exist for mlpackage" in str(refusal(parse("int8"), replace(model, format="mlpackage")))
 

@@ -1,10 +1,12 @@
 """Every technique on a small real network, through the worker: build, checks, load, scores."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.core import digest
 from harness.core.errors import ChangedNothing, ModelUnreadable, RecipeError, RecipeRefused
 from harness.core.model import Model
 from harness.core.variant import Variant
@@ -286,6 +288,14 @@ def test_a_prebuilt_file_that_is_the_source_changed_nothing(tmp_path: Path) -> N
     model = a_model(tmp_path)
     with pytest.raises(ChangedNothing, match="byte for byte"):
         build(model, "ours", tmp_path, prebuilt=model.path)
+
+
+def test_a_prebuilt_file_that_changed_since_it_was_read_is_refused(tmp_path: Path) -> None:
+    model = a_model(tmp_path)
+    theirs = build(model, "int8", tmp_path).path
+    spec = replace(a_spec("ours", prebuilt=theirs), prebuilt_digest=digest.of_bytes(b"what it was"))
+    with pytest.raises(ModelUnreadable, match="changed since it was read"):
+        build_one(BuildJob(model=model, spec=spec, scratch=tmp_path))
 
 
 def test_a_prebuilt_file_of_another_network_is_refused(tmp_path: Path) -> None:
