@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.cell import Cell
@@ -16,7 +16,7 @@ from harness.core.model import Graph
 from harness.core.ports import Device
 from harness.core.units import Seconds
 from harness.core.variant import Variant
-from harness.journal import Journal, has_latency, is_hopeless
+from harness.journal import Journal, first_face, has_latency, is_hopeless
 from harness.plan import Block, launch_estimate, weight_cache
 
 # Loading the runtime and the model, on the slowest board, before the first inference.
@@ -239,8 +239,9 @@ class _Runner:
     def _launch(self, cell: Cell, block: Block, position: int, attempt: str) -> LaunchOutcome:
         loadable = self._loadables[cell.model, cell.variant]
         order = launch_order(cell, block.pass_, attempt, loadable, weight_cache(block, position))
+        api, fallback = first_face(self._journal.outcomes(cell.id))
         try:
-            return self._device.launch(order)
+            return self._device.launch(replace(order, api=api, fallback=fallback))
         except (DeviceLost, StoreError):
             raise
         except Exception as error:  # one cell must not end the others, whatever its device made of it

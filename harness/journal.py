@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.core.device import Canary
-from harness.core.launch import LaunchOutcome, LaunchRecord, Pass
+from harness.core.launch import Api, LaunchOutcome, LaunchRecord, Pass
 from harness.plan import Block
 from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
 
@@ -86,3 +86,9 @@ class Journal:
 def has_latency(outcomes: Sequence[LaunchOutcome]) -> bool:
     """Whether a cell has at least one latency launch that measured something."""
     return any(isinstance(o, LaunchRecord) and o.pass_ is Pass.LATENCY for o in outcomes)
+
+
+def first_face(outcomes: Sequence[LaunchOutcome]) -> tuple[Api | None, str | None]:
+    """Through which face of the runtime a cell was measured first, and why not through another; None: not known."""
+    first = next((outcome for outcome in outcomes if isinstance(outcome, LaunchRecord)), None)
+    return (None, None) if first is None else (first.api, first.fallback)

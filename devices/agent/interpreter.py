@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 REFUSALS = (ValueError, RuntimeError, TypeError, NotImplementedError)  # what the interpreter raises, by its source
+_DESCRIBE_ARGUMENTS = 3  # the interpreter, the tensor, the graph
 RESOLVERS = {None: "AUTO", "xnnpack": "BUILTIN", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES"}
 
 
@@ -31,7 +32,8 @@ class InterpreterRuntime:
     package is where the runtime was found; path is where it may import from. ops_refused says why there is no per-op;
     None where `attach` puts a profiler on an interpreter before its tensors are allocated. What attach answers has
     start(), and stop(), which gives (tag, type, first, second, elapsed_us) of each event. Raises LiteRtError where the
-    module cannot be imported, or where the import leads to another package: its times would carry the wrong name.
+    module cannot be imported or is too old, or where the import leads to another package: its times would carry the
+    wrong name.
     """
 
     api = "interpreter"
@@ -56,6 +58,10 @@ class InterpreterRuntime:
             raise LiteRtError("{}its Python interpreter cannot be loaded: {}".format(before, problem)) from problem
         if os.path.realpath(os.path.dirname(str(self._module.__file__))) != os.path.realpath(package):
             raise LiteRtError("{}it has no Python interpreter".format(before))
+        missing = lacking(self._module)
+        if missing:
+            words = "{}the Python interpreter of {} is not one that this agent knows: it lacks {}"
+            raise LiteRtError(words.format(before, name, ", ".join(missing)))
 
     def open(self, order: dict[str, object], profiling: bool = False) -> InterpreterSession:
         """The order's model, compiled. Raises LiteRtError in the interpreter's words."""
@@ -67,6 +73,15 @@ class InterpreterRuntime:
         resolver = getattr(self._module.OpResolverType, RESOLVERS[backend])
         attach = self._attach if profiling else None
         return InterpreterSession(self._module, order, resolver, unit["threads"], attach)
+
+
+def lacking(module: Any) -> list[str]:  # noqa: ANN401 (untyped)
+    """What an interpreter's module has not that is needed here. Older versions knew neither resolvers nor graphs."""
+    resolvers = getattr(module, "OpResolverType", None)
+    missing = ["OpResolverType." + name for name in RESOLVERS.values() if not hasattr(resolvers, name)]
+    describe = getattr(getattr(module, "Interpreter", None), "_get_tensor_details", None)
+    takes = getattr(getattr(describe, "__code__", None), "co_argcount", 0)
+    return missing if takes >= _DESCRIBE_ARGUMENTS else [*missing, "tensors of other graphs than the first"]
 
 
 class InterpreterSession:
@@ -91,12 +106,19 @@ class InterpreterSession:
             )
             self._recorder = None if attach is None else attach(self._interpreter)
             self._interpreter.allocate_tensors()
-            self._signature = signatures.choose(path, None if key is None else str(key))
-            if self._signature.graph != 0:
-                self._interpreter._interpreter.AllocateTensors(self._signature.graph)
+            self.compile_ns = time.perf_counter_ns() - begun
+            self._signature = signatures.choose(path, None if key is None else str(key))  # of ours, so not timed
+            self.compile_ns += self._allocate(self._signature.graph)
         except REFUSALS as problem:
             raise LiteRtError("Interpreter: {}".format(problem)) from problem
-        self.compile_ns = time.perf_counter_ns() - begun
+
+    def _allocate(self, graph: int) -> int:
+        """Allocate the tensors of a graph, in nanoseconds; those of the first one are."""
+        if graph == 0:
+            return 0
+        begun = time.perf_counter_ns()
+        self._interpreter._interpreter.AllocateTensors(graph)
+        return time.perf_counter_ns() - begun
 
     @property
     def delegation(self) -> dict[str, object] | None:

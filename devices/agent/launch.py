@@ -10,9 +10,9 @@ import sys
 import time
 
 from . import protocol
-from .litert import LiteRtError
+from .litert import LiteRtError, version_unknown
 from .passes import PASSES
-from .runtimes import TFLITE_RUNTIME
+from .runtimes import TFLITE_RUNTIME, full_name
 from .session import NativeRuntime
 from .timing import Stopwatch
 
@@ -26,57 +26,64 @@ def main() -> int:
     """Read the order from stdin, do it, say what came of it on stdout. Never returns: the process ends at once."""
     watch = Stopwatch()
     writer = protocol.claim_stdout()
-    request = protocol.parse(_read_line())
+    try:
+        task = protocol.check_task(protocol.parse(_read_line()))
+    except protocol.ProtocolError as problem:
+        raise SystemExit("a launch is started by its supervisor: {}".format(problem)) from problem
     _thread.start_new_thread(_die_when_alone, ())
-    identity = request["id"]
+    identity = task["id"]
 
     def say(kind: str, **fields: object) -> None:
         writer.say(kind, id=identity, **fields)
 
-    status = _run(request, watch, say)
+    status = _run(task, watch, say)
     sys.stderr.flush()
     # Without unloading: a runtime that crashes while it is taken down must not cost a finished measurement.
     os._exit(status)
 
 
-def _run(request: dict[str, object], watch: Stopwatch, say: Say) -> int:
+def _run(task: dict[str, object], watch: Stopwatch, say: Say) -> int:
     gc.disable()
+    order: dict[str, object] = task["order"]  # type: ignore[assignment]
+    runtime: dict[str, object] = task["runtime"]  # type: ignore[assignment]
     try:
-        order = protocol.check_order(request["order"])
-        runtime = protocol.check("runtime", request["runtime"], protocol.RUNTIME)
         started_at = time.time()
-        opener = _load(runtime, order, _texts(request["path"]))
-        say("begun", started_at=started_at, runtime=_name(runtime), api=opener.api)
-        PASSES[str(order["pass"])](opener, dict(order, caches=request.get("caches")), watch, say)
-    except (LiteRtError, protocol.ProtocolError, OSError, MemoryError) as problem:
+        opener, fallback = _load(runtime, order, _texts(task["path"]))
+        say("begun", started_at=started_at, runtime=full_name(runtime), api=opener.api, fallback=fallback)
+        PASSES[str(order["pass"])](opener, dict(order, caches=task["caches"]), watch, say)
+    except MemoryError as problem:
+        say("error", error="out of memory" + (": {}".format(problem) if str(problem) else ""))
+        return 1
+    except (LiteRtError, OSError) as problem:
         say("error", error=str(problem) or type(problem).__name__)
         return 1
     say("done")
     return 0
 
 
-def _load(runtime: dict[str, object], order: dict[str, object], path: list[str]) -> Runtime:
+def _load(runtime: dict[str, object], order: dict[str, object], path: list[str]) -> tuple[Runtime, str | None]:
     """The face that the order names, and no other.
 
-    Without a name: the C API where it is the known one, else the Python interpreter, which has stayed the same longer.
+    Without a name: the C API where it is the known one, else the Python interpreter, which has stayed the same longer;
+    and why it is not the C API.
     """
     if runtime["name"] == TFLITE_RUNTIME:
-        return _load_tflite_runtime(runtime, order, path)
+        return _load_tflite_runtime(runtime, order, path), None
+    version = None if runtime["version"] is None else str(runtime["version"])
     if order["api"] == "interpreter":
-        return _load_interpreter(runtime, path, "the Interpreter API has no profiler")
-    version = runtime["version"]
+        return _load_interpreter(runtime, path, version_unknown(version) or "the Interpreter API has no profiler"), None
     try:
-        return NativeRuntime(str(runtime["library"]), None if version is None else str(version))
+        return NativeRuntime(str(runtime["library"]), version), None
     except LiteRtError as problem:
         if order["api"] is not None:
             raise
-        return _load_interpreter(runtime, path, str(problem))
+        return _load_interpreter(runtime, path, str(problem)), str(problem)
 
 
 def _load_interpreter(runtime: dict[str, object], path: list[str], why: str) -> InterpreterRuntime:
     from .interpreter import InterpreterRuntime
 
-    return InterpreterRuntime(str(runtime["package"]), path, "per-op unavailable: " + why)
+    return InterpreterRuntime(str(runtime["package"]), path, "per-op unavailable: " + why, name=full_name(runtime))
 
 
 def _load_tflite_runtime(runtime: dict[str, object], order: dict[str, object], path: list[str]) -> InterpreterRuntime:
@@ -89,11 +96,6 @@ def _load_tflite_runtime(runtime: dict[str, object], order: dict[str, object], p
 
 def _texts(given: object) -> list[str]:
     return [str(each) for each in given] if isinstance(given, list) else []
-
-
-def _name(runtime: dict[str, object]) -> str:
-    version = runtime["version"]
-    return "{} {}".format(runtime["name"], "of unknown version" if version is None else version)
 
 
 def _read_line() -> bytes:

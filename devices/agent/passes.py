@@ -89,7 +89,7 @@ def _open_with(cache: WeightCache | None, runtime: Runtime, order: dict[str, obj
     if cache is None:
         return runtime.open(order)
     if not isinstance(runtime, NativeRuntime):
-        raise LiteRtError("the weight cache needs the compiled-model API")
+        raise LiteRtError("there is no weight cache through the Interpreter: LiteRT's compiled model alone takes one")
     cache.prepare()
     return runtime.open(order, weight_cache=cache.path)
 

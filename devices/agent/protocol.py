@@ -27,6 +27,9 @@ REQUESTS: dict[str, dict[str, object]] = {
     "stop": {},
 }
 
+# What a launch reads from its supervisor, beside v.
+TASK: dict[str, object] = {"id": str, "order": dict, "runtime": dict, "path": list, "caches": _MAYBE_TEXT}
+
 ORDER: dict[str, object] = {
     "attempt": str,
     "variant": str,
@@ -97,7 +100,7 @@ EVENT: dict[str, object] = {"tag": str, "type": int, "first": int, "second": int
 
 # What a launch says, in this order; `profile` in an ops pass and `memory` in a memory pass.
 LAUNCH_SAYS: dict[str, dict[str, object]] = {
-    "begun": {"started_at": NUMBER, "runtime": str, "api": str},
+    "begun": {"started_at": NUMBER, "runtime": str, "api": str, "fallback": _MAYBE_TEXT},
     "loaded": {
         "environment_ns": int,
         "compile_ns": int,
@@ -138,8 +141,6 @@ SUPERVISOR_SAYS: dict[str, dict[str, object]] = {
     },
 }
 
-REASONS = ("exit", "deadline", "cancelled", "protocol")
-
 
 class ProtocolError(Exception):
     """A line that is not the agent's language."""
@@ -174,6 +175,14 @@ def check(what: str, given: object, fields: dict[str, object]) -> dict[str, obje
         if not _is_a(given[key], kinds):
             raise ProtocolError("{}: {} is {!r}".format(what, key, given[key])[:400])
     return given
+
+
+def check_task(message: dict[str, object]) -> dict[str, object]:
+    """The fields of what a supervisor hands to a launch, without v, if every part of it is what the tables say."""
+    task = check("launch", {key: value for key, value in message.items() if key != "v"}, TASK)
+    check_order(task["order"])
+    check("runtime", task["runtime"], RUNTIME)
+    return task
 
 
 def check_said(message: dict[str, object], sayings: dict[str, dict[str, object]]) -> dict[str, object]:

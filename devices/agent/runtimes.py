@@ -71,7 +71,7 @@ def choose(found: Sequence[Found], name: str | None) -> Found | None:
 
 def lacking(found: Sequence[Found], name: str | None, search: Sequence[str]) -> str:
     """Why there is no runtime of that name, and what to do."""
-    there = ", ".join("{} {}".format(each["name"], each["version"] or "of unknown version") for each in found)
+    there = ", ".join(map(full_name, found))
     if name is not None and name not in KINDS:
         return "there is no runtime {!r}; this agent knows {} and has found {}".format(
             name, ", ".join(KINDS), there or "none"
@@ -79,6 +79,12 @@ def lacking(found: Sequence[Found], name: str | None, search: Sequence[str]) -> 
     wanted = LITERT if name is None else name
     words = "{} was not found in {}: {}".format(wanted, list(search), KINDS[wanted].install)
     return "{}; found: {}".format(words, there) if there else words
+
+
+def full_name(found: Found) -> str:
+    """Its name and version, as one says it."""
+    version = found["version"]
+    return "{} {}".format(found["name"], "of unknown version" if version is None else version)
 
 
 def _files(package: str, pattern: str) -> list[str]:

@@ -170,22 +170,24 @@ class Supervisor:
         runtime = self._find_runtime(order["runtime"])  # type: ignore[arg-type]
         environment = self._environment(order["unit"])  # type: ignore[arg-type]
         before = conditions.read(self._root)
-        request = {
-            "v": protocol.VERSION,
-            "id": identity,
-            "order": order,
-            "runtime": runtime,
-            "path": self._path(),
-            "caches": self._find_caches(order),
-        }
+        task = self._task(identity, order, runtime)
         try:
-            child = Child(identity, self._launch, json.dumps(request).encode(), float(order["deadline_s"]), environment)  # type: ignore[arg-type]
+            child = Child(identity, self._launch, task, float(order["deadline_s"]), environment)  # type: ignore[arg-type]
         except OSError as problem:
             raise ProtocolError("the launch could not be started: {}".format(problem)) from problem
         self._child = child
         self._selector.register(child.output, selectors.EVENT_READ, lambda: self._pass_on(child))
         self._selector.register(child.errors, selectors.EVENT_READ, lambda: self._keep_errors(child))
         self._writer.say("started", id=identity, pid=child.pid, before=before)
+
+    def _task(self, identity: str, order: dict[str, object], runtime: dict[str, object]) -> bytes:
+        """What the launch reads, one line without its end."""
+        task = {"id": identity, "order": order, "runtime": runtime, "path": self._path()}
+        line = json.dumps(dict(task, v=protocol.VERSION, caches=self._find_caches(order))).encode()
+        if len(line) >= protocol.MAX_REQUEST:
+            words = "the order, the runtime and its path take {} bytes, a launch reads {} at most"
+            raise ProtocolError(words.format(len(line) + 1, protocol.MAX_REQUEST))
+        return line
 
     def _environment(self, unit: dict[str, object]) -> dict[str, str] | None:
         """What a launch has to see from its start, None for ours: on a GPU its adapters alone, sought once."""

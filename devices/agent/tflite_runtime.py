@@ -7,7 +7,7 @@ import sys
 from . import vtable_profiler
 from .interpreter import InterpreterRuntime
 from .litert import LiteRtError
-from .runtimes import TFLITE_RUNTIME
+from .runtimes import full_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def load(runtime: dict[str, object], path: list[str]) -> InterpreterRuntime:
         return profiler
 
     refused = vtable_profiler.refusal(version, library)
-    loaded = InterpreterRuntime(str(runtime["package"]), path, refused, _MODULE, TFLITE_RUNTIME, attach)
+    loaded = InterpreterRuntime(str(runtime["package"]), path, refused, _MODULE, full_name(runtime), attach)
     wrong = numpy_too_new(str(sys.modules["numpy"].__version__))
     if wrong is not None:
         raise LiteRtError(wrong)

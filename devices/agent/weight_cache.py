@@ -17,6 +17,7 @@ import tempfile
 from .litert import LiteRtError
 
 _PREFIX = "weighbridge-weights-"
+_TRIES = 8
 
 
 class WeightCache:
@@ -66,11 +67,8 @@ class CacheFolder:
 
     def path(self) -> str:
         """Where it is."""
-        while self._path is None:
-            made = tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent)
-            self._lock = _lock(made)
-            if self._lock is not None and os.path.isdir(made):  # else one that cleans up was quicker
-                self._path = made
+        if self._path is None:
+            self._path, self._lock = _make(self._parent)
         return self._path
 
     def remove(self) -> None:
@@ -84,10 +82,29 @@ class CacheFolder:
         """Remove what supervisors of this user left that were killed outright."""
         for name in _names(self._parent):
             path = os.path.join(self._parent, name)
-            lock = _lock(path) if _is_ours(path) else None
+            try:
+                lock = _lock(path) if _is_ours(path) else None
+            except OSError:
+                continue  # whether anybody holds it cannot be told
             if lock is not None:
                 shutil.rmtree(path, ignore_errors=True)
                 os.close(lock)
+
+
+def _make(parent: str) -> tuple[str, int]:
+    """A new folder, and the descriptor that holds the lock on it. Raises OSError in words."""
+    for _ in range(_TRIES):
+        made = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+        try:
+            lock = _lock(made)
+        except OSError as problem:
+            shutil.rmtree(made, ignore_errors=True)
+            raise OSError("{} cannot be locked: {}".format(made, problem)) from problem
+        if lock is not None:
+            if os.path.isdir(made):
+                return made, lock
+            os.close(lock)  # one that cleans up was quicker
+    raise OSError("{} folders in {} were taken away as soon as they were made".format(_TRIES, parent))
 
 
 def _names(parent: str) -> list[str]:
@@ -106,14 +123,20 @@ def _is_ours(path: str) -> bool:
 
 
 def _lock(path: str) -> int | None:
-    """A descriptor that holds the lock on a folder, None where another process has it or the folder is gone."""
+    """A descriptor that holds the lock on a folder, None where another process has it or the folder is gone.
+
+    Raises OSError where the folder cannot be opened or locked: not every file system has locks.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
+    except FileNotFoundError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(descriptor)
         return None
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor

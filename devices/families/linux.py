@@ -29,7 +29,7 @@ def facts_of(
     found = [protocol.check("facts.runtimes", runtime, protocol.RUNTIME) for runtime in told["runtimes"]]
     chosen = runtimes.choose(found, wanted)
     accelerators = [protocol.check("facts.accelerators", each, protocol.ACCELERATOR) for each in told["accelerators"]]
-    offers = [offer_of(each, str(chosen["name"]) if chosen else None, dispatch) for each in accelerators]
+    offers = [offer_of(each, chosen, dispatch) for each in accelerators]
     return DeviceFacts(
         name=name,
         family=_FAMILIES.get(told["system"], str(told["system"])),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devices.agent import protocol, runtimes
+from devices.agent.litert import version_unknown
 from devices.agent.targets import GPU_LIBRARIES
 from devices.agent.vulkan import LOADER
 from harness.core.compute_unit import SOFTWARE, ComputeUnit
@@ -33,19 +34,29 @@ class Offer:
     exclusion: Exclusion | None = None
 
 
-def offer_of(accelerator: Message, runtime: str | None, dispatch: str | None) -> Offer:
-    """What an accelerator, as `facts` tells it, gives to a runtime; dispatch is the configured folder, if any.
+def offer_of(accelerator: Message, runtime: Message | None, dispatch: str | None) -> Offer:
+    """What an accelerator gives to a runtime, each as `facts` tells it; dispatch is the configured folder, if any.
 
     Raises ProtocolError where an adapter is not as docs/agent-protocol.md has it.
     """
     kind = str(accelerator["unit"])
-    if runtime == runtimes.TFLITE_RUNTIME:
-        return _without(kind, f"{runtimes.TFLITE_RUNTIME} measures on the CPU alone here")
+    if kind in ("gpu", "npu") and (refusal := _refusal(runtime)):
+        return _without(kind, refusal)
     if kind == "gpu":
         return _offer_gpu(accelerator)
     if kind == "npu":
         return _offer_npu(accelerator, dispatch)
     return _without(kind, _unmeasured(accelerator))
+
+
+def _refusal(runtime: Message | None) -> str | None:
+    """Why a runtime measures on no accelerator: that takes LiteRT's C API, and one that is known."""
+    if runtime is None:
+        return None
+    if runtime["name"] == runtimes.TFLITE_RUNTIME:
+        return f"{runtimes.TFLITE_RUNTIME} measures on the CPU alone here"
+    unknown = version_unknown(runtime["version"])
+    return f"{unknown}: it is measured on the CPU alone" if unknown else None
 
 
 def _offer_gpu(accelerator: Message) -> Offer:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from devices.agent import protocol
@@ -72,6 +72,8 @@ ANY_ROUTE = Route()
 
 def encode(order: LaunchOrder, route: Route = ANY_ROUTE) -> Message:
     """The order as docs/agent-protocol.md has it. Paths are absolute; the graph stays on the host."""
+    if order.unit.kind != "npu":
+        route = replace(route, dispatch=None)
     return {
         "attempt": order.attempt,
         "variant": str(order.variant.absolute()),
@@ -172,7 +174,7 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         wall_s=ending.wall_s,
         runtime=begun["runtime"],
         backend=backend,
-        observed=observed_unit(order.unit, backend),
+        observed=observed_unit(order.unit, backend, delegation),
         load=LoadTimes(
             environment_ns=loaded["environment_ns"], compile_ns=loaded["compile_ns"], first_ns=loaded["first_ns"]
         ),
@@ -187,8 +189,9 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         memory=MemoryReading(**heard["memory"]) if "memory" in heard else None,
         clock_ns=samples["clock_ns"],
         api=_api(begun),
+        fallback=begun["fallback"],
         delegation=delegation,
-        adapter=loaded["adapter"] or adapter_of(ending.stderr_tail),
+        adapter=loaded["adapter"] or adapter_of(order.unit, ending.stderr_tail),
         weight_cache=order.weight_cache,
     )
 

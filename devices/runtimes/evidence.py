@@ -10,9 +10,10 @@ from harness.core.launch import Delegation, OpTable
 
 _BACKENDS = {DELEGATED: "xnnpack", OPERATOR: "builtin"}  # by the events that show them
 _KIND_OF = {"xnnpack": "cpu", "builtin": "cpu", "webgpu": "gpu", "metal": "gpu", SOFTWARE: "gpu", "dispatch": "npu"}
+_SHARED_WITH = {kind: ComputeUnit(kind=f"cpu+{kind}") for kind in ("gpu", "npu")}
 # LiteRT's WebGPU accelerator: "Selected adapter: NAME, arch=A, vendor=V, backend=Vulkan, adapterType=CPU / Software".
 _ADAPTER = re.compile(r"Selected adapter: (?P<name>.+?), arch=")
-_SOFTWARE_ADAPTER = re.compile(r"Selected adapter: .*adapterType=CPU")
+_IS_SOFTWARE = re.compile(r"Selected adapter: .*adapterType=CPU")
 _OWN = "cpu/builtin"  # an operator placed on no delegate
 
 
@@ -34,13 +35,14 @@ def backend_of(
 ) -> str | None:
     """What the work ran in, by evidence: the profiler's events, or a delegate that took every operator.
 
-    `software` for a GPU's delegate on an adapter that is none. None where that is not known: the compiled
-    model says of an unprofiled launch only whether all was taken.
+    `software` for a GPU's delegate on an adapter that is none: by the accelerator's log, and where that names no
+    adapter, by the drivers that the launch was given, which are those of its unit alone. None where that is not known:
+    the compiled model says of an unprofiled launch only whether all was taken.
     """
     if seen := [name for kind, name in _BACKENDS.items() if any(event.type == kind for event in events)]:
         return "+".join(seen)
     if delegation is not None and delegation.full:
-        return SOFTWARE if _SOFTWARE_ADAPTER.search(stderr) else delegation.delegate
+        return SOFTWARE if unit.kind == "gpu" and _is_software(unit, stderr) else delegation.delegate
     if delegation is None or delegation.full is None or unit.kind != "cpu":
         return None
     if delegation.taken:
@@ -48,19 +50,27 @@ def backend_of(
     return "builtin" if delegation.taken == 0 or unit.backend == "builtin" else None
 
 
-def observed_unit(unit: ComputeUnit, backend: str | None) -> ComputeUnit:
+def _is_software(unit: ComputeUnit, stderr: str) -> bool:
+    return bool(_IS_SOFTWARE.search(stderr)) if _ADAPTER.search(stderr) else unit.backend == SOFTWARE
+
+
+def observed_unit(unit: ComputeUnit, backend: str | None, delegation: Delegation | None) -> ComputeUnit | None:
     """What evidence shows of the unit that ran, whatever was asked for: the kind, and its backend where it was one.
 
-    The kind is that of the backend; where none took everything, the processor had its part: the process registers the
-    one accelerator that was asked for, and the processor's own kernels are always there. Of threads nothing tells how
-    many worked, so none are named.
+    The kind is that of the backend; where the runtime says that none took everything, the processor had its part: the
+    process registers the one accelerator that was asked for, and the processor's own kernels are always there. None
+    for an accelerator of which nothing is known. Of threads nothing tells how many worked, so none are named.
     """
     if backend in _KIND_OF:
         return ComputeUnit(kind=_KIND_OF[backend], backend=backend)
-    return ComputeUnit(kind="cpu" if unit.kind == "cpu" else f"cpu+{unit.kind}")
+    if unit.kind == "cpu":
+        return ComputeUnit(kind="cpu")
+    if delegation is None or delegation.full is not False:
+        return None
+    return _SHARED_WITH.get(unit.kind)
 
 
-def adapter_of(stderr: str) -> str | None:
-    """The GPU adapter that ran, in the accelerator's own words; None where it says nothing."""
-    found = _ADAPTER.search(stderr)
+def adapter_of(unit: ComputeUnit, stderr: str) -> str | None:
+    """The GPU adapter that ran, in the accelerator's own words; None where it says nothing, and off the GPU."""
+    found = _ADAPTER.search(stderr) if unit.kind == "gpu" else None
     return found["name"] if found else None

@@ -1,12 +1,14 @@
 """Which face of the runtime runs a model: the compiled model, and the Interpreter for what that refuses."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, LaunchRecord, WeightCache
 
-_KILLED = 137  # from outside, mostly since memory ran out: it says nothing of the model
+_FROM_OUTSIDE = (129, 130, 137, 143)  # SIGHUP, SIGINT, SIGKILL, SIGTERM: somebody else's, or the kernel's for memory
+_NO_MEMORY = re.compile(r"out of memory|bad_alloc|MemoryError")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Faces:
 
     Remembered by variant, signature and unit: what ran through the compiled model is never sent elsewhere, so that one
     cell has one face; what ran through the Interpreter goes straight there; what neither runs is tried once each time,
-    not twice.
+    not twice. What an order says of the face that its cell went through before, maybe on another day, stands above it.
     """
 
     def __init__(self) -> None:
@@ -36,6 +38,8 @@ class Faces:
 
     def launch(self, order: LaunchOrder, once: Try) -> LaunchOutcome:
         """The outcome of the order, by the face that runs it. once does one launch; None: the agent's choice."""
+        if order.api is not None:
+            return _after(order.fallback, once(order, order.api).outcome)
         key = (order.variant_digest, order.signature, order.unit)
         if key in self._fallbacks:
             return _after(self._fallbacks[key], once(order, Api.INTERPRETER).outcome)
@@ -57,7 +61,7 @@ class Faces:
             return _after(refusal.message, second)
         if second.kind is FailureKind.LOST:
             return second
-        if second.exit_code != _KILLED or second.kind is FailureKind.DEADLINE:
+        if second.kind is FailureKind.DEADLINE or _is_of_the_model(second):
             self._hopeless[key] = second.message
         return _both(refusal, second.message)
 
@@ -66,13 +70,23 @@ def _may_fall_back(order: LaunchOrder, failure: LaunchFailure, api: Api | None) 
     """Whether the Interpreter might run what the compiled model did not. It has the CPU alone, and no weight cache."""
     if order.unit.kind != "cpu" or order.weight_cache is not WeightCache.OFF:
         return False
+    if not _is_of_the_model(failure):
+        return False
     if failure.kind is FailureKind.CRASH:
-        return failure.exit_code != _KILLED and api is not Api.INTERPRETER
+        return api is not Api.INTERPRETER
     return failure.kind is FailureKind.ERROR and api is Api.COMPILED_MODEL
 
 
-def _after(refusal: str, outcome: LaunchOutcome) -> LaunchOutcome:
-    return replace(outcome, fallback=refusal) if isinstance(outcome, LaunchRecord) else outcome
+def _is_of_the_model(failure: LaunchFailure) -> bool:
+    """Whether it would fail again: not where it was killed from outside, nor where memory ran out, which may pass."""
+    words = f"{failure.message}\n{failure.stderr_tail}"
+    return failure.exit_code not in _FROM_OUTSIDE and not _NO_MEMORY.search(words)
+
+
+def _after(refusal: str | None, outcome: LaunchOutcome) -> LaunchOutcome:
+    if refusal is None or not isinstance(outcome, LaunchRecord):
+        return outcome
+    return replace(outcome, fallback=refusal)
 
 
 def _both(refusal: LaunchFailure, words: str) -> LaunchFailure:

@@ -27,6 +27,13 @@ class WeightCache(StrEnum):
     USE = "use"  # it is read
 
 
+class Api(StrEnum):
+    """Through which face of the runtime a launch ran its model."""
+
+    COMPILED_MODEL = "compiled-model"
+    INTERPRETER = "interpreter"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureSettings:
     """How a cell is measured. Warm-up ends after warmup_inferences and warmup_s, once the last five
@@ -51,7 +58,8 @@ class LaunchOrder:
     attempt is unique for the store's lifetime. inputs are raw little-endian files, one per model input in
     signature order, in the variant's own dtypes; empty means inputs seeded by `seed`. graph is the variant's own,
     needed by the ops pass to key events to operators. deadline_s bounds the whole process. signature is the key of
-    the signature to run, None for the first. weight_cache is for the cold pass alone.
+    the signature to run, None for the first. weight_cache is for the cold pass alone. api is the runtime's face that
+    the cell's first launch went through, None where there was none yet; fallback why that was not the first choice.
     """
 
     attempt: str
@@ -66,6 +74,8 @@ class LaunchOrder:
     graph: Graph | None = None
     signature: str | None = None
     weight_cache: WeightCache = WeightCache.OFF
+    api: Api | None = None
+    fallback: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +127,6 @@ class OpTable:
     partitions: int
     runs: int
     resolution_ns: Nanoseconds | None = None
-
-
-class Api(StrEnum):
-    """Through which face of the runtime a launch ran its model."""
-
-    COMPILED_MODEL = "compiled-model"
-    INTERPRETER = "interpreter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

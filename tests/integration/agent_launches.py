@@ -20,9 +20,13 @@ def say(kind: str, identity: str, **fields: object) -> None:
     print(json.dumps({"v": 2, "id": identity, "say": kind, **fields}), flush=True)
 
 
+def begin(identity: str) -> None:
+    say("begun", identity, started_at=1.0, runtime="LiteRT 2.3.0", api="compiled-model", fallback=None)
+
+
 def behave(identity: str) -> None:
     """Everything a launch has to say in a latency pass."""
-    say("begun", identity, started_at=1.0, runtime="LiteRT 2.3.0", api="compiled-model")
+    begin(identity)
     say("loaded", identity, environment_ns=1, compile_ns=2, first_ns=3, delegation=None, adapter=None)
     say("samples", identity, wall_ns=[4, 5], cpu_ns=[4, 5], starts_ns=[0, 9], warmup_ns=[3], clock_ns=1)
     say("done", identity)
@@ -71,7 +75,7 @@ def talk_forever(identity: str) -> None:
 
 
 def garbage(identity: str) -> None:
-    say("begun", identity, started_at=1.0, runtime="LiteRT 2.3.0", api="compiled-model")
+    begin(identity)
     print("Segmentation fault (core dumped) %!", flush=True)
     time.sleep(LONG_S)
 

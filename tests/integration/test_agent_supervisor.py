@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from devices.agent import protocol
 from devices.runtimes.agent_launch import encode
 from devices.transport.bundle import bundle_file
 from harness.core.deadline import Deadline
@@ -155,3 +156,18 @@ def test_a_launch_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
     assert talk.process.stdout is not None
     talk.process.stdout.close()
     assert "the launch could not be started" in error
+
+
+def test_an_order_that_leaves_no_room_for_the_rest_of_a_launch_s_line_is_refused(talk: Talk, tmp_path: Path) -> None:
+    order = encode(an_order(tmp_path / "m", attempt="hang"))
+    order["attempt"] = "x" * (protocol.MAX_REQUEST - len(json.dumps(order)) - 100)
+    talk.ask("1", "launch", order=order)
+    assert "a launch reads 32768 at most" in talk.hear("refused", "started")["error"]
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b'{"v": 2, "id": "1"}'])
+def test_a_launch_that_no_supervisor_started_ends_in_words(tmp_path: Path, line: bytes) -> None:
+    argv = (sys.executable, str(bundle_file(tmp_path)), "launch")
+    ended = subprocess.run(argv, input=line + b"\n", capture_output=True, timeout=20, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"a launch is started by its supervisor: ")

@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from devices.agent.runtimes import LITERT, find_runtime
 from devices.device import AttachedDevice
 from devices.inventory import LocalAgent, local_device
 from harness.core.compute_unit import ComputeUnit
-from harness.core.launch import FailureKind, LaunchFailure, Pass
+from harness.core.launch import Api, FailureKind, LaunchFailure, Pass
 from harness.sources.tflite import read_graph
 from tests.support import models
 from tests.support.models import write_model
@@ -84,6 +85,16 @@ def test_an_unknown_litert_gives_latency_and_memory_and_says_why_no_ops(
     assert (latency.runtime, len(latency.samples_ns)) == (name, 8)
     assert memory.memory is not None
     assert (ops.ops, ops.ops_unavailable) == (None, reason)
+    assert [record.fallback for record in (latency, memory, ops)] == [reason.partition(": ")[2]] * 3
+
+
+@pytest.mark.parametrize("api", [None, Api.INTERPRETER])
+def test_an_unknown_litert_s_reason_for_no_ops_is_its_version_however_it_was_asked(
+    place: Path, tmp_path: Path, model: Path, api: Api | None
+) -> None:
+    order = replace(an_order(model, pass_=Pass.OPS, graph=read_graph(model)), api=api)
+    with device_with(plant_another_version(place), tmp_path) as device:
+        assert measured(device.launch(order)).ops_unavailable == UNKNOWN
 
 
 @pytest.mark.parametrize(

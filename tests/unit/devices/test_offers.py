@@ -18,7 +18,11 @@ def accelerator(unit: str, *found: str, adapters: tuple[object, ...] = ()) -> di
 
 
 def of(told: dict[str, Any], dispatch: str | None = None) -> Offer:
-    return offer_of(told, "LiteRT", dispatch)
+    return offer_of(told, a_runtime("LiteRT", "2.3.0"), dispatch)
+
+
+def a_runtime(name: str, version: str | None) -> dict[str, Any]:
+    return {"name": name, "version": version, "package": "/p", "library": None}
 
 
 def units_of(offer: Offer) -> list[str]:
@@ -98,3 +102,20 @@ def test_adapters_are_named_and_software_says_so() -> None:
 def test_an_adapter_with_a_key_nobody_knows_is_refused() -> None:
     with pytest.raises(ProtocolError, match="colour"):
         of(accelerator("gpu", WEBGPU, adapters=({**HARDWARE, "colour": "green"},)))
+
+
+@pytest.mark.parametrize("kind", ["gpu", "npu"])
+@pytest.mark.parametrize(
+    ("name", "version", "reason"),
+    [
+        ("LiteRT", "9.9.0", "LiteRT 9.9.0 is unknown, known 2.3: it is measured on the CPU alone"),
+        ("LiteRT", None, "LiteRT of an unnamed version is unknown, known 2.3: it is measured on the CPU alone"),
+        ("tflite-runtime", "2.14.0", "tflite-runtime measures on the CPU alone here"),
+    ],
+)
+def test_a_runtime_whose_c_api_is_not_the_known_one_has_the_cpu_alone(
+    kind: str, name: str, version: str | None, reason: str
+) -> None:
+    told = accelerator(kind, WEBGPU, adapters=(HARDWARE,))
+    offer = offer_of(told, a_runtime(name, version), "/vendor")
+    assert (offer.units, reason_of(offer)) == ((), reason)

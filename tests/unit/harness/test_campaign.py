@@ -15,7 +15,7 @@ from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, DeviceFacts
 from harness.core.errors import DeviceLost, StoreError
-from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, LaunchRecord, Pass
+from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, LaunchRecord, Pass
 from harness.core.model import Graph, OpNode
 from harness.journal import Journal
 from harness.plan import make_plan, schedule
@@ -185,6 +185,32 @@ class Neighbour(Unreliable):
     def launch(self, order: LaunchOrder) -> LaunchOutcome:
         self._turns.append(self._facts.name)
         return super().launch(order)
+
+
+class Interpreted(Unreliable):
+    """A device that runs everything through the Interpreter; keeps what orders say of that."""
+
+    def __init__(self) -> None:
+        super().__init__(at=-1)
+        self.told: set[tuple[Api | None, str | None]] = set()
+
+    def launch(self, order: LaunchOrder) -> LaunchOutcome:
+        self.told.add((order.api, order.fallback))
+        outcome = super().launch(order)
+        assert isinstance(outcome, LaunchRecord)
+        return dataclasses.replace(outcome, api=Api.INTERPRETER, fallback="a refusal")
+
+
+def test_a_resume_goes_on_through_the_face_that_a_cell_was_begun_with(store: Store, tmp_path: Path) -> None:
+    first, second = Interpreted(), Interpreted()
+    plan = a_simulated_plan(first)
+    begin_simulated(store, plan, first)
+    blocks = schedule(plan.runnable(), 0)
+    begun = [block for block in blocks if block.pass_ is Pass.LATENCY and block.index == 0]
+    run_campaign(begun, loadables(tmp_path), {"sim": first}, Journal(store, store.load(CAMPAIGN)), lambda _: None)
+    assert carry_on(store, plan, second, tmp_path) == ()
+    assert first.told == {(None, None)}
+    assert second.told == {(Api.INTERPRETER, "a refusal")}
 
 
 class Forgetful(Unreliable):

@@ -159,3 +159,23 @@ def test_a_profiler_is_put_on_before_the_tensors_are_allocated(tmp_path: Path) -
 def test_a_module_that_is_not_there_is_refused() -> None:
     with pytest.raises(LiteRtError, match="no profiler; and its Python interpreter cannot be loaded: No module named"):
         a_runtime(module="no_such_runtime.interpreter")
+
+
+AN_OLD_ONE = """
+class Interpreter:
+    def _get_tensor_details(self, tensor_index): ...
+"""
+
+
+def test_one_that_is_too_old_is_refused_by_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "older_runtime").mkdir()
+    (tmp_path / "older_runtime" / "interpreter.py").write_text(AN_OLD_ONE)
+    with pytest.raises(LiteRtError) as refused:
+        InterpreterRuntime(
+            str(tmp_path / "older_runtime"), [], None, "older_runtime.interpreter", "tflite-runtime 2.5.0"
+        )
+    assert str(refused.value) == (
+        "the Python interpreter of tflite-runtime 2.5.0 is not one that this agent knows: it lacks "
+        "OpResolverType.AUTO, OpResolverType.BUILTIN, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, "
+        "tensors of other graphs than the first"
+    )

@@ -65,6 +65,32 @@ def test_an_order_that_is_wrong_is_refused_by_the_name_of_what_is_wrong(order: o
         protocol.check_order(order)
 
 
+LITERT = {"name": "LiteRT", "version": "2.3.0", "package": "/p", "library": "/p/l.so"}
+
+
+def a_task(**changes: object) -> dict[str, Any]:
+    task = {"v": protocol.VERSION, "id": "1", "order": an_order(), "runtime": LITERT, "path": [], "caches": None}
+    return {**task, **changes}
+
+
+def test_what_a_launch_is_handed_is_taken_without_its_version() -> None:
+    assert protocol.check_task(a_task()) == {key: value for key, value in a_task().items() if key != "v"}
+
+
+@pytest.mark.parametrize(
+    ("task", "named"),
+    [
+        (a_task(mood="good"), "mood"),
+        ({key: value for key, value in a_task().items() if key != "caches"}, "caches"),
+        (a_task(order=an_order(seed="0")), "seed"),
+        (a_task(runtime={**LITERT, "colour": "green"}), "colour"),
+    ],
+)
+def test_what_a_launch_is_handed_wrongly_is_refused_by_name(task: dict[str, object], named: str) -> None:
+    with pytest.raises(ProtocolError, match=named):
+        protocol.check_task(task)
+
+
 @pytest.mark.parametrize("line", [b"", b"hello", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"v": 2, "x": NaN}'])
 def test_what_is_no_json_object_is_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError, match="not a JSON"):

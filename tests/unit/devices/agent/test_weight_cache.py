@@ -1,5 +1,7 @@
 """The folder of weight caches, which ends with its supervisor or is removed by the next."""
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -69,3 +71,36 @@ def test_each_variant_and_unit_has_a_file_of_its_own(tmp_path: Path) -> None:
 def test_a_cache_is_for_the_cpu_alone(tmp_path: Path) -> None:
     with pytest.raises(LiteRtError, match="for the unit cpu"):
         WeightCache(an_order(tmp_path, unit={"kind": "gpu", "backend": None, "threads": None}))
+
+
+def test_a_file_system_without_locks_is_refused_in_words_and_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match=r"cannot be locked: .*No locks available"):
+        a_folder(tmp_path).path()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_are_taken_away_as_they_are_made_end_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise BlockingIOError
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="taken away as soon as they were made"):
+        a_folder(tmp_path).path()
+
+
+def test_a_folder_whose_lock_cannot_be_tried_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    (tmp_path / "weighbridge-weights-abc").mkdir()
+    monkeypatch.setattr(fcntl, "flock", flock)
+    a_folder(tmp_path).remove_those_of_the_dead()
+    assert len(list(tmp_path.iterdir())) == 1

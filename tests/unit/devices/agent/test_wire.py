@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from devices.agent import protocol
-from devices.runtimes.agent_launch import Ending, encode, outcome
+from devices.runtimes.agent_launch import Ending, Route, encode, outcome
 from devices.runtimes.events import ProfileEvent
 from devices.runtimes.litert_ops import op_table
 from harness.core.compute_unit import ComputeUnit
@@ -66,10 +66,10 @@ def said(kind: str, **fields: object) -> dict[str, Any]:
     return {"v": protocol.VERSION, "id": "1", "say": kind, **fields}
 
 
-BEGUN = said("begun", started_at=1.2, runtime="LiteRT 2.3.0", api="compiled-model")
+BEGUN = said("begun", started_at=1.2, runtime="LiteRT 2.3.0", api="compiled-model", fallback=None)
 
 
-def taken_by(delegate: str | None, *, full: bool) -> dict[str, object]:
+def taken_by(delegate: str | None, *, full: bool | None) -> dict[str, object]:
     return {"delegate": delegate, "full": full, "taken": None, "total": None, "partitions": None}
 
 
@@ -226,15 +226,21 @@ GPU_LOG = (
         ("gpu", taken_by(None, full=False), GPU_LOG.format("RTX", "Discrete GPU"), None, "cpu+gpu"),
         ("npu", taken_by("dispatch", full=True), "", "dispatch", "npu/dispatch"),
         ("npu", taken_by(None, full=False), "", None, "cpu+npu"),
+        ("gpu", None, "", None, None),
+        ("npu", taken_by(None, full=None), "", None, None),
+        ("edgetpu", taken_by(None, full=False), "", None, None),
+        ("gpu/software", taken_by("webgpu", full=True), "", "software", "gpu/software"),
+        ("gpu/software", taken_by("webgpu", full=True), GPU_LOG.format("RTX", "Discrete GPU"), "webgpu", "gpu/webgpu"),
+        ("npu", taken_by("dispatch", full=True), GPU_LOG.format("P", "CPU / Software"), "dispatch", "npu/dispatch"),
     ],
 )
 def test_an_accelerator_is_observed_only_where_it_took_everything(
-    unit: str, loaded: dict[str, object], log: str, backend: str | None, observed: str
+    unit: str, loaded: dict[str, object] | None, log: str, backend: str | None, observed: str | None
 ) -> None:
     said_loaded = {**LOADED, "delegation": loaded}
     made = outcome(an_order(unit=unit), (BEGUN, said_loaded, SAMPLES, DONE), an_ending(stderr_tail=log), op_table)
     assert isinstance(made, LaunchRecord), made
-    assert (made.backend, made.observed) == (backend, ComputeUnit.parse(observed))
+    assert (made.backend, made.observed) == (backend, ComputeUnit.parse(observed) if observed else None)
 
 
 def test_the_adapter_is_the_one_that_the_accelerator_names() -> None:
@@ -242,6 +248,23 @@ def test_the_adapter_is_the_one_that_the_accelerator_names() -> None:
     made = outcome(an_order(unit="gpu"), (BEGUN, LOADED, SAMPLES, DONE), ending, op_table)
     assert isinstance(made, LaunchRecord), made
     assert made.adapter == "NVIDIA RTX A2000 (Ampere), 6 GB"
+
+
+def test_no_adapter_ran_where_no_gpu_was_asked_for() -> None:
+    ending = an_ending(stderr_tail=GPU_LOG.format("RTX", "Discrete GPU"))
+    made = outcome(an_order(), (BEGUN, LOADED, SAMPLES, DONE), ending, op_table)
+    assert isinstance(made, LaunchRecord), made
+    assert made.adapter is None
+
+
+def test_why_the_agent_took_another_face_is_in_the_record() -> None:
+    begun = {**BEGUN, "api": "interpreter", "fallback": "LiteRT 9 is unknown"}
+    assert record(begun, LOADED, SAMPLES, DONE).fallback == "LiteRT 9 is unknown"
+
+
+@pytest.mark.parametrize(("unit", "dispatch"), [("npu", "/vendor"), ("cpu", None), ("gpu", None)])
+def test_a_dispatch_library_goes_with_an_npu_alone(unit: str, dispatch: str | None) -> None:
+    assert encode(an_order(unit=unit), Route(dispatch="/vendor"))["dispatch"] == dispatch
 
 
 def test_an_error_goes_on_below_a_colon_until_the_log_does() -> None:

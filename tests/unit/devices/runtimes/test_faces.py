@@ -1,5 +1,6 @@
 """Which face of the runtime a model goes to: what is sent again, what is remembered, and the words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ def an_order(
     signature: str | None = None,
     unit: str = "cpu",
     weight_cache: WeightCache = WeightCache.OFF,
+    api: Api | None = None,
+    fallback: str | None = None,
 ) -> LaunchOrder:
     return LaunchOrder(
         attempt="a1",
@@ -40,6 +43,8 @@ def an_order(
         deadline_s=5.0,
         signature=signature,
         weight_cache=weight_cache,
+        api=api,
+        fallback=fallback,
     )
 
 
@@ -128,6 +133,11 @@ def test_what_it_refuses_goes_to_the_interpreter_with_its_words(refusal: Tried) 
     [
         (an_order(), failed("slow", kind=FailureKind.DEADLINE, exit_code=137)),
         (an_order(), failed("killed", kind=FailureKind.CRASH, exit_code=137)),
+        (an_order(), failed("stopped", kind=FailureKind.CRASH, exit_code=143)),
+        (an_order(), failed("interrupted", kind=FailureKind.CRASH, exit_code=130)),
+        (an_order(), failed("hung up", kind=FailureKind.CRASH, exit_code=129)),
+        (an_order(), failed("LiteRtCreateCompiledModel: out of memory (status 2)")),
+        (an_order(), failed("MemoryError")),
         (an_order(), failed("gone", kind=FailureKind.LOST, exit_code=None)),
         (an_order(), failed("odd words", kind=FailureKind.PROTOCOL)),
         (an_order(), failed("not found", None)),
@@ -135,7 +145,21 @@ def test_what_it_refuses_goes_to_the_interpreter_with_its_words(refusal: Tried) 
         (an_order(unit="gpu"), REFUSED),
         (an_order(weight_cache=WeightCache.FILL), REFUSED),
     ],
-    ids=["deadline", "killed", "lost", "protocol", "refused", "interpreter", "gpu", "weight cache"],
+    ids=[
+        "deadline",
+        "killed",
+        "terminated",
+        "interrupted",
+        "hung up",
+        "status 2",
+        "no memory",
+        "lost",
+        "protocol",
+        "refused",
+        "interpreter",
+        "gpu",
+        "weight cache",
+    ],
 )
 def test_what_says_nothing_of_the_face_is_not_sent_again(order: LaunchOrder, failure: Tried) -> None:
     runtime = Runtime(failure)
@@ -184,6 +208,27 @@ def test_an_interpreter_that_was_killed_is_tried_again() -> None:
     killed = failed("killed", Api.INTERPRETER, FailureKind.CRASH, 137)
     outcomes = launched(Runtime(REFUSED, killed, REFUSED, INTERPRETED), an_order(), an_order())
     assert fallback_of(outcomes[1]) == "no variable tensors"
+
+
+def test_an_abort_for_want_of_memory_is_not_sent_again() -> None:
+    crash = failed("died by signal 6", kind=FailureKind.CRASH, exit_code=134)
+    assert isinstance(crash.outcome, LaunchFailure)
+    tail = "terminate called after throwing an instance of 'std::bad_alloc'"
+    starved = Tried(outcome=replace(crash.outcome, stderr_tail=tail), api=Api.COMPILED_MODEL)
+    assert launched(Runtime(starved), an_order()) == [starved.outcome]
+
+
+def test_a_cell_that_went_through_the_interpreter_before_goes_straight_there_with_the_words_of_that_day() -> None:
+    runtime = Runtime(INTERPRETED)
+    (outcome,) = launched(runtime, an_order(api=Api.INTERPRETER, fallback="no variable tensors"))
+    assert fallback_of(outcome) == "no variable tensors"
+    assert runtime.asked == [Api.INTERPRETER]
+
+
+def test_a_cell_that_went_through_the_compiled_model_before_is_never_sent_elsewhere() -> None:
+    runtime = Runtime(REFUSED)
+    assert launched(runtime, an_order(api=Api.COMPILED_MODEL)) == [REFUSED.outcome]
+    assert runtime.asked == [Api.COMPILED_MODEL]
 
 
 def test_a_device_that_is_lost_while_it_falls_back_is_lost() -> None:
