@@ -3,35 +3,37 @@
 from collections.abc import Iterable, Sequence
 
 from harness.core.cell import Cell
-from harness.core.launch import Api, Delegation, OpRecord, OpTable
+from harness.core.judgement import Comparison, Verdict
+from harness.core.launch import Api, OpRecord, OpTable
 from harness.core.outcome import Measurement
 from harness.core.units import Nanoseconds
 from harness.op_pairs import Pair, changes_by_type, pair_operators
-from harness.placement import BUILTIN
+from harness.placement import BUILTIN, count_of, describe_placement, is_profiled, own_kernels
 
 # As in the report: under this coverage a share of what was seen is no share of the run.
 _LEAST_COVERAGE = 0.8
 _WORTH_SAYING = 0.03
 _CHANGED = 0.05
-_DELEGATES = {"xnnpack": "XNNPACK", "webgpu": "WebGPU", "dispatch": "the NPU's dispatch library"}
 _CONVERSIONS = ("DEQUANTIZE", "QUANTIZE")
 # Kernels that only prepare another one's input or finish its output.
 _MINOR = ("Static Reshape", "Convert", "Clamp", "Copy", "Transpose")
 
 
-def explain(cell: Cell, measured: Measurement, source: Measurement | None, ratio: float | None) -> tuple[str, ...]:
+def explain(
+    cell: Cell, measured: Measurement, source: Measurement | None, comparison: Comparison | None
+) -> tuple[str, ...]:
     """Sentences on where the operators ran, which kernels took the time and which operators account for the change.
 
-    source is the source's measurement on the same unit, None for the source itself or where it has none; ratio is
-    the latency over the source's. Empty where nothing is known.
+    source is the source's measurement on the same unit, None for the source itself or where it has none; comparison
+    is with that source. Empty where nothing is known.
     """
     table, before = _told(measured), _told(source) if source else None
     pairs = pair_operators(before, table) if before and table else ()
     found = (
         _api(measured, source),
-        _placement(cell, measured, source),
+        describe_placement(cell, measured, source),
         _kernels(measured, table, before, pairs),
-        _change(pairs, ratio),
+        _change(pairs, comparison),
     )
     return tuple(f"{sentence}." for sentence in found if sentence)
 
@@ -39,9 +41,9 @@ def explain(cell: Cell, measured: Measurement, source: Measurement | None, ratio
 def _told(measured: Measurement) -> OpTable | None:
     """The operator table where its shares stand for the run."""
     table = measured.ops
-    if table is None or table.approximate or not _total(table.ops):
+    if table is None or table.approximate or not is_profiled(table) or not _total(table.ops):
         return None
-    return table if table.coverage is None or table.coverage >= _LEAST_COVERAGE else None
+    return table if table.coverage is not None and table.coverage >= _LEAST_COVERAGE else None
 
 
 def _api(measured: Measurement, source: Measurement | None) -> str | None:
@@ -49,54 +51,6 @@ def _api(measured: Measurement, source: Measurement | None) -> str | None:
         return None
     faces = {Api.INTERPRETER: "the Interpreter API", Api.COMPILED_MODEL: "the compiled-model API", None: ""}
     return f"It ran through {faces[measured.api]}, its source through {faces[source.api]}"
-
-
-def _placement(cell: Cell, measured: Measurement, source: Measurement | None) -> str | None:
-    here, there = measured.delegation, source.delegation if source else None
-    if here is None or (here.full is None and here.taken is None):
-        return None
-    if here.taken == 0:
-        return _undelegated(cell, measured, here, there)
-    words = _extent(here, _delegate(here))
-    if there is None or there.taken is None:
-        return words
-    if (here.full, here.delegate) == (True, there.delegate) and there.full:
-        return f"{words}, as in the source"
-    return words if _counts(here) == _counts(there) else f"{words} (source: {_counts(there)})"
-
-
-def _extent(state: Delegation, delegate: str) -> str:
-    partitions = f", in {_number(state.partitions, 'partition')}" if state.partitions else ""
-    if state.taken is None or state.total is None:
-        return f"The whole graph runs in {delegate}" if state.full else f"Only a part of the graph runs in {delegate}"
-    if state.taken == state.total:
-        return f"All {state.total} operators run in {delegate}{partitions}"
-    return f"{state.taken} of {state.total} operators run in {delegate}{partitions}"
-
-
-def _undelegated(cell: Cell, measured: Measurement, here: Delegation, there: Delegation | None) -> str:
-    own = _own_kernels(measured)
-    if cell.unit.backend == BUILTIN:
-        words = f"All {here.total} operators run in {own}, as was asked for"
-    else:
-        name = _delegate(there) if there and there.delegate else "a delegate"
-        source = f" (source: {_counts(there)})" if there and there.taken else ""
-        words = f"None of the {here.total} operators runs in {name}{source}: {own} do the work"
-    reference = any(step.startswith("int16") for step in cell.recipe.split("+"))
-    return f"{words}; for 16-bit activations these are reference kernels" if reference else words
-
-
-def _delegate(state: Delegation) -> str:
-    return _DELEGATES.get(state.delegate or "", state.delegate or "a delegate")
-
-
-def _counts(state: Delegation) -> str:
-    share = f"all {state.total}" if state.taken == state.total else f"{state.taken} of {state.total}"
-    return f"{share} in {_number(state.partitions, 'partition')}" if state.partitions else share
-
-
-def _own_kernels(measured: Measurement) -> str:
-    return "LiteRT's own kernels" if "litert" in measured.runtime.lower() else "the runtime's own kernels"
 
 
 def _kernels(measured: Measurement, table: OpTable | None, before: OpTable | None, pairs: Sequence[Pair]) -> str | None:
@@ -134,7 +88,7 @@ def _outside(measured: Measurement, table: OpTable, pairs: Sequence[Pair]) -> It
     if share >= _CHANGED:
         named = [f"{kind} {_percent(ns / whole)}" for kind, ns in shares if ns >= _CHANGED * whole] or ["several types"]
         types = shares[0][0] if len(named) == 1 and shares[0][1] >= 0.95 * share * whole else ", ".join(named[:3])
-        yield f"outside it, {_own_kernels(measured)} take {_percent(share)} of the operators' time ({types})"
+        yield f"outside it, {own_kernels(measured)} take {_percent(share)} of the operators' time ({types})"
     # LiteRT widens constant weights once and keeps them, but a delegate cannot take what reads them.
     idle = [op for op in _added(pairs, "DEQUANTIZE") if _is_outside(op)]
     if idle and _total(idle) < _WORTH_SAYING * whole:
@@ -151,9 +105,8 @@ def _folded(pairs: Sequence[Pair]) -> str | None:
 
 def _all_the_same(pairs: Sequence[Pair]) -> bool:
     """Whether every operator runs the kernels of its source's. A builtin kernel's name does not tell its types."""
-    both = [pair for pair in pairs if pair.before and pair.after and pair.before.kernels]
-    added = [pair for pair in pairs if pair.before is None and pair.after and pair.after.kernels]
-    return bool(both) and not added and all(_same_kernels(pair) for pair in both)
+    ran = [pair for pair in pairs if any(op and op.kernels for op in (pair.before, pair.after))]
+    return bool(ran) and all(_same_kernels(pair) for pair in ran)
 
 
 def _same_kernels(pair: Pair) -> bool:
@@ -190,22 +143,30 @@ def _family(op: OpRecord) -> str:
     return next((kernel for kernel in op.kernels if not kernel.startswith(_MINOR)), op.kernels[0])
 
 
-def _change(pairs: Sequence[Pair], ratio: float | None) -> str | None:
-    """Which types account for the change. Silent where profile and latency do not point the same way."""
+def _change(pairs: Sequence[Pair], comparison: Comparison | None) -> str | None:
+    """What accounts for the change. Silent without a verdict, and where profile and latency do not point one way."""
     before, change = sum(pair.before_ns for pair in pairs), sum(pair.change_ns for pair in pairs)
-    if ratio is None or not before or abs(change) < _CHANGED * before or abs(ratio - 1) < _CHANGED:
+    if comparison is None or comparison.verdict not in (Verdict.FASTER, Verdict.SLOWER):
         return None
-    if (change < 0) != (ratio < 1):
+    if not before or abs(change) < _CHANGED * before or abs(comparison.ratio - 1) < _CHANGED:
         return None
-    named = [
-        f"{kind} accounts for {_part((after - first) / change)} ({_milliseconds(first)} to {_milliseconds(after)} ms)"
-        for kind, (first, after) in changes_by_type(pairs).items()
-        if (after - first) / change >= 0.1
-    ]
+    if (change < 0) != (comparison.ratio < 1):
+        return None
     largest = max(pairs, key=lambda pair: pair.change_ns / change)
     one = largest.change_ns / change
-    whole = f"Of the time {'saved' if change < 0 else 'added'}, {', '.join(named[:2])}"
+    whole = f"Of the time {'saved' if change < 0 else 'added'}, {_by_types(pairs, change)}"
     return f"{whole}; one operator alone for {_part(one)}: {_short(largest)}" if one >= 0.25 else whole
+
+
+def _by_types(pairs: Sequence[Pair], change: Nanoseconds) -> str:
+    """The types with the largest parts of the change, or how many share it where none has a tenth."""
+    moved = {kind: times for kind, times in changes_by_type(pairs).items() if (times[1] - times[0]) / change > 0}
+    named = [
+        f"{kind} accounts for {_part((after - first) / change)} ({_milliseconds(first)} to {_milliseconds(after)} ms)"
+        for kind, (first, after) in moved.items()
+        if (after - first) / change >= 0.1
+    ]
+    return ", ".join(named[:2]) or f"no type accounts for a tenth: it is spread over {count_of(len(moved), 'type')}"
 
 
 def _short(pair: Pair) -> str:
@@ -223,10 +184,6 @@ def _shares(named: Iterable[tuple[str, OpRecord]]) -> list[tuple[str, Nanosecond
 
 def _total(ops: Iterable[OpRecord]) -> Nanoseconds:
     return sum(op.latency_ns or 0.0 for op in ops)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _percent(share: float) -> str:

@@ -1,5 +1,6 @@
 """From what the store holds to what views show: outcomes, summaries, comparisons and grades. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
@@ -7,13 +8,14 @@ from harness.core.campaign import CampaignResult, CellResult
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
 from harness.core.judgement import Bands, ColdStart, Comparison
-from harness.core.launch import LaunchFailure, LaunchOutcome, LaunchRecord, Pass
+from harness.core.launch import Delegation, LaunchFailure, LaunchOutcome, LaunchRecord, Pass
 from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped, measurement_of
 from harness.core.units import Nanoseconds
 from harness.core.variant import BuildFailed, Variant
 from harness.explain import explain
 from harness.journal import is_hopeless
-from harness.placement import complete_delegation
+from harness.placement import complete_delegation, is_another_unit
+from harness.plan import has_weight_cache
 from harness.statistics.grades import grade
 from harness.statistics.paired import compare
 from harness.statistics.summaries import summarise_cold_start, summarise_latency, summarise_launch, summarise_load
@@ -103,7 +105,7 @@ def _outcome(
     measured = _measurement(launches)
     if measured is None:
         return _failed(failures)
-    reasons = _misplaced(measured, cell.unit)
+    reasons = _misplaced(measured, cell.unit) + _two_faced(measured)
     if is_hopeless(timed):
         reasons += (f"{len(failures)} of {len(timed)} launches failed, the last two in a row: {failures[-1].message}",)
     return Invalid(measurement=measured, reasons=reasons) if reasons else Measured(measurement=measured)
@@ -114,10 +116,17 @@ def _misplaced(measurement: Measurement, asked: ComputeUnit) -> tuple[str, ...]:
     observed = measurement.observed
     if observed is None:
         return ()
-    elsewhere = observed.kind != asked.kind
-    demanded = asked.backend is not None or observed.by_name_only
-    otherwise = demanded and observed.backend not in (None, asked.backend)
-    return (f"asked for {asked}, ran on {observed}",) if elsewhere or otherwise else ()
+    otherwise = asked.backend is not None and observed.backend not in (None, asked.backend)
+    return (f"asked for {asked}, ran on {observed}",) if is_another_unit(observed, asked) or otherwise else ()
+
+
+def _two_faced(measurement: Measurement) -> tuple[str, ...]:
+    """The faces of the runtime that its launches went through, where there was more than one: no median is of both."""
+    faces = Counter(str(launch.record.api) for launch in measurement.launches if launch.record.api)
+    if len(faces) < 2:
+        return ()
+    told = ", ".join(f"{face} in {count}" for face, count in sorted(faces.items()))
+    return (f"launches went through both faces: {told}",)
 
 
 def _failed(failures: Sequence[LaunchFailure]) -> Failed:
@@ -210,7 +219,6 @@ def _result(
     reference: Measurement | None,
 ) -> CellResult:
     measured = measurement_of(outcome)
-    ratio = comparison.ratio if comparison else None
     return CellResult(
         cell=cell,
         outcome=outcome,
@@ -222,11 +230,22 @@ def _result(
         size_ratio=variant.size_bytes / original.size_bytes if variant and original else None,
         launches=tuple(map(summarise_launch, measured.launches)) if measured else (),
         cold=_cold_start(cell, measured),
-        explanation=explain(cell, measured, reference, ratio) if measured else (),
+        explanation=explain(cell, measured, reference, comparison) if measured else (),
     )
 
 
 def _cold_start(cell: Cell, measured: Measurement | None) -> ColdStart | None:
     if measured is None or not cell.settings.cold_starts:
         return None
-    return summarise_cold_start(measured.cold, measured.cold_unavailable)
+    if not has_weight_cache(cell.unit):
+        why = "XNNPACK's weight cache is not a thing of this unit"
+        return summarise_cold_start(measured.cold, measured.cold_unavailable or why)
+    idle = _is_nothing_in_xnnpack(measured.delegation)
+    return summarise_cold_start(measured.cold, measured.cold_unavailable, idle=idle)
+
+
+def _is_nothing_in_xnnpack(state: Delegation | None) -> bool | None:
+    """Whether the weight cache has nothing to hold; None where the runtime does not say what was taken."""
+    if state is None or (state.taken is None and not state.full):
+        return None
+    return state.taken == 0

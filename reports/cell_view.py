@@ -161,6 +161,7 @@ def _cold_start(cold: ColdStart | None) -> Fields | None:
         "filled": _start(cold.filled),
         "used": _start(cold.used),
         "unavailable": cold.unavailable,
+        "idle": cold.idle,
     }
 
 
@@ -171,6 +172,7 @@ def _start(figures: StartFigures | None) -> Fields | None:
         "environment_ns": figures.environment,
         "compile_ns": figures.compile,
         "first_ns": figures.first,
+        "total_ns": figures.total,
         "warm_ns": figures.warm,
         "launches": figures.launches,
     }

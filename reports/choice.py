@@ -77,7 +77,7 @@ class Choice:
     """The answer for one group of cells. chosen None: nothing was measured.
 
     ties cannot be told from the chosen one. smallest is the smallest variant that is no slower than the source,
-    None where that is the chosen one.
+    None where that is the chosen one. alone: of its cells only the source's was measured.
     """
 
     state: State
@@ -86,6 +86,7 @@ class Choice:
     ties: tuple[Candidate, ...] = ()
     smallest: Candidate | None = None
     passed_over: tuple[PassedOver, ...] = ()
+    alone: bool = False
 
 
 def choose(candidates: Sequence[Candidate]) -> Choice:
@@ -104,6 +105,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
         ties=tuple(_ties(chosen, timed)) if state is State.FASTER else (),
         smallest=_smallest(chosen, timed),
         passed_over=_passed_over(timed, chosen),
+        alone=all(c is source for c in timed),
     )
 
 
@@ -201,6 +203,8 @@ def sentence(choice: Choice) -> str:
     if chosen is None:
         return "no answer: nothing was measured that compares with the source"
     name = clipped(chosen.name, 48)
+    if choice.alone:
+        return f"{name}: only the model itself was measured"
     if choice.state is State.SOURCE:
         return f"{name}: no variant is both clearly faster and trustworthy"
     if chosen.comparison is None:

@@ -137,7 +137,6 @@ def _templates() -> "Environment":
         "delegate": delegate_words,
         "extent": delegate_extent,
         "marks": cell_marks,
-        "to_first": _to_first,
     }
     environment.tests["startswith"] = str.startswith
     environment.tests["longer_than"] = lambda text, most: len(text) > most
@@ -153,11 +152,6 @@ def _sortable(value: float | str | None) -> str:
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _to_first(start: Mapping[str, Any] | None) -> float | None:
-    """Time from nothing to the first result: environment, compile and first inference."""
-    return None if start is None else sum(start[key] for key in ("environment_ns", "compile_ns", "first_ns"))
 
 
 def _canary_spread(cell: Mapping[str, Any]) -> float | None:

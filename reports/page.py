@@ -98,7 +98,7 @@ def _detail(cell: Json, model: Json | None, variant: Json | None, columns: Colum
     copied = ("reason", "observed_unit", "backend", "runtime", "api", "fallback", "adapter", "signature", "quality_why")
     return {
         **{key: cell[key] for key in copied},
-        "delegate": delegate_words(cell["delegation"]),
+        "delegate": delegate_words(cell),
         "noOps": cell["ops_unavailable"],
         "settings": [_setting(setting) for setting in cell["op_settings"]],
         "cold": _cold(cell["cold_start"]),
@@ -120,9 +120,9 @@ def _cold(cold: Json | None) -> Json | None:
     starts = {
         key: start and {name: significant(value) for name, value in start.items()}
         for key, start in cold.items()
-        if key != "unavailable"
+        if key not in ("unavailable", "idle")
     }
-    return {**starts, "unavailable": cold["unavailable"]}
+    return {**starts, "unavailable": cold["unavailable"], "idle": cold["idle"]}
 
 
 def _ops(ops: Sequence[Json], columns: Columns) -> Json:

@@ -38,11 +38,15 @@ class LoadSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartFigures:
-    """Medians over launches of the steps to the first result, each on its own. warm: inferences after the first."""
+    """Medians over launches: of each step to the first result on its own, and of a launch's steps together (total).
+
+    warm: inferences after the first.
+    """
 
     environment: Nanoseconds
     compile: Nanoseconds
     first: Nanoseconds
+    total: Nanoseconds
     warm: Nanoseconds | None
     launches: int
 
@@ -51,13 +55,15 @@ class StartFigures:
 class ColdStart:
     """Starting a fresh process, without XNNPACK's weight cache (off), writing it (filled) and reading it (used).
 
-    None where no such launch measured; unavailable says why.
+    None where no such launch measured; unavailable says why. idle: XNNPACK took nothing of the graph, so that the
+    cache had nothing to hold; None where that is not known, or there is no cache.
     """
 
     off: StartFigures | None
     filled: StartFigures | None
     used: StartFigures | None
     unavailable: str | None = None
+    idle: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

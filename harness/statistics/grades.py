@@ -13,6 +13,7 @@ from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Conditions
 from harness.core.judgement import Grade, GradeLetter
 from harness.core.outcome import BlockLaunch, Measurement
+from harness.placement import is_another_unit
 from harness.statistics.summaries import coefficient_of_variation, wall_over_cpu
 
 A, B, C, D = GradeLetter.A, GradeLetter.B, GradeLetter.C, GradeLetter.D
@@ -111,7 +112,7 @@ def _unit(measurement: Measurement, asked: ComputeUnit) -> Iterator[_Finding]:
     if observed is None:
         cap = "unit unknown, cpu" if asked.kind == "cpu" else "unit unknown, not cpu"
         yield _capped(cap, f"asked for {asked}, and the runtime does not show which unit ran")
-    elif observed.kind != asked.kind:
+    elif is_another_unit(observed, asked):
         yield _capped("ran on another unit", f"asked for {asked}, ran on {observed}")
     if asked.backend is None:
         return

@@ -70,7 +70,7 @@ def summarise_load(loads: Sequence[LoadTimes]) -> LoadSummary:
     """Summary of load times in the order of the launches. Raises ValueError where there are none."""
     if not loads:
         raise ValueError("no launch has load times: there is nothing to summarise")
-    whole = [load.environment_ns + load.compile_ns + load.first_ns for load in loads]
+    whole = [_to_first(load) for load in loads]
     return LoadSummary(
         compile=statistics.median(load.compile_ns for load in loads),
         cold=whole[0],
@@ -79,14 +79,22 @@ def summarise_load(loads: Sequence[LoadTimes]) -> LoadSummary:
     )
 
 
-def summarise_cold_start(records: Sequence[LaunchRecord], unavailable: str | None) -> ColdStart:
-    """Figures of the cold pass's launches by what each did with the weight cache. unavailable: why some are missing."""
+def _to_first(load: LoadTimes) -> Nanoseconds:
+    """From nothing to the first result, in one launch."""
+    return load.environment_ns + load.compile_ns + load.first_ns
+
+
+def summarise_cold_start(
+    records: Sequence[LaunchRecord], unavailable: str | None, *, idle: bool | None = None
+) -> ColdStart:
+    """Figures of the cold pass's launches by what each did with the weight cache; the rest as in ColdStart."""
     figures = {cache: _start_figures([r for r in records if r.weight_cache is cache]) for cache in WeightCache}
     return ColdStart(
         off=figures[WeightCache.OFF],
         filled=figures[WeightCache.FILL],
         used=figures[WeightCache.USE],
         unavailable=unavailable,
+        idle=idle,
     )
 
 
@@ -98,6 +106,7 @@ def _start_figures(records: Sequence[LaunchRecord]) -> StartFigures | None:
         environment=statistics.median(record.load.environment_ns for record in records),
         compile=statistics.median(record.load.compile_ns for record in records),
         first=statistics.median(record.load.first_ns for record in records),
+        total=statistics.median(_to_first(record.load) for record in records),
         warm=statistics.median(warm) if warm else None,
         launches=len(records),
     )

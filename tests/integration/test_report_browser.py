@@ -295,7 +295,7 @@ def test_a_cell_opens_with_all_that_is_known_of_it(browser: Browser, tmp_path: P
         "SOFTMAX: left as in the source",
         "Notes on the variant",
         "using it",
-        "10.0 ms (0.500\u00d7)",
+        "10.5 ms (0.500\u00d7)",
     ):
         assert part in text
     page.keyboard.press("Escape")
@@ -325,6 +325,24 @@ def test_words_of_others_in_the_details_are_text(browser: Browser, tmp_path: Pat
     assert hostile in detail_of(shown.page, "int8")
     assert (shown.complaints, shown.page.locator("img").count()) == ([], 0)
     shown.page.context.close()
+
+
+def test_what_moves_the_screen_is_made_visible_in_the_explanation(browser: Browser, tmp_path: Path) -> None:
+    cells = [a_cell_result("float32"), a_told_cell_result(text="name\u202egnp")]
+    page = visit(browser, tmp_path, a_campaign_result(cells)).page
+    text = detail_of(page, "int8")
+    assert "name\ufffdgnp" in text
+    assert "\u202e" not in text
+    page.context.close()
+
+
+def test_an_idle_weight_cache_is_told_in_the_details(browser: Browser, tmp_path: Path) -> None:
+    made = a_told_cell_result()
+    assert made.cold is not None
+    idle = replace(made, cold=replace(made.cold, idle=True))
+    page = visit(browser, tmp_path, a_campaign_result([a_cell_result("float32"), idle])).page
+    assert "the cache is idle" in detail_of(page, "int8")
+    page.context.close()
 
 
 def test_a_large_campaign_answers_every_act(browser: Browser, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 from harness.core.campaign import CampaignResult, CellResult
 from harness.core.judgement import ColdStart, StartFigures
-from harness.core.launch import Api, Delegation, OpRecord, OpTable
+from harness.core.launch import Api, OpRecord, OpTable
 from harness.core.outcome import Measured, measurement_of
 from harness.core.variant import Variant, WeightTensor
 from harness.explain import explain
+from harness.placement import complete_delegation
 from tests.support.measurements import MS
 from tests.support.results import a_campaign_result, a_cell_result
 from tests.support.variants import a_model, a_variant
@@ -113,7 +114,7 @@ def _cell(model: str, steps: Sequence[Step], size: int, total_ns: float, recipe:
         recipe, model=model, base_ns=total_ns, ratio=ratio, ops=table, built=built, launches=launches, seed=seed
     )
     assert isinstance(made.outcome, Measured)
-    measurement = replace(made.outcome.measurement, api=Api.COMPILED_MODEL, delegation=_delegation(table))
+    measurement = replace(made.outcome.measurement, api=Api.COMPILED_MODEL, delegation=complete_delegation(None, table))
     return replace(made, outcome=Measured(measurement=measurement), cold=_cold(total_ns * ratio))
 
 
@@ -121,8 +122,7 @@ def _explained(made: CellResult, cells: Sequence[CellResult]) -> CellResult:
     source = next(other for other in cells if other.cell.is_source and other.cell.model == made.cell.model)
     here, there = measurement_of(made.outcome), measurement_of(source.outcome)
     assert here is not None
-    ratio = made.comparison.ratio if made.comparison else None
-    return replace(made, explanation=explain(made.cell, here, None if made is source else there, ratio))
+    return replace(made, explanation=explain(made.cell, here, None if made is source else there, made.comparison))
 
 
 def _style(recipe: str) -> Style:
@@ -189,22 +189,15 @@ def _partitions(rows: Sequence[OpRecord]) -> int:
     return sum(here == "cpu/xnnpack" and before != here for before, here in zip([None, *places], places, strict=False))
 
 
-def _delegation(table: OpTable) -> Delegation:
-    ran = [op for op in table.ops if op.placed_on]
-    taken = sum(op.placed_on == "cpu/xnnpack" for op in ran)
-    return Delegation(
-        delegate="xnnpack" if taken else None,
-        full=taken == len(ran),
-        taken=taken,
-        total=len(ran),
-        partitions=table.partitions,
-    )
-
-
 def _cold(inference_ns: float) -> ColdStart:
     def figures(compile_ns: float) -> StartFigures:
         return StartFigures(
-            environment=2.1 * MS, compile=compile_ns, first=1.9 * inference_ns, warm=inference_ns, launches=3
+            environment=2.1 * MS,
+            compile=compile_ns,
+            first=1.9 * inference_ns,
+            total=2.1 * MS + compile_ns + 1.9 * inference_ns,
+            warm=inference_ns,
+            launches=3,
         )
 
     return ColdStart(off=figures(14 * MS), filled=replace(figures(31 * MS), launches=1), used=figures(4 * MS))

@@ -149,12 +149,12 @@ def a_told_cell_result(
         delegation=delegation or Delegation(delegate="xnnpack", full=False, taken=48, total=65, partitions=18),
         adapter=text,
     )
-    start = StartFigures(environment=2 * MS, compile=14 * MS, first=4 * MS, warm=MS, launches=3)
+    start = StartFigures(environment=2 * MS, compile=14 * MS, first=4 * MS, total=21 * MS, warm=MS, launches=3)
     return replace(
         made,
         cell=replace(made.cell, signature=text, op_settings=(OpSetting(op_type="SOFTMAX"), OpSetting(op=text))),
         outcome=Measured(measurement=measurement),
-        cold=ColdStart(off=start, filled=None, used=replace(start, compile=4 * MS), unavailable=text),
+        cold=ColdStart(off=start, filled=None, used=replace(start, compile=4 * MS, total=10.5 * MS), unavailable=text),
         explanation=(text, "CONV_2D accounts for 91 %."),
     )
 

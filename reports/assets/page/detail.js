@@ -3,6 +3,7 @@
 
 const APIS = { "compiled-model": "compiled-model API", interpreter: "Interpreter API" };
 const CACHES = { off: "no weight cache", filled: "filling it", used: "using it" };
+const IDLE = "XNNPACK took nothing of the graph: the cache is idle and holds nothing.";
 const STEPS = { environment_ns: "Environment", compile_ns: "Compile", first_ns: "First inference", warm_ns: "Warm inference" };
 
 function openCell(id) {
@@ -17,7 +18,7 @@ function detailOf(cell, detail) {
   return [
     element("p", { class: "eyebrow", text: `${clipped(cell.model, 60)} · ${clipped(cell.device, 40)} · ${cell.compute_unit}` }),
     element("h2", { id: "detail-title", text: clipped(cell.variant, 80) + (cell.is_source ? " (source)" : "") }),
-    ...(told.length ? [element("p", { class: "told", text: told.join(" ") })] : []),
+    ...(told.length ? [element("p", { class: "told", text: clipped(told.join(" "), 2000) })] : []),
     facts(factsOf(cell, detail)),
     ...coldTable(detail.cold),
     ...listOf("Set for single operators", detail.settings),
@@ -49,7 +50,12 @@ function factsOf(cell, detail) {
 
 function apiText(detail) {
   if (!detail.api) return null;
-  return "the " + (APIS[detail.api] || detail.api) + (detail.fallback ? " because " + clipped(detail.fallback, 400) : "");
+  return "the " + (APIS[detail.api] || detail.api) + apiReason(detail);
+}
+
+function apiReason(detail) {
+  if (detail.fallback) return " because " + clipped(detail.fallback, 400);
+  return detail.api === "interpreter" ? ", the only face of this runtime" : "";
 }
 
 function facts(pairs) {
@@ -64,7 +70,7 @@ function listOf(title, texts) {
 /** Each step of a fresh start, with the weight cache off, filled and used; the ratio is of the whole to that without. */
 function coldTable(cold) {
   if (!cold) return [];
-  const why = cold.unavailable ? [element("p", { class: "small", text: clipped(cold.unavailable, 300) })] : [];
+  const why = [cold.unavailable, cold.idle ? IDLE : null].filter(Boolean).map((text) => element("p", { class: "small", text: clipped(text, 300) }));
   const found = Object.keys(CACHES).filter((key) => cold[key]);
   if (!found.length) return [element("h3", { text: "Cold start" }), ...why];
   const head = ["XNNPACK weight cache", ...Object.values(STEPS), "To the first result", "Launches"].map((text, i) => element("th", { scope: "col", class: i ? "n" : null, text }));
@@ -76,11 +82,11 @@ function coldTable(cold) {
 }
 
 function coldRow(key, cold) {
-  const whole = (start) => start.environment_ns + start.compile_ns + start.first_ns;
-  const ratio = cold.off && key !== "off" ? ` (${significant(whole(cold[key]) / whole(cold.off))}×)` : "";
+  const whole = cold[key].total_ns;
+  const ratio = cold.off && key !== "off" ? ` (${significant(whole / cold.off.total_ns)}×)` : "";
   return element("tr", {}, element("th", { scope: "row", text: CACHES[key] }),
     ...Object.keys(STEPS).map((step) => figure(cold[key][step], durationText(cold[key][step]))),
-    figure(whole(cold[key]), durationText(whole(cold[key])) + ratio), figure(cold[key].launches, String(cold[key].launches)));
+    figure(whole, durationText(whole) + ratio), figure(cold[key].launches, String(cold[key].launches)));
 }
 
 function compareButton(cell) {

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from devices.runtimes.evidence import with_counts
 from devices.runtimes.litert_ops import op_table
+from harness.core.judgement import Verdict
 from harness.core.launch import Api, Delegation, OpTable
 from harness.core.outcome import Measurement
 from harness.explain import explain
@@ -12,6 +14,7 @@ from harness.op_pairs import pair_operators
 from harness.placement import complete_delegation
 from tests.support import recorded
 from tests.support.measurements import a_cell, a_measurement, some_ops
+from tests.support.results import a_comparison
 
 
 def a_recorded(name: str) -> Measurement:
@@ -27,7 +30,7 @@ SOURCE = a_recorded("float32")
 
 
 def told(variant: str, measured: Measurement, ratio: float, *, unit: str = "cpu") -> str:
-    return " ".join(explain(a_cell(variant, unit=unit), measured, SOURCE, ratio))
+    return " ".join(explain(a_cell(variant, unit=unit), measured, SOURCE, a_comparison(ratio)))
 
 
 def test_source_is_told_by_its_own_kernels() -> None:
@@ -52,8 +55,8 @@ def test_dynamic_int8_is_told_by_what_the_delegate_left() -> None:
 
 
 def test_float16_is_told_by_the_kernels_that_stayed() -> None:
-    assert explain(a_cell("float16"), a_recorded("float16"), SOURCE, 1.0) == (
-        "All 65 operators run in XNNPACK, in 1 partition, as in the source.",
+    assert explain(a_cell("float16"), a_recorded("float16"), SOURCE, a_comparison(1.0)) == (
+        "All 118 operators run in XNNPACK, in 1 partition, as in the source.",
         "53 added DEQUANTIZE are folded (weights are widened on loading), and the kernels are those of the source.",
     )
 
@@ -70,14 +73,14 @@ def test_int16x8_is_told_by_reference_kernels() -> None:
 
 def test_builtin_kernels_that_were_asked_for_are_no_surprise() -> None:
     builtin = a_recorded("float32-builtin")
-    words = explain(a_cell("int8", unit="cpu/builtin"), builtin, builtin, 0.9)
+    words = explain(a_cell("int8", unit="cpu/builtin"), builtin, builtin, a_comparison(0.9))
     assert words[0] == "All 65 operators run in LiteRT's own kernels, as was asked for."
 
 
 def test_names_of_builtin_kernels_prove_no_sameness() -> None:
     """CONV_2D is called so whatever its types."""
     builtin = a_recorded("float32-builtin")
-    assert "those of the source" not in " ".join(explain(a_cell("int8"), builtin, builtin, 0.5))
+    assert "those of the source" not in " ".join(explain(a_cell("int8"), builtin, builtin, a_comparison(0.5)))
 
 
 def test_conversions_at_every_inference_are_told_with_their_share() -> None:
@@ -113,7 +116,10 @@ def with_conversions(measured: Measurement, *, share: float) -> Measurement:
     ("delegation", "words"),
     [
         (Delegation(delegate="webgpu", full=True), "The whole graph runs in WebGPU."),
-        (Delegation(delegate="webgpu", full=False), "Only a part of the graph runs in WebGPU."),
+        (
+            Delegation(delegate=None, full=False),
+            "Not the whole graph runs in a delegate; how much of it does is not known.",
+        ),
         (
             Delegation(delegate="xnnpack", full=False, taken=3, total=9, partitions=2),
             "3 of 9 operators run in XNNPACK, in 2 partitions.",
@@ -125,19 +131,25 @@ def test_without_operators_the_delegate_is_told(delegation: Delegation, words: s
     assert explain(a_cell("float32"), measured, None, None) == (words,)
 
 
+def test_builtin_kernels_are_told_without_operators() -> None:
+    measured = replace(a_measurement(), delegation=Delegation(delegate=None, full=False))
+    words = "The whole graph runs in LiteRT's own kernels, as was asked for."
+    assert explain(a_cell("float32", unit="cpu/builtin"), measured, None, None) == (words,)
+
+
 def test_what_nobody_knows_is_not_told() -> None:
-    assert explain(a_cell("int8"), a_measurement(), a_measurement(), 0.5) == ()
+    assert explain(a_cell("int8"), a_measurement(), a_measurement(), a_comparison(0.5)) == ()
 
 
 def test_another_api_than_the_sources_is_told() -> None:
     measured = replace(a_measurement(), api=Api.INTERPRETER)
     source = replace(a_measurement(), api=Api.COMPILED_MODEL)
     words = "It ran through the Interpreter API, its source through the compiled-model API."
-    assert explain(a_cell("int8"), measured, source, 0.9) == (words,)
+    assert explain(a_cell("int8"), measured, source, a_comparison(0.9)) == (words,)
 
 
-@pytest.mark.parametrize("doubt", [{"coverage": 0.4}, {"approximate": True}])
-def test_doubtful_operator_times_are_not_told(doubt: dict[str, float]) -> None:
+@pytest.mark.parametrize("doubt", [{"coverage": 0.4}, {"coverage": None}, {"approximate": True}])
+def test_doubtful_operator_times_are_not_told(doubt: dict[str, float | None]) -> None:
     assert SOURCE.ops is not None
     measured = profiled(replace(SOURCE.ops, **doubt))  # type: ignore[arg-type]
     assert explain(a_cell("float32"), measured, None, None) == ("All 65 operators run in XNNPACK, in 1 partition.",)
@@ -145,6 +157,49 @@ def test_doubtful_operator_times_are_not_told(doubt: dict[str, float]) -> None:
 
 def test_a_profile_that_contradicts_the_latency_is_not_told() -> None:
     assert "Of the time" not in told("int8", a_recorded("int8"), 1.4)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.SAME, Verdict.INCONCLUSIVE])
+def test_a_change_without_a_verdict_is_not_told(verdict: Verdict) -> None:
+    found = explain(a_cell("int8"), a_recorded("int8"), SOURCE, a_comparison(0.45, verdict=verdict))
+    assert "Of the time" not in " ".join(found)
+
+
+def test_a_change_that_no_type_accounts_for_is_spread() -> None:
+    before = some_ops(12)
+    ops = tuple(
+        replace(before.ops[0], index=i, name=f"op-{i}", type=f"KIND_{i}", kernels=("k",), latency_ns=100.0)
+        for i in range(12)
+    )
+    slower = tuple(replace(op, latency_ns=110.0) for op in ops)
+    source, measured = profiled(replace(before, ops=ops)), profiled(replace(before, ops=slower))
+    words = " ".join(explain(a_cell("int8"), measured, source, a_comparison(1.1)))
+    assert "Of the time added, no type accounts for a tenth: it is spread over 12 types." in words
+
+
+@pytest.mark.parametrize("lost", ["an operator", "kernels"])
+def test_kernels_that_only_the_source_has_are_not_those_of_the_source(lost: str) -> None:
+    assert "those of the source" not in told("pruned", without(lost), 1.0)
+
+
+def test_kernels_that_the_source_lacks_are_not_those_of_the_source() -> None:
+    words = explain(a_cell("sparse-50"), SOURCE, without("kernels"), a_comparison(1.0))
+    assert "those of the source" not in " ".join(words)
+
+
+def without(lost: str) -> Measurement:
+    """The source without its first operator, or with that folded into another."""
+    assert SOURCE.ops is not None
+    first, *rest = SOURCE.ops.ops
+    left = rest if lost == "an operator" else [replace(first, kernels=(), latency_ns=None), *rest]
+    return profiled(replace(SOURCE.ops, ops=tuple(left)))
+
+
+def test_estimated_operators_prove_nothing() -> None:
+    table = some_ops(9)
+    invented = replace(table, ops=tuple(replace(op, label="estimated") for op in table.ops))
+    assert complete_delegation(None, invented) is None
+    assert explain(a_cell("float32"), profiled(invented), None, None) == ()
 
 
 def test_every_operator_is_in_one_pair() -> None:
@@ -163,8 +218,14 @@ def test_the_runtimes_own_counts_stand() -> None:
 
 def test_counts_come_from_where_operators_ran() -> None:
     assert complete_delegation(Delegation(delegate=None, full=True), some_ops(9)) == Delegation(
-        delegate="xnnpack", full=True, taken=8, total=8, partitions=1
+        delegate="xnnpack", full=True, taken=9, total=9, partitions=1
     )
+
+
+def test_operators_folded_away_count_as_taken_as_the_device_counts_them() -> None:
+    table, told = a_recorded("float16").ops, Delegation(delegate="xnnpack", full=None)
+    assert table is not None
+    assert complete_delegation(told, table) == replace(with_counts(told, table) or told, full=True)
 
 
 def test_where_an_operators_place_is_unknown_nothing_is_counted() -> None:

@@ -9,8 +9,8 @@ from harness.core.campaign import Campaign, CampaignResult, CellResult
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Canary
-from harness.core.judgement import Verdict
-from harness.core.launch import FailureKind, LaunchOutcome, LaunchRecord, LoadTimes, Pass, WeightCache
+from harness.core.judgement import ColdStart, Verdict
+from harness.core.launch import Api, Delegation, FailureKind, LaunchOutcome, LaunchRecord, LoadTimes, Pass, WeightCache
 from harness.core.outcome import Failed, Invalid, Measured, Skipped
 from harness.core.variant import BuildFailed, Variant
 from harness.plan import make_plan
@@ -179,12 +179,25 @@ def test_another_unit_than_the_one_asked_for_is_invalid() -> None:
     assert outcome.reasons == ("asked for cpu, ran on gpu",)
 
 
+def test_launches_through_both_faces_of_the_runtime_are_no_measurement() -> None:
+    records = Records()
+    for index, api in enumerate([Api.COMPILED_MODEL, Api.INTERPRETER, Api.COMPILED_MODEL]):
+        records.block(index, ("int8", dataclasses.replace(a_record(), api=api)))
+    outcome = records.result("int8").outcome
+    assert isinstance(outcome, Invalid)
+    assert outcome.reasons == ("launches went through both faces: compiled-model in 2, interpreter in 1",)
+
+
 @pytest.mark.parametrize(("asked", "valid"), [("gpu", False), ("gpu/software", True)])
 def test_a_software_adapter_is_no_gpu(asked: str, *, valid: bool) -> None:
     records = Records(unit=ComputeUnit.parse(asked))
     software = dataclasses.replace(a_record(), observed=ComputeUnit.parse("gpu/software"), backend="software")
-    records.block(0, ("float32", software))
-    assert isinstance(records.result("float32").outcome, Measured if valid else Invalid)
+    for index in range(2):
+        records.block(index, ("float32", software))
+    result = records.result("float32")
+    assert isinstance(result.outcome, Measured if valid else Invalid)
+    assert result.grade is not None
+    assert (f"asked for {asked}, ran on gpu/software" in result.grade.reasons) is not valid
 
 
 def test_single_lost_launch_is_counted_and_the_cell_stands() -> None:
@@ -231,6 +244,29 @@ def test_failed_cold_start_leaves_its_words_and_the_others_their_figures() -> No
     assert cold is not None
     assert (cold.used, cold.unavailable) == (None, "no cache here")
     assert cold.off is not None
+
+
+def one_cold_start(unit: str, cache: WeightCache, taken: int) -> ColdStart:
+    """Of a variant of which a delegate took so many of 9 operators."""
+    records = Records(cold_starts=1, unit=ComputeUnit.parse(unit))
+    state = Delegation(delegate="xnnpack" if taken else None, full=taken == 9, taken=taken, total=9, partitions=1)
+    records.block(0, ("int8", dataclasses.replace(a_record(), delegation=state)))
+    records.block(0, ("int8", a_cold_start(cache, 5)), pass_=Pass.COLD)
+    cold = records.result("int8").cold
+    assert cold is not None
+    return cold
+
+
+@pytest.mark.parametrize("unit", ["cpu/builtin", "gpu"])
+def test_a_unit_without_a_weight_cache_says_so(unit: str) -> None:
+    cold = one_cold_start(unit, WeightCache.OFF, taken=0)
+    assert (cold.unavailable, cold.idle) == ("XNNPACK's weight cache is not a thing of this unit", None)
+
+
+@pytest.mark.parametrize(("taken", "idle"), [(0, True), (8, False)])
+def test_a_weight_cache_is_idle_where_xnnpack_took_nothing(taken: int, *, idle: bool) -> None:
+    cold = one_cold_start("cpu", WeightCache.FILL, taken)
+    assert (cold.unavailable, cold.idle) == (None, idle)
 
 
 def test_without_cold_starts_nothing_is_said_of_them() -> None:

@@ -63,6 +63,11 @@ def test_the_source_is_the_answer_where_nothing_is_faster() -> None:
     )
 
 
+def test_a_source_that_stands_alone_beat_nobody() -> None:
+    choice = chosen()
+    assert (choice.state, sentence(choice)) == (State.SOURCE, "float32: only the model itself was measured")
+
+
 def test_only_disturbed_numbers_make_a_tentative_answer() -> None:
     choice = chosen(candidate(a_cell_result("int8", grade="D")))
     assert choice.state is State.TENTATIVE

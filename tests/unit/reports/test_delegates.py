@@ -21,20 +21,34 @@ def told(
     [
         (told("xnnpack", True, 65, 65), "XNNPACK 65/65", "full"),
         (told("xnnpack", False, 48, 65, 18), "XNNPACK 48/65 in 18", "partly"),
-        (told("xnnpack", False, 64, 65), "XNNPACK 64/65 in 1", "full"),
+        (told("xnnpack", False, 64, 65), "XNNPACK 64/65 in 1", "partly"),
         (told(None, False, 0, 65, 0), "none", "none"),
         (told("webgpu", True), "WebGPU, all", "full"),
-        (told("webgpu", False), "WebGPU, in part", "partly"),
+        (told("webgpu", False), "not all in WebGPU", "partly"),
+        (told(None, False), "not all in a delegate", "partly"),
+        (told("metal", True), "Metal, all", "full"),
+        (told("dispatch", True, 5, 5), "NPU dispatch 5/5", "full"),
         (told("vendor", True, 3, 3), "vendor 3/3", "full"),
         (told(None, None), "unknown", "unknown"),
     ],
 )
 def test_a_delegation_in_words(delegation: Delegation, words: str, extent: str) -> None:
-    assert (delegate_words(asdict(delegation)), delegate_extent(asdict(delegation))) == (words, extent)
+    assert both(asdict(delegation)) == (words, extent)
+
+
+def both(delegation: dict[str, object] | None, unit: str = "cpu") -> tuple[str, str]:
+    cell = {"delegation": delegation, "compute_unit": unit}
+    return delegate_words(cell), delegate_extent(cell)
+
+
+@pytest.mark.parametrize("delegation", [told(None, False), told(None, False, 0, 65, 0)])
+@pytest.mark.parametrize("unit", ["cpu/builtin", "cpu/builtin:4"])
+def test_builtin_kernels_that_were_asked_for_are_said(delegation: Delegation, unit: str) -> None:
+    assert both(asdict(delegation), unit) == ("builtin kernels", "none")
 
 
 def test_what_the_runtime_does_not_say_is_unknown() -> None:
-    assert (delegate_words(None), delegate_extent(None)) == ("unknown", "unknown")
+    assert both(None) == ("unknown", "unknown")
 
 
 def test_a_usual_cell_has_no_mark() -> None:
@@ -45,6 +59,11 @@ def test_a_usual_cell_has_no_mark() -> None:
 def test_a_cell_without_delegate_is_marked() -> None:
     cell = a_told_cell_result(delegation=told(None, False, 0, 65, 0))
     assert marks(document(a_campaign_result([cell]))) == ["no delegate", "Interpreter"]
+
+
+def test_a_delegate_that_left_one_operator_is_marked() -> None:
+    cell = a_told_cell_result(api=Api.COMPILED_MODEL, delegation=told("xnnpack", False, 64, 65))
+    assert marks(document(a_campaign_result([cell]))) == ["XNNPACK 64/65 in 1"]
 
 
 def test_a_cell_of_which_nothing_is_known_has_no_mark() -> None:

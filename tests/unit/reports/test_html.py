@@ -15,7 +15,14 @@ from reports.page import page_data, significant
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
 from tests.support.large_campaign import a_large_campaign_result
-from tests.support.results import a_campaign_result, a_cell_result, a_device, a_huge_campaign_result, a_measurement
+from tests.support.results import (
+    a_campaign_result,
+    a_cell_result,
+    a_device,
+    a_huge_campaign_result,
+    a_measurement,
+    a_told_cell_result,
+)
 
 PLAIN = render(document(a_campaign_result()))
 
@@ -45,6 +52,29 @@ class Outline(HTMLParser):
 def test_no_element_loads_anything() -> None:
     loads = {"src", "srcset", "data", "action", "formaction", "poster", "ping", "style"}
     assert [found for found in Outline(PLAIN).attributes if found[1] in loads] == []
+
+
+@pytest.mark.parametrize(
+    ("fallback", "said"), [("no variable tensors", "no variable tensors"), (None, "the only face of this runtime")]
+)
+def test_the_interpreter_is_explained_by_what_the_runtime_said(fallback: str | None, said: str) -> None:
+    made = a_told_cell_result()
+    assert isinstance(made.outcome, Measured)
+    told = replace(made, outcome=Measured(measurement=replace(made.outcome.measurement, fallback=fallback)))
+    page = render(document(a_campaign_result([told])))
+    assert f'<span class="only" title="{said}">Interpreter</span>' in page
+
+
+def test_cold_starts_are_shown_by_the_median_of_their_sums() -> None:
+    page = render(document(a_campaign_result([a_told_cell_result()])))
+    assert '<td class="n" data-v="2.1e+07">21.0 ms</td>' in page
+
+
+def test_an_idle_weight_cache_is_marked() -> None:
+    made = a_told_cell_result()
+    assert made.cold is not None
+    page = render(document(a_campaign_result([replace(made, cold=replace(made.cold, idle=True))])))
+    assert '">10.5 ms (idle)</td>' in page
 
 
 def test_links_stay_in_the_page() -> None:

@@ -76,12 +76,20 @@ def test_a_cell_says_how_it_was_run() -> None:
 
 
 def test_a_cell_says_what_each_step_of_a_cold_start_took() -> None:
-    start = {"environment_ns": 2e6, "compile_ns": 14e6, "first_ns": 4e6, "warm_ns": 1e6, "launches": 3}
+    start = {
+        "environment_ns": 2e6,
+        "compile_ns": 14e6,
+        "first_ns": 4e6,
+        "total_ns": 21e6,
+        "warm_ns": 1e6,
+        "launches": 3,
+    }
     assert only_cell(a_told_cell_result())["cold_start"] == {
         "off": start,
         "filled": None,
-        "used": start | {"compile_ns": 4e6},
+        "used": start | {"compile_ns": 4e6, "total_ns": 10.5e6},
         "unavailable": "Variable tensors not yet supported",
+        "idle": None,
     }
 
 

@@ -127,6 +127,12 @@ def test_another_unit_than_asked_is_a_d() -> None:
     assert "asked for gpu, ran on cpu" in found.reasons
 
 
+def test_a_gpu_in_software_is_another_unit_than_the_gpu() -> None:
+    software = replace(PERFECT, observed=ComputeUnit.parse("gpu/software"), backend="software")
+    assert "asked for gpu, ran on gpu/software" in _grade(software, ComputeUnit.parse("gpu")).reasons
+    assert _grade(software, ComputeUnit.parse("gpu")).letter == "D"
+
+
 def test_another_thread_count_of_the_same_kind_is_not_another_unit() -> None:
     found = _grade(_measurement(*(_launch(b, threads=2) for b in range(10))), asked=ComputeUnit.parse("cpu:2"))
     assert not [reason for reason in found.reasons if "ran on" in reason]

@@ -3,6 +3,7 @@
 import math
 import random
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from harness.core.launch import LoadTimes
+from harness.core.launch import LoadTimes, Pass
 from harness.statistics.summaries import (
     coefficient_of_variation,
     median_interval,
     quantile,
+    summarise_cold_start,
     summarise_latency,
     summarise_load,
 )
+from tests.support.launches import a_record
 
 SAMPLES = st.lists(st.integers(min_value=1, max_value=10**10), min_size=1, max_size=30)
 
@@ -114,6 +117,14 @@ def test_one_launch_has_no_warm_load() -> None:
 def test_no_load_times_are_an_error_not_a_zero() -> None:
     with pytest.raises(ValueError, match="no launch has load times"):
         summarise_load([])
+
+
+def test_a_start_is_summed_launch_by_launch_before_the_median() -> None:
+    loads = (_load(1, 1, 9), _load(1, 9, 1), _load(9, 1, 1))
+    records = [replace(a_record(Pass.COLD), load=load) for load in loads]
+    off = summarise_cold_start(records, None).off
+    assert off is not None
+    assert (off.environment + off.compile + off.first, off.total) == (3, 11)
 
 
 def test_variation_is_unknown_where_the_mean_is_not_positive() -> None:
