@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from harness.core import digest
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, DataUnreadable
 from harness.core.interruption import Check, never
 from harness.core.model import Model
 from harness.core.units import Seconds
@@ -23,10 +23,10 @@ Step = Callable[[int, int, str, Seconds | None], None]
 Order = tuple[Model, VariantSpec]
 Saver = Callable[[BuildOutcome], None]
 
-# A build that takes longer hangs. The reference kernels of int16x8 do about 1 G multiply-accumulates in 2 s, and
-# scoring runs them some twenty times.
+# A build that takes longer hangs. The reference kernels of int16x8 do about 1 G multiply-accumulates in 2 s; scoring
+# and calibration run a model once for each sample.
 _TIMEOUT_S = 60.0
-_TIMEOUT_S_PER_GIGA_MAC = 60.0
+_TIMEOUT_S_PER_GIGA_MAC = 3.0
 _TIMEOUT_S_AT_MOST = 3600.0  # a damaged file may claim any number of them
 
 
@@ -106,7 +106,7 @@ def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver, chec
         count(outcome)
 
     def run(chosen: Sequence[Order]) -> tuple[BuildOutcome, ...]:
-        return build_variants(chosen, cache=cache, timeout_s=_timeout_s(chosen), progress=ended, check=check)
+        return build_variants(chosen, cache=cache, timeout_s=deadline_s(chosen), progress=ended, check=check)
 
     sources = run([order for order in orders if is_source(order[1], order[0])])
     broken = {failed.model: failed.error for failed in sources if isinstance(failed, BuildFailed)}
@@ -121,12 +121,29 @@ def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver, chec
     return tuple(by_name[model.name, spec.name] for model, spec in orders)
 
 
-def _timeout_s(orders: Sequence[Order]) -> Seconds:
+def deadline_s(orders: Sequence[Order]) -> Seconds:
+    """How long the longest of these builds may take."""
+    models = {model.name: model for model, _ in orders}
+    work = max((_inferences(model) * _macs(model) for model in models.values()), default=0)
+    return round(min(_TIMEOUT_S + _TIMEOUT_S_PER_GIGA_MAC * work / 1e9, _TIMEOUT_S_AT_MOST))
+
+
+def _macs(model: Model) -> int:
     from harness.sources.tflite import read_macs
 
-    sources = {(model.path, model.signature) for model, _ in orders}
-    macs = max((read_macs(path, signature) for path, signature in sources), default=0)
-    return round(min(_TIMEOUT_S + _TIMEOUT_S_PER_GIGA_MAC * macs / 1e9, _TIMEOUT_S_AT_MOST))
+    return read_macs(model.path, model.signature)
+
+
+def _inferences(model: Model) -> int:
+    """How often a build runs the model at most: once for each sample that it is scored or calibrated on."""
+    from harness.fidelity.evaluation import CALIBRATION_SAMPLES, SEEDED_CALIBRATION_SAMPLES, SEEDED_SAMPLES, dataset_of
+
+    if model.data is None:
+        return SEEDED_SAMPLES + SEEDED_CALIBRATION_SAMPLES
+    try:
+        return dataset_of(model).samples + CALIBRATION_SAMPLES
+    except DataUnreadable:
+        return 0  # the build will say so
 
 
 def _is_there(outcome: BuildOutcome) -> bool:

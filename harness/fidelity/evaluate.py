@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from harness.core import digest
 from harness.core.errors import ModelUnreadable
 from harness.core.variant import Accuracy, Fidelity
 from harness.fidelity.evaluation import Dataset
@@ -14,9 +13,6 @@ from harness.fidelity.scores import Array, Distance, class_scores, distance, top
 from harness.sources.tflite_file import shorten
 
 _DEFAULT_METRIC = "top1"
-_KEPT = 4
-_source_outputs: dict[tuple[str, str | None, str], tuple[Output, ...]] = {}
-"""Outputs of sources by model, signature and data digest: every variant of a model is compared with the same ones."""
 
 
 def evaluate(
@@ -35,23 +31,9 @@ def evaluate(
     Strings are not compared, nor outputs that the values size and that came out in different sizes.
     Raises ModelUnreadable where LiteRT refuses either file, or where their inputs or outputs differ in count or shape.
     """
-    expected = _outputs_of_source(source, source_signature, dataset)
+    expected = run_on_host(source, dataset, source_signature)
     outputs = _match_outputs(variant, expected, run_on_host(variant, dataset, variant_signature))
     return _fidelity(expected, outputs, dataset, meaningful), _accuracy(outputs, dataset, metric)
-
-
-def _outputs_of_source(source: Path, signature: str | None, dataset: Dataset) -> tuple[Output, ...]:
-    key = (digest.of_file(source), signature, _digest(dataset))
-    if key not in _source_outputs:
-        while len(_source_outputs) >= _KEPT:
-            _source_outputs.pop(next(iter(_source_outputs)))
-        _source_outputs[key] = run_on_host(source, dataset, signature)
-    return _source_outputs[key]
-
-
-def _digest(dataset: Dataset) -> str:
-    content = {name: (str(values.dtype), digest.of_bytes(values.tobytes())) for name, values in dataset.inputs.items()}
-    return digest.of_content(content)
 
 
 def _match_outputs(variant: Path, expected: Sequence[Output], found: Sequence[Output]) -> tuple[Output, ...]:

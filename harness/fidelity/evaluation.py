@@ -31,9 +31,9 @@ Array = NDArray[Any]
 _LABELS = "labels"
 _ZIP, _NUMPY = b"PK", b"\x93NUMPY"
 _CALIBRATION = "calibration/"
-_SEEDED_SAMPLES = 16
-_SEEDED_CALIBRATION_SAMPLES = 8
-_CALIBRATION_SAMPLES = 100
+SEEDED_SAMPLES = 16
+SEEDED_CALIBRATION_SAMPLES = 8
+CALIBRATION_SAMPLES = 100
 _CALIBRATION_SEED = 1  # not the evaluation's: a variant is not judged on what it was fitted to
 _SEEDED_BYTES = 1 << 28  # all seeded inputs, and all outputs of them, as float64
 _WORDS = (b"", b"yes", b"no", b"one", b"weighbridge", "m\u00fcnchen".encode())
@@ -73,7 +73,8 @@ def dataset_of(model: Model) -> Dataset:
     Raises DataUnreadable.
     """
     if model.data is None:
-        return seeded_dataset(model.inputs, _affordable(model, _SEEDED_SAMPLES), seed=0)
+        samples = _affordable(model.inputs, model.outputs, SEEDED_SAMPLES)
+        return seeded_dataset(model.inputs, samples, seed=0)
     dataset = load_dataset(model.data, model.inputs)
     _check_classes(model.data, dataset, model.outputs)
     if model.metric is not None and dataset.labels is None:
@@ -81,13 +82,13 @@ def dataset_of(model: Model) -> Dataset:
     return dataset
 
 
-def calibration_of(model: Model, limit: int = _CALIBRATION_SAMPLES) -> Dataset:
+def calibration_of(model: Model, limit: int = CALIBRATION_SAMPLES) -> Dataset:
     """What static quantisation sees: up to limit samples, spread evenly over the model's data; else 8 seeded ones.
 
     Raises DataUnreadable.
     """
     if model.data is None:
-        return seeded_dataset(model.inputs, _affordable(model, _SEEDED_CALIBRATION_SAMPLES), seed=_CALIBRATION_SEED)
+        return seeded_calibration(model.inputs, model.outputs)
     arrays = _read(model.data)
     dataset = _own_calibration(model.data, arrays, model.inputs)
     if dataset is None:
@@ -97,11 +98,15 @@ def calibration_of(model: Model, limit: int = _CALIBRATION_SAMPLES) -> Dataset:
     return Dataset(inputs=inputs, labels=None, source=dataset.source)
 
 
-def _affordable(model: Model, samples: int) -> int:
+def seeded_calibration(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Dataset:
+    """What static quantisation sees where there is no data: 8 seeded samples, fewer where they would be large."""
+    samples = _affordable(inputs, outputs, SEEDED_CALIBRATION_SAMPLES)
+    return seeded_dataset(inputs, samples, seed=_CALIBRATION_SEED)
+
+
+def _affordable(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], samples: int) -> int:
     """How many of so many seeded samples fit into memory: at least one."""
-    sizes = (
-        8 * sum(prod(max(size, 1) for size in spec.shape) for spec in ends) for ends in (model.inputs, model.outputs)
-    )
+    sizes = (8 * sum(prod(max(size, 1) for size in spec.shape) for spec in ends) for ends in (inputs, outputs))
     return max(1, min(samples, _SEEDED_BYTES // max(*sizes, 1)))
 
 

@@ -20,8 +20,9 @@ from harness.core.files import keep, write_whole
 from harness.core.model import Model
 from harness.sources.tflite import read_model
 
-# What has a say in the bytes: the generator of random numbers, the schema, its packing, the data of `digits`.
-_TOOLS = ("numpy", "ai-edge-litert", "flatbuffers", "scikit-learn")
+WRITERS = ("numpy", "ai-edge-litert", "flatbuffers")
+"""Packages with a say in the bytes of every file that is written: numbers, the schema, its packing."""
+_TOOLS = (*WRITERS, "scikit-learn")  # and the data of `digits`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,9 @@ from harness.core.files import PART, move_durably, write_whole
 from harness.core.model import Model, TensorSpec
 from harness.core.units import Bytes, Seconds
 from harness.core.variant import Accuracy, Fidelity, OpSetting, Variant, VariantSpec, WeightTensor
+from harness.sources.samples import WRITERS
 
-_TOOLS = ("ai-edge-litert", "ai-edge-quantizer")
+_TOOLS = (*WRITERS, "ai-edge-quantizer")
 _CODE = ("variants", "fidelity", "sources")  # packages of harness whose code decides what an entry holds
 
 

@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.core.model import Model
-from harness.fidelity.evaluation import Dataset, calibration_of, seeded_dataset
-from harness.variants.settings import read_operators
+from harness.fidelity.evaluation import Dataset, calibration_of, seeded_calibration
 from harness.variants.signatures import other_signatures
 from harness.variants.technique import Calibration
 
 RANDOM_INPUTS = "calibrated on random inputs"
-_INNER_GRAPHS = ("WHILE", "IF")
-_SEEDED_SAMPLES, _SEED = 8, 1  # as many as a model without data has
 
 
 def calibrate(model: Model) -> tuple[Calibration, tuple[str, ...]]:
@@ -21,13 +18,11 @@ def calibrate(model: Model) -> tuple[Calibration, tuple[str, ...]]:
     """
     dataset = calibration_of(model)
     others = other_signatures(model)
-    seeded = {each.key: _samples(seeded_dataset(each.inputs, _SEEDED_SAMPLES, _SEED)) for each in others}
+    seeded = {each.key: _samples(seeded_calibration(each.inputs, each.outputs)) for each in others}
     notes = [RANDOM_INPUTS] if model.data is None else []
     if others:
         names = ", ".join(repr(each.key) for each in others)
         notes.append(f"signatures that are not run here were calibrated on random inputs: {names}")
-    if any(operator.type in _INNER_GRAPHS for operator in read_operators(model)):
-        notes.append("operators inside loops and branches stay as they are: nothing calibrates them")
     described = f"{dataset.samples} samples of {dataset.source}"
     return Calibration(samples={model.signature: _samples(dataset), **seeded}, described=described), tuple(notes)
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts
-from harness.variants.settings import Operator
-from harness.variants.technique import Recipe
+from harness.variants.settings import Operator, Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,26 +95,33 @@ _SURPRISES = (
 )
 
 
-def lacking(recipes: Iterable[Recipe], operators: Sequence[Operator], device: DeviceFacts) -> str | None:
-    """Why the runtime that a device measures with cannot run what one of the recipes makes, None where it may."""
-    techniques, types = _techniques(recipes), {operator.type for operator in operators}
+def lacking(parts: Iterable[Part], operators: Sequence[Operator], device: DeviceFacts) -> str | None:
+    """Why the runtime that a device measures with cannot run what some of the operators get, None where it may."""
+    given = _given(parts, operators)
     for row in _LACKS:
-        if row.technique in techniques and row.runtime == device.runtime and types.intersection(row.operators):
+        if row.runtime == device.runtime and any((row.technique, type) in given for type in row.operators):
             version = device.runtimes.get(row.runtime, "")
             return f"{' '.join((row.runtime, version)).strip()} {row.reason}"
     return None
 
 
-def warning(recipes: Iterable[Recipe], operators: Sequence[Operator], unit: ComputeUnit) -> str | None:
-    """What to expect of the recipes on a unit, where that is a surprise."""
-    techniques, types = _techniques(recipes), {operator.type for operator in operators}
+def warning(parts: Iterable[Part], operators: Sequence[Operator], unit: ComputeUnit) -> str | None:
+    """What to expect on a unit of what the operators get, where that is a surprise."""
+    given = _given(parts, operators)
     backend = unit.backend or ("xnnpack" if unit.kind == "cpu" else None)
     for row in _SURPRISES:
-        here = not row.operators or types.intersection(row.operators)
-        if row.technique in techniques and row.backend == backend and here:
+        here = any(row.technique == technique and type in (row.operators or (type,)) for technique, type in given)
+        if row.backend == backend and here:
             return row.what
     return None
 
 
-def _techniques(recipes: Iterable[Recipe]) -> set[str]:
-    return {step.row for recipe in recipes for step in recipe.steps}
+def _given(parts: Iterable[Part], operators: Sequence[Operator]) -> set[tuple[str, str]]:
+    """Every technique with the types of the operators that it is for."""
+    types = {operator.place: operator.type for operator in operators}
+    return {
+        (step.row, types[place])
+        for part in parts
+        for step in (part.recipe.steps if part.recipe else ())
+        for place in part.operators
+    }

@@ -39,6 +39,8 @@ def refusal(recipe: Recipe, model: Model, settings: Settings = ()) -> str | None
     reason = recipe_refusal(recipe, model, TECHNIQUES)
     if reason is not None or (is_source(recipe, model) and not settings):
         return reason
+    if is_source(recipe, model) and model.precision != "float32":
+        return f"{model.name} is already {model.precision}; settings need a float32 source"
     operators = _operators(model)
     if operators:
         reason = weights_refusal(recipe, operators, model, TECHNIQUES)
@@ -51,13 +53,13 @@ def refusal(recipe: Recipe, model: Model, settings: Settings = ()) -> str | None
 def lacking(recipe: Recipe, model: Model, device: DeviceFacts, settings: Settings = ()) -> str | None:
     """Why the runtime that a device measures with cannot run what the recipe makes, None where it may."""
     operators = _operators(model)
-    return expectations.lacking(_used(recipe, settings, operators), operators, device)
+    return expectations.lacking(assign(recipe, settings, operators), operators, device)
 
 
 def warning(recipe: Recipe, model: Model, unit: ComputeUnit, settings: Settings = ()) -> str | None:
     """What to expect of the recipe on a unit, where that is a surprise."""
     operators = _operators(model)
-    return expectations.warning(_used(recipe, settings, operators), operators, unit)
+    return expectations.warning(assign(recipe, settings, operators), operators, unit)
 
 
 def default_variants(model: Model) -> tuple[str, ...]:

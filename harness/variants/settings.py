@@ -76,24 +76,27 @@ def assign(recipe: Recipe | None, settings: Sequence[OpSetting], operators: Sequ
 
     Raises RecipeUnknown.
     """
+    given = {operator.place: recipe for operator in operators}
+    for setting in settings:
+        given |= dict.fromkeys(meant(setting, operators), _recipe(setting))
     places: dict[Recipe | None, set[Place]] = {recipe: set()}
-    for operator in operators:
-        setting = next((each for each in reversed(settings) if fits(each, operator)), None)
-        given = recipe if setting is None else _recipe(setting)
-        places.setdefault(given, set()).add(operator.place)
+    for place, its in given.items():
+        places.setdefault(its, set()).add(place)
     return tuple(Part(recipe=each, operators=frozenset(there)) for each, there in places.items())
 
 
-def fits(setting: OpSetting, operator: Operator) -> bool:
-    """Whether a setting is about this operator. A name with brackets is a name before it is a pattern."""
+def meant(setting: OpSetting, operators: Sequence[Operator]) -> frozenset[Place]:
+    """The operators that a setting is about. A name that some operator has is no pattern, brackets or not."""
     if setting.op_type is not None:
-        return setting.op_type == operator.type
-    return setting.op is not None and (setting.op == operator.name or fnmatchcase(operator.name, setting.op))
+        return frozenset(operator.place for operator in operators if operator.type == setting.op_type)
+    pattern = setting.op or ""
+    named = frozenset(operator.place for operator in operators if operator.name == pattern)
+    return named or frozenset(operator.place for operator in operators if fnmatchcase(operator.name, pattern))
 
 
 def unknown(setting: OpSetting, operators: Sequence[Operator]) -> str | None:
     """Why a setting is about no operator at all, with what is close to it; None where it is about some."""
-    if any(fits(setting, operator) for operator in operators):
+    if meant(setting, operators):
         return None
     asked, kind = (setting.op_type, "type") if setting.op_type is not None else (setting.op or "", "name")
     known = sorted({operator.type if kind == "type" else operator.name for operator in operators})

@@ -25,8 +25,9 @@ from harness.variants.settings import assign, operators_in
 from harness.variants.tflite import inspect, quantizer  # noqa: F401 (quantizer: imported once for all builds)
 from harness.variants.tflite.compiled import compiled_for
 from harness.variants.tflite.load_check import check_loads
-from harness.variants.tflite.steps import Work, apply_all, work_of
+from harness.variants.tflite.steps import Work, apply_all, static_inside, work_of
 
+_INNER_GRAPHS = ("WHILE", "IF")
 _SUFFIX = {"tflite": ".tflite"}
 
 
@@ -56,10 +57,12 @@ def build_one(job: BuildJob) -> Variant:
     path = job.scratch / f"artefact{_SUFFIX[model.format]}"
     path.write_bytes(made.content)
     variant = _describe(model, spec, source, made, path)
+    match_inputs(path, variant.inputs, dataset)  # launches will be fed with them
     if elsewhere := compiled_for(made.content):
-        match_inputs(path, variant.inputs, dataset)  # launches will be fed with them
-        return replace(variant, notes=(*variant.notes, elsewhere))
+        return _unscored(variant, f"compiled for {elsewhere}")
     check_loads(spec.recipe, path, signature_in(path, model))
+    if elsewhere := compiled_for(source):
+        return _unscored(variant, f"the source is compiled for {elsewhere}")
     fidelity, accuracy = evaluate(
         path,
         model.path,
@@ -70,6 +73,10 @@ def build_one(job: BuildJob) -> Variant:
         source_signature=model.signature,
     )
     return replace(variant, fidelity=fidelity, accuracy=accuracy)
+
+
+def _unscored(variant: Variant, why: str) -> Variant:
+    return replace(variant, notes=(*variant.notes, f"{why}, which the host cannot run: fidelity is unknown"))
 
 
 def _read_source(model: Model) -> bytes:
@@ -102,9 +109,15 @@ def _apply(model: Model, spec: VariantSpec, source: bytes, works: Sequence[Work]
         content=content,
         works=tuple(works),
         seconds=seconds,
-        notes=(*losses, *notes, *_told(works, content)),
+        notes=(*losses, *notes, *_left_inside(works, source), *_told(works, content)),
         calibration=calibration.described if calibration is not None else None,
     )
+
+
+def _left_inside(works: Sequence[Work], source: bytes) -> tuple[str, ...]:
+    left = static_inside(source, works)
+    looped = left and any(operator.type in _INNER_GRAPHS for operator in operators_in(source))
+    return ("operators inside loops and branches stay as they are: nothing calibrates them",) if looped else ()
 
 
 def _told(works: Sequence[Work], content: bytes) -> tuple[str, ...]:

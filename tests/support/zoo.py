@@ -8,10 +8,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from harness.sources import inception_v3, mobilenet_v1, mobilenet_v2
-from harness.variants import recipes
-from harness.variants.technique import Calibration, Step
-from harness.variants.tflite.steps import apply_step
+from harness.variants.technique import Calibration
 from tests.support import zoo_networks as networks
+from tests.support.recipes import compressed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +67,7 @@ def write(entry: Entry, directory: Path) -> Path:
 
 def _store(source: bytes, recipe: str) -> bytes:
     calibration = _random_calibration(source) if recipe == "int8" else None
-    row = recipes.TECHNIQUES[recipe, "tflite"]
-    return apply_step(source, Step(technique=recipe), row, calibration)
+    return compressed(source, recipe, calibration)
 
 
 def _random_calibration(source: bytes) -> Calibration:

@@ -6,9 +6,6 @@ _COMPILED = {"CUSTOM:DISPATCH_OP": "an NPU", "CUSTOM:edgetpu-custom-op": "the Ed
 
 
 def compiled_for(content: bytes) -> str | None:
-    """A sentence for a file that holds an accelerator's program, None for any other."""
-    for operator in operators_in(content):
-        if accelerator := _COMPILED.get(operator.type):
-            name = operator.type.removeprefix("CUSTOM:")
-            return f"compiled for {accelerator} ({name}), which the host cannot run: fidelity is unknown"
-    return None
+    """Whom a file holds a program for, as `an NPU (DISPATCH_OP)`; None for one that the host can run."""
+    types = (operator.type for operator in operators_in(content))
+    return next((f"{_COMPILED[t]} ({t.removeprefix('CUSTOM:')})" for t in types if t in _COMPILED), None)

@@ -72,7 +72,8 @@ def _configure(
     static = Rule(quantization=None, operators=_static(model, inner, quantization, exceptions))
     _add(quantizer, _EVERYWHERE, quantization)
     for rule in (*exceptions, static):
-        names = _scopes(model, rule.operators)
+        # An operator has one rule: two of one expression would count as one rule, written twice.
+        names = _scopes(model, rule.operators if rule is static else rule.operators - static.operators)
         if names:
             _add(quantizer, _one_of(names), rule.quantization)
     _add_ends(quantizer, quantization, _end_scopes(model, inner))
@@ -87,6 +88,11 @@ def _add_ends(quantizer: Quantizer, quantization: Quantization | None, inner: li
             quantizer.update_quantization_recipe(_again(_EVERYWHERE, 5), end, config)
         if inner:
             quantizer.update_quantization_recipe(_one_of(inner), end, algorithm_key=_ALGORITHM.NO_QUANTIZE)
+
+
+def inner_graphs(content: bytes) -> frozenset[int]:
+    """Numbers of the graphs that only a loop or a branch runs, whose operators have no static activations."""
+    return _inner_graphs(tfl_flatbuffer_utils.read_model(memoryview(ensure_names(content))))
 
 
 def _inner_graphs(model: Any) -> frozenset[int]:  # noqa: ANN401 (generated code)

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from harness.variants.tflite.sparse_rules import Operator, Role, Sides, role
-from harness.variants.tflite.weights import read_weights, unique, zero_count
+from harness.variants.tflite.weights import origin, read_weights, unique, zero_count
 
 Array = NDArray[Any]
 
@@ -122,9 +122,7 @@ class _Graph:
 
     def _origin(self, index: int) -> int:
         """The constant behind what unpacks it."""
-        while index in self._unpacked:
-            index = self._unpacked[index]
-        return index
+        return origin(index, self._unpacked)
 
     def _is_constant(self, index: int) -> bool:
         buffer = self._model.buffers[self._graph.tensors[self._origin(index)].buffer]

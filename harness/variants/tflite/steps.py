@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.core.errors import RecipeRefused
+from harness.sources.tflite_file import shorten
 from harness.variants.settings import Part, Place
 from harness.variants.technique import Applies, Calibration, Edit, Encoding, Quantization, Step, Technique
 from harness.variants.tflite import chain, inspect
-from harness.variants.tflite.edit import edit_weights, every
+from harness.variants.tflite.edit import edit_weights
 from harness.variants.tflite.weights import Weight, read_weights
 
 Table = Mapping[tuple[str, str], Technique]
@@ -48,19 +49,6 @@ def work_of(part: Part, table: Table) -> Work:
     return Work(steps=tuple((step, row) for step, row in rows if row.does is not None), operators=part.operators)
 
 
-def apply_step(content: bytes, step: Step, row: Technique, calibration: Calibration | None = None) -> bytes:
-    """The content after one step at every operator. Raises what the technique raises."""
-    match row.does:
-        case Edit():
-            return _edited(content, step, row.does, every)
-        case Encoding(encode=encode):
-            return encode(content, step, every)
-        case Quantization():
-            return _quantized(content, row.does, calibration, ())
-        case None:
-            return content
-
-
 def apply_all(
     recipe: str, works: Sequence[Work], source: bytes, calibration: Calibration | None
 ) -> tuple[bytes, tuple[str, ...]]:
@@ -78,7 +66,14 @@ def apply_all(
                 made += chain.promises(step, content, work.applies)
     content = _encode(recipe, works, _quantize(recipe, works, content, calibration))
     inspect.check_changed(recipe, source, content)  # settings may have left every weight alone
-    return content, chain.losses(made, content)
+    return content, (*chain.losses(made, content), *_spared(works, source))
+
+
+def _spared(works: Sequence[Work], source: bytes) -> tuple[str, ...]:
+    """Which weights edits and encodings left alone, as something reads them that must not see them changed."""
+    edited = [work for work in works if work.edits or work.encoding]
+    names = [w.name for w in read_weights(source) if w.spared and any(work.applies(w) for work in edited)]
+    return tuple(f"the weight {shorten(name)} was not edited: other operators read it too" for name in names)
 
 
 def _quantize(recipe: str, works: Sequence[Work], content: bytes, calibration: Calibration | None) -> bytes:
@@ -87,12 +82,32 @@ def _quantize(recipe: str, works: Sequence[Work], content: bytes, calibration: C
         return content
     if any(work.encoding for work in works):
         raise RecipeRefused(recipe, "encoding needs float32 weights, and other operators' are quantised")
+    from harness.variants.tflite.quantizer import Rule, quantize
+
     own, *others = works
-    after = _quantized(content, own.quantization, calibration, others)
+    rules = [Rule(quantization=work.quantization, operators=work.operators) for work in others]
+    after = quantize(content, own.quantization, calibration, rules)
+    left = static_inside(content, works)
     for work in works:
         if work.quantization:
-            _check_changed(recipe, works, work.applies, content, after)
+            _check_changed(recipe, works, _but(work.applies, left), content, after)
     return after
+
+
+def static_inside(content: bytes, works: Sequence[Work]) -> frozenset[Place]:
+    """Operators of loops and branches that static quantisation was for. They stay as they are: nothing calibrates them.
+
+    content has the source's operators.
+    """
+    from harness.variants.tflite.quantizer import inner_graphs
+
+    static = [work.operators for work in works if work.quantization is not None and work.quantization.calibrated]
+    inner = inner_graphs(content) if static else frozenset()
+    return frozenset(place for places in static for place in places if place[0] in inner)
+
+
+def _but(applies: Applies, left: frozenset[Place]) -> Applies:
+    return lambda weight: applies(weight) and weight.place not in left
 
 
 def _encode(recipe: str, works: Sequence[Work], content: bytes) -> bytes:
@@ -113,15 +128,6 @@ def _by_slot(slots: frozenset[tuple[int, int]]) -> Applies:
 
 def _edited(content: bytes, step: Step, edit: Edit, applies: Applies) -> bytes:
     return edit_weights(content, str(step), lambda values, weight: edit.change(values, weight, step), applies)
-
-
-def _quantized(
-    content: bytes, own: Quantization | None, calibration: Calibration | None, others: Sequence[Work]
-) -> bytes:
-    from harness.variants.tflite.quantizer import Rule, quantize
-
-    rules = [Rule(quantization=work.quantization, operators=work.operators) for work in others]
-    return quantize(content, own, calibration, rules)
 
 
 def _check_changed(recipe: str, works: Sequence[Work], applies: Applies, before: bytes, after: bytes) -> None:

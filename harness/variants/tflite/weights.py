@@ -5,8 +5,8 @@ DEQUANTIZE or DENSIFY. Biases are not weights.
 Format: tensorflow/compiler/mlir/lite/schema/schema.fbs, version 3.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class Weight:
     place is its operator: the graph's number and the operator's there. slot is its own place among the weight operands
     of its graph, which conversions keep, and the operators' places not. activation is the dtype of
     the operator's first other input. scales (0 or more) and zero_points run along axis; sparse_encoded values leave
-    out zeros.
+    out zeros. tied: something else reads the same values than the weight operands of EDITED, such as a look-up.
     """
 
     slot: tuple[int, int]
@@ -48,6 +48,7 @@ class Weight:
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
     sparse_encoded: bool = False
+    tied: bool = False
 
     @property
     def elements(self) -> int:
@@ -55,6 +56,15 @@ class Weight:
 
     @property
     def editable(self) -> bool:
+        return self._is_float and not self.tied
+
+    @property
+    def spared(self) -> bool:
+        """Whether it would be editable were it not tied."""
+        return self._is_float and self.tied
+
+    @property
+    def _is_float(self) -> bool:
         return self.operator in EDITED and self.dtype == "float32" and not self.sparse_encoded and self.elements > 0
 
 
@@ -63,9 +73,25 @@ def read_weights(content: bytes | bytearray) -> tuple[Weight, ...]:
     model = schema.Model.GetRootAs(content, 0)
     codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
     names = [_OPERATORS.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "?") for code in codes]
+    tied = _read_otherwise(model, names)
     return tuple(
-        weight for index in range(model.SubgraphsLength()) for weight in _subgraph_weights(model, index, names)
+        replace(weight, tied=weight.buffer in tied)
+        for index in range(model.SubgraphsLength())
+        for weight in _subgraph_weights(model, index, names)
     )
+
+
+def _read_otherwise(model: Any, names: list[str]) -> set[int]:  # noqa: ANN401 (generated code)
+    """Buffers that something else reads than the weight operand of an edited operator."""
+    found: set[int] = set()
+    for graph in (model.Subgraphs(index) for index in range(model.SubgraphsLength())):
+        read = {graph.Outputs(i) for i in range(graph.OutputsLength())}
+        for operator in (graph.Operators(i) for i in range(graph.OperatorsLength())):
+            name = names[operator.OpcodeIndex()]
+            weights = WEIGHT_OPERANDS[name] if name in EDITED else ()
+            read.update(operator.Inputs(i) for i in range(operator.InputsLength()) if i not in weights)
+        found.update(graph.Tensors(tensor).Buffer() for tensor in read if tensor >= 0)
+    return found
 
 
 def unique(weights: tuple[Weight, ...]) -> tuple[Weight, ...]:
@@ -144,14 +170,21 @@ def _subgraph_weights(model: Any, index: int, names: list[str]) -> Iterator[Weig
         for operand in WEIGHT_OPERANDS.get(name, ()):
             if operand >= operator.InputsLength() or operator.Inputs(operand) < 0:
                 continue
-            tensor = operator.Inputs(operand)
-            while tensor in unpacked:
-                tensor = unpacked[tensor]
+            tensor = origin(operator.Inputs(operand), unpacked)
             where = (index, place), (index, number)
             weight = _weight(model, graph.Tensors(tensor), where, name, _activation(graph, operator, operand))
             if weight is not None:
                 yield weight
                 place += 1
+
+
+def origin(tensor: int, unpacked: Mapping[int, int]) -> int:
+    """The tensor behind what unpacks it. unpacked leads from outputs to inputs, in a damaged file in a circle."""
+    seen: set[int] = set()
+    while tensor in unpacked and tensor not in seen:
+        seen.add(tensor)
+        tensor = unpacked[tensor]
+    return tensor
 
 
 def _weight(

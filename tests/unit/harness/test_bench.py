@@ -19,7 +19,7 @@ from harness.bench import (
     take_in,
     unfinished,
 )
-from harness.building import build
+from harness.building import build, deadline_s
 from harness.config import parse_config
 from harness.core import digest
 from harness.core.campaign import Campaign, CampaignResult, ModelFailed
@@ -31,7 +31,14 @@ from harness.store import Store
 from tests.support.models import custom_op, no_signature, tiny_cnn
 from tests.support.plans import some_facts
 from tests.support.results import a_campaign_result, a_cell_result, a_variant
-from tests.support.unusual import FOLDER, dynamic_batch, folder_of_models, resource_output, two_signatures_two_graphs
+from tests.support.unusual import (
+    FOLDER,
+    dynamic_batch,
+    folder_of_models,
+    huge_im2col,
+    resource_output,
+    two_signatures_two_graphs,
+)
 
 
 @pytest.fixture
@@ -159,6 +166,24 @@ def test_model_that_does_not_run_costs_one_build(tmp_path: Path, store: Store) -
     assert [outcome.name for outcome in built] == ["float16", "float32", "int8"]
     errors = [outcome.error for outcome in built if isinstance(outcome, BuildFailed)]
     assert ["the model itself does not run" in error for error in errors] == [True, False, True]
+
+
+def test_a_build_has_time_for_every_sample_that_is_scored(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(huge_im2col(256))
+    slow = read_model(path, name="m")  # a thousand million multiply-accumulates
+    spec = VariantSpec(model="m", name="int16x8", recipe="int16x8")
+    data = tmp_path / "data.npz"
+    np.savez(data, image=np.zeros((300, 256, 256, 1), np.float32))
+    assert 100 < deadline_s([(slow, spec)]) < 200
+    assert 1000 < deadline_s([(dataclasses.replace(slow, data=data), spec)]) < 2000
+
+
+def test_a_build_that_could_take_for_ever_ends_in_an_hour(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(huge_im2col())
+    spec = VariantSpec(model="m", name="float32", recipe="float32")
+    assert deadline_s([(read_model(path, name="m"), spec)]) == 3600
 
 
 def test_unfinished_campaign_comes_before_newer_finished_ones(store: Store) -> None:

@@ -13,9 +13,8 @@ from harness.fidelity.evaluation import calibration_of, dataset_of
 from harness.fidelity.host import run_on_host
 from harness.sources.samples import sample_model
 from harness.sources.tflite import read_graph
-from harness.variants.recipes import TECHNIQUES
-from harness.variants.technique import Calibration, Step
-from harness.variants.tflite.steps import apply_step
+from harness.variants.technique import Calibration
+from tests.support.recipes import compressed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +141,7 @@ def test_int8_per_tensor_is_as_large_as_published(built: Built) -> None:
     samples = ({0: calibration_of(built.model, limit=1).sample(0)[0]},)
     calibration = Calibration(samples={None: samples}, described="a random image")
     source = built.model.path.read_bytes()
-    made = apply_step(source, Step(technique=name), TECHNIQUES[name, "tflite"], calibration)
+    made = compressed(source, name, calibration)
     assert len(made) / 1e6 == pytest.approx(published or len(source) / 4e6, rel=0.02)
 
 

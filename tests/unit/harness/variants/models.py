@@ -10,9 +10,6 @@ from harness.core.variant import OpSetting, VariantSpec
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite import read_model
 from harness.sources.tflite_writer import GraphWriter, ModelWriter, Tensor
-from harness.variants import recipes
-from harness.variants.technique import Calibration
-from harness.variants.tflite.steps import apply_step
 from tests.support.models import tiny_cnn, write_model
 
 
@@ -42,13 +39,6 @@ def dense(weights: "np.ndarray[tuple[int, int], np.dtype[np.float32]]") -> bytes
     graph.output(y)
     writer.signature(graph, {"x": x}, {"y": y}, "serving_default")
     return writer.pack()
-
-
-def compressed(content: bytes, recipe: str, calibration: Calibration | None = None) -> bytes:
-    """The content after every step of a recipe."""
-    for step in recipes.parse(recipe).steps:
-        content = apply_step(content, step, recipes.TECHNIQUES[step.row, "tflite"], calibration)
-    return content
 
 
 def normal(rows: int, columns: int, seed: int = 0) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":

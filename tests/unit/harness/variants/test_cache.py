@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from harness.core.variant import OpSetting, Variant
-from harness.variants.cache import entry_key, load, prune, store
+from harness.variants.cache import entry_key, load, prune, store, versions
 from harness.variants.job import BuildJob
 from tests.unit.harness.variants.builders import a_variant
 from tests.unit.harness.variants.models import a_model, a_spec
@@ -129,3 +130,8 @@ def test_pruning_spares_files_of_a_build_under_way(kept: Kept) -> None:
 
 def test_pruning_nothing_is_fine(tmp_path: Path) -> None:
     assert prune(tmp_path / "none", now=time.time()).freed_bytes == 0
+
+
+@pytest.mark.parametrize("package", ["ai-edge-litert", "ai-edge-quantizer", "numpy", "flatbuffers"])
+def test_whatever_writes_files_is_among_the_versions(package: str) -> None:
+    assert versions()[package] == metadata.version(package)

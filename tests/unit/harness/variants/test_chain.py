@@ -11,7 +11,8 @@ from harness.variants.tflite.clusters import cluster
 from harness.variants.tflite.edit import Floats, edit_weights
 from harness.variants.tflite.weights import Weight, read_weights
 from tests.support import models
-from tests.unit.harness.variants.models import compressed, dense, normal
+from tests.support.recipes import compressed
+from tests.unit.harness.variants.models import dense, normal
 
 SPARSE = Step(technique="sparse", parameter=50)
 PALETTE = Step(technique="palette", parameter=4)

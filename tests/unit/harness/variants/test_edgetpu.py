@@ -6,15 +6,18 @@ import pytest
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite_writer import GraphWriter, ModelWriter, Tensor
 from harness.variants.technique import Calibration
+from harness.variants.tflite import int8_edgetpu
 from harness.variants.tflite.edgetpu import check, notes
+from harness.variants.tflite.quantizer import quantize
 from tests.support import models
-from tests.unit.harness.variants.models import compressed, dense, encode_and_decode, normal
+from tests.unit.harness.variants.models import dense, encode_and_decode, normal
 
 
 def quantised(content: bytes, *shapes: tuple[int, ...]) -> bytes:
     rng = np.random.default_rng(0)
     sample = {place: rng.normal(size=shape).astype(np.float32) for place, shape in enumerate(shapes)}
-    return compressed(content, "int8-edgetpu", Calibration(samples={None: (sample,)}, described="one sample"))
+    calibration = Calibration(samples={None: (sample,)}, described="one sample")
+    return quantize(content, int8_edgetpu.QUANTIZATION, calibration)
 
 
 def test_a_quantised_convolutional_network_could_be_on_it_whole() -> None:

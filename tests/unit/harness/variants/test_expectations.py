@@ -62,6 +62,22 @@ def test_a_setting_can_lack_a_kernel_too(mobile: Model) -> None:
     assert "DEQUANTIZE" in str(lacking(parse("int8"), mobile, device("tflite-runtime"), settings))
 
 
+@pytest.mark.parametrize(
+    ("recipe", "setting"),
+    [
+        ("dynamic-int8", OpSetting(op_type="FULLY_CONNECTED")),
+        ("float32", OpSetting(op_type="CONV_2D", recipe="dynamic-int8")),
+    ],
+)
+def test_an_operator_that_a_recipe_is_not_for_lacks_nothing(mobile: Model, recipe: str, setting: OpSetting) -> None:
+    assert lacking(parse(recipe), mobile, device("tflite-runtime"), (setting,)) is None
+
+
+def test_an_operator_that_a_recipe_is_not_for_is_no_surprise(mobile: Model) -> None:
+    settings = (OpSetting(op_type="DEPTHWISE_CONV_2D"),)
+    assert warning(parse("dynamic-int8"), mobile, XNNPACK, settings) is None
+
+
 @pytest.mark.parametrize("unit", [XNNPACK, ComputeUnit(kind="cpu"), ComputeUnit(kind="cpu", threads=4)])
 def test_int16_activations_are_warned_of_on_xnnpack(mobile: Model, unit: ComputeUnit) -> None:
     assert warning(parse("int16x8"), mobile, unit) == (

@@ -11,9 +11,9 @@ from harness.variants.tflite import chain
 from harness.variants.tflite.clusters import cluster
 from harness.variants.tflite.clusters_by_row import cluster_rows
 from harness.variants.tflite.edit import Floats, edit_weights
-from harness.variants.tflite.steps import apply_step
 from harness.variants.tflite.weights import distinct_count, distinct_per_channel, read_weights, zero_count
 from tests.support import models
+from tests.support.recipes import compressed
 from tests.unit.harness.variants.models import dense, normal
 from tests.unit.harness.variants.test_sparse_pattern import depthwise_then_dense
 
@@ -66,26 +66,26 @@ def test_rows_at_once_are_as_good_as_rows_one_by_one(size: int, count: int) -> N
 
 
 def test_each_output_channel_has_a_palette_of_its_own() -> None:
-    built = edited(dense(normal(8, 100)), "palette-2-per-channel")
+    built = compressed(dense(normal(8, 100)), "palette-2-per-channel")
     (weight,) = read_weights(built)
     assert (distinct_per_channel(built, weight), distinct_count(built, weight)) == (4, 32)
 
 
 def test_channels_of_a_depthwise_convolution_are_its_last_axis() -> None:
-    built = edited(depthwise_then_dense(), "palette-2-per-channel")
+    built = compressed(depthwise_then_dense(), "palette-2-per-channel")
     filtered = next(weight for weight in read_weights(built) if weight.operator == "DEPTHWISE_CONV_2D")
     assert distinct_per_channel(built, filtered) == 4
 
 
 def test_channels_of_a_convolution_are_its_first_axis() -> None:
-    built = edited(models.tiny_cnn(), "palette-3-per-channel")
+    built = compressed(models.tiny_cnn(), "palette-3-per-channel")
     convolution = next(weight for weight in read_weights(built) if weight.operator == "CONV_2D")
     assert distinct_per_channel(built, convolution) == 8
 
 
 def test_a_pruned_tensor_keeps_its_zeros() -> None:
-    pruned = edited(dense(normal(8, 100)), "sparse-50")
-    built = edited(pruned, "palette-4-per-channel")
+    pruned = compressed(dense(normal(8, 100)), "sparse-50")
+    built = compressed(pruned, "palette-4-per-channel")
     assert zero_count(built, read_weights(built)[0]) == 400
 
 
@@ -93,7 +93,7 @@ def test_it_is_closer_than_one_palette_for_the_tensor() -> None:
     weights = normal(8, 100) * np.logspace(-2, 0, 8, dtype=np.float32)[:, None]
 
     def error(recipe: str) -> float:
-        built = edited(dense(weights), recipe)
+        built = compressed(dense(weights), recipe)
         weight = read_weights(built)[0]
         stored = np.frombuffer(built, np.float32, weight.elements, weight.offset).reshape(weights.shape)
         return float(np.sum((stored - weights) ** 2))
@@ -107,7 +107,7 @@ def test_palettes_of_channels_are_kept_by_quantisation() -> None:
 
 def test_values_that_moved_within_a_channel_have_lost_its_palette() -> None:
     (step,) = recipes.parse("palette-4-per-channel").steps
-    clustered = edited(dense(normal(4, 200)), "palette-4-per-channel")
+    clustered = compressed(dense(normal(4, 200)), "palette-4-per-channel")
     moved = edit_weights(
         clustered, "noise", lambda values, _: values + np.linspace(0, 1, 200, dtype=np.float32)[None, :]
     )
@@ -118,10 +118,5 @@ def test_values_that_moved_within_a_channel_have_lost_its_palette() -> None:
 def losses(first: str, second: str) -> tuple[str, ...]:
     """What the second step loses of the first."""
     (step,) = recipes.parse(first).steps
-    clustered = edited(dense(normal(40, 300)), first)
-    return chain.losses(chain.promises(step, clustered), edited(clustered, second))
-
-
-def edited(content: bytes, recipe: str) -> bytes:
-    (step,) = recipes.parse(recipe).steps
-    return apply_step(content, step, recipes.TECHNIQUES[step.row, "tflite"])
+    clustered = compressed(dense(normal(40, 300)), first)
+    return chain.losses(chain.promises(step, clustered), compressed(clustered, second))

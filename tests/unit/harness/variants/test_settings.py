@@ -1,5 +1,6 @@
 """Settings of single operators: whom they are about, what goes first, and what is built of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ from harness.core.model import Model
 from harness.core.variant import OpSetting, Variant
 from harness.variants.job import BuildJob
 from harness.variants.recipes import parse, refusal
-from harness.variants.settings import Operator, assign, fits
+from harness.variants.settings import Operator, assign, meant
 from harness.variants.tflite.weights import read_weights, values
 from harness.variants.worker import build_one
 from tests.support.models import partitioned
 from tests.unit.harness.variants.models import a_model, a_spec, dense_in_a_loop
 
+LOOP_NOTE = "operators inside loops and branches stay as they are: nothing calibrates them"
 OPERATORS = tuple(
     Operator(place=(0, index), type=type, name=name, weight_bytes=4)
     for index, (type, name) in enumerate(
@@ -50,11 +52,43 @@ def test_a_name_goes_before_a_type() -> None:
 
 @pytest.mark.parametrize(("pattern", "count"), [("block/*", 2), ("*/conv?", 2), ("*", 4), ("logits", 1), ("LOGITS", 0)])
 def test_names_are_shell_patterns(pattern: str, count: int) -> None:
-    assert sum(fits(OpSetting(op=pattern), operator) for operator in OPERATORS) == count
+    assert len(meant(OpSetting(op=pattern), OPERATORS)) == count
 
 
 def test_a_name_that_looks_like_a_pattern_is_found() -> None:
     assert given(OpSetting(op="a[b]"))["a[b]"] == "null"
+
+
+def test_a_name_with_brackets_is_no_pattern_where_an_operator_has_it() -> None:
+    named = tuple(
+        Operator(place=(0, index), type="CONV_2D", name=name, weight_bytes=4)
+        for index, name in enumerate(("conv[1]", "conv1"))
+    )
+    assert meant(OpSetting(op="conv[1]"), named) == {(0, 0)}
+    assert meant(OpSetting(op="conv[1]"), named[1:]) == {(0, 1)}
+
+
+@pytest.mark.parametrize("place", ["inside", "behind"])
+@pytest.mark.parametrize("recipe", ["float32", "weight-int8", "int8"])
+def test_static_settings_leave_operators_inside_a_loop_alone(tmp_path: Path, recipe: str, place: str) -> None:
+    inside, behind = OpSetting(op="inside", recipe="int8-float-io"), OpSetting(op="behind", recipe="weight-int8")
+    settings = (inside, behind) if place == "behind" else (inside, behind, OpSetting(op="before", recipe="float16"))
+    variant = built(tmp_path, recipe, *settings, content=dense_in_a_loop())
+    assert dtypes(variant)["inside/weights"] == "float32"
+    assert dtypes(variant)["behind/weights"] == "int8"
+    assert LOOP_NOTE in variant.notes
+
+
+def test_a_static_setting_outside_a_loop_has_no_note_on_it(tmp_path: Path) -> None:
+    variant = built(tmp_path, "weight-int8", OpSetting(op="behind", recipe="int8"), content=dense_in_a_loop())
+    assert set(dtypes(variant).values()) == {"int8"}
+    assert LOOP_NOTE not in variant.notes
+
+
+@pytest.mark.parametrize("setting", [OpSetting(op="logits"), OpSetting(op="logits", recipe="int8")])
+def test_settings_of_a_quantised_source_are_refused(tmp_path: Path, setting: OpSetting) -> None:
+    model = replace(a_model(tmp_path), precision="int8")
+    assert refusal(parse("int8"), model, (setting,)) == "tiny is already int8; settings need a float32 source"
 
 
 def test_operators_inside_a_loop_can_be_named(tmp_path: Path) -> None:

@@ -9,9 +9,8 @@ from ai_edge_litert import schema_py_generated as schema
 from harness.sources import mobilenet_v2
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite_writer import Array, GraphWriter, ModelWriter, Tensor, pack
-from harness.variants import recipes
 from harness.variants.tflite.sparse_kernels import Verdict, verdict
-from harness.variants.tflite.steps import apply_step
+from tests.support.recipes import compressed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +75,7 @@ def padded(graph: GraphWriter, x: Tensor, sides: tuple[int, int], name: str) -> 
 
 
 def encoded(content: bytes, percent: int = 80) -> bytes:
-    (step,) = recipes.parse(f"sparse-{percent}-encoded").steps
-    return apply_step(content, step, recipes.TECHNIQUES[step.row, "tflite"])
+    return compressed(content, f"sparse-{percent}-encoded")
 
 
 def test_the_documented_network_can_run_sparse() -> None:

@@ -8,11 +8,10 @@ from hypothesis.extra import numpy as hnp
 
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite_writer import ModelWriter
-from harness.variants import recipes
 from harness.variants.tflite.edit import Floats
 from harness.variants.tflite.sparse_pattern import prune_pattern
-from harness.variants.tflite.steps import apply_step
 from harness.variants.tflite.weights import read_weights, values, zero_count
+from tests.support.recipes import compressed
 from tests.unit.harness.variants.models import dense, normal
 
 FINITE = st.floats(-1000, 1000, width=32)
@@ -77,20 +76,15 @@ def test_groups_run_along_the_input_channels_of_a_convolution() -> None:
 
 @pytest.mark.parametrize(("name", "zeros"), [("y", 32), ("filtered", 0)])
 def test_depthwise_filters_are_left_alone(name: str, zeros: int) -> None:
-    built = edited(depthwise_then_dense(), "sparse-2:4")
+    built = compressed(depthwise_then_dense(), "sparse-2:4")
     (weight,) = [weight for weight in read_weights(built) if weight.name == f"{name}/weights"]
     assert zero_count(built, weight) == zeros
 
 
 def test_the_recipe_prunes_a_file() -> None:
-    built = edited(dense(normal(4, 16)), "sparse-1:4")
+    built = compressed(dense(normal(4, 16)), "sparse-1:4")
     (weight,) = read_weights(built)
     assert (np.count_nonzero(values(built, weight).reshape(-1, 4) == 0, axis=1) == 1).all()
-
-
-def edited(content: bytes, recipe: str) -> bytes:
-    (step,) = recipes.parse(recipe).steps
-    return apply_step(content, step, recipes.TECHNIQUES[step.row, "tflite"])
 
 
 def depthwise_then_dense() -> bytes:

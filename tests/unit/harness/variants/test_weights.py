@@ -5,8 +5,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from harness.sources import tflite_ops as ops
-from harness.sources.tflite_writer import GraphWriter, ModelWriter, Tensor
+from harness.sources.tflite_writer import GraphWriter, ModelWriter, Tensor, pack, unpack
 from harness.variants.tflite.edit import edit_weights
+from harness.variants.tflite.sparse_graph import read_nodes
 from harness.variants.tflite.weights import (
     distinct_count,
     distinct_per_scale,
@@ -16,7 +17,8 @@ from harness.variants.tflite.weights import (
     zero_count,
 )
 from tests.support import models
-from tests.unit.harness.variants.models import compressed, dense, normal
+from tests.support.recipes import compressed
+from tests.unit.harness.variants.models import dense, normal
 
 
 def finished(writer: ModelWriter, graph: GraphWriter, weight: Tensor) -> bytes:
@@ -134,3 +136,27 @@ def test_large_models_keep_weights_behind_the_flatbuffer(seed: int) -> None:
     (found,) = read_weights(content)
     scale = np.array(found.scales)[:, None]
     np.testing.assert_allclose(values(content, found).reshape(600, 600) * scale, weights, atol=float(scale.max()))
+
+
+def test_a_dequantize_that_reads_what_it_writes_ends_the_search() -> None:
+    model = unpack(dense(normal(4, 8)))
+    (graph,) = model.subgraphs
+    weights = graph.operators[0].inputs[1]
+    kind = schema.BuiltinOperator.DEQUANTIZE
+    model.operatorCodes.append(schema.OperatorCodeT(builtinCode=kind, deprecatedBuiltinCode=kind, version=1))
+    ends = np.array([weights], np.int32)
+    graph.operators.insert(0, schema.OperatorT(opcodeIndex=1, inputs=ends, outputs=ends))
+    content = pack(model)
+    assert [weight.operator for weight in read_weights(content)] == ["FULLY_CONNECTED"]
+    assert [node.operator.type for node in read_nodes(content)[0]] == ["FULLY_CONNECTED"]
+
+
+@pytest.mark.parametrize("operand", [0, 1])
+def test_what_a_graph_hands_out_or_adds_too_is_tied(operand: int) -> None:
+    model = unpack(dense(normal(4, 8)))
+    (graph,) = model.subgraphs
+    weights = graph.operators[0].inputs[1]
+    if operand:
+        graph.outputs = np.append(graph.outputs, weights).astype(np.int32)
+    (weight,) = read_weights(pack(model))
+    assert (weight.editable, weight.spared) == (not operand, bool(operand))

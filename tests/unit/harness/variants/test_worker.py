@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from harness.core import digest
 from harness.core.errors import ChangedNothing, ModelUnreadable, RecipeError, RecipeRefused
@@ -12,8 +13,8 @@ from harness.core.model import Model
 from harness.core.variant import Variant
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite import read_model
-from harness.sources.tflite_writer import ModelWriter
-from harness.variants.calibration import RANDOM_INPUTS
+from harness.sources.tflite_writer import ModelWriter, Tensor
+from harness.variants.calibration import RANDOM_INPUTS, calibrate
 from harness.variants.job import BuildJob
 from harness.variants.recipes import default_variants
 from harness.variants.tflite.weights import read_weights
@@ -160,6 +161,19 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         build(a_model(tmp_path, dense(weights)), "palette-2", tmp_path)
 
 
+@pytest.mark.parametrize("recipe", ["sparse-50", "palette-2", "palette-2-per-channel", "sparse-70-encoded"])
+def test_a_weight_that_is_looked_up_in_too_is_spared_and_that_is_said(tmp_path: Path, recipe: str) -> None:
+    variant = build(a_model(tmp_path, tied()), recipe, tmp_path)
+    changed = {tensor.name.removesuffix("/sparse"): tensor.compressed for tensor in variant.tensors}
+    assert changed == {"scores/weights": False, "more/weights": True}
+    assert variant.notes[0] == "the weight 'scores/weights' was not edited: other operators read it too"
+
+
+def test_a_model_of_tied_weights_alone_is_changed_by_no_edit(tmp_path: Path) -> None:
+    with pytest.raises(ChangedNothing):
+        build(a_model(tmp_path, tied(alone=True)), "sparse-50", tmp_path)
+
+
 def test_per_tensor_has_one_scale_for_each_weight(tmp_path: Path) -> None:
     variant = build(a_model(tmp_path), "int8-per-tensor", tmp_path)
     assert [len(weight.scales) for weight in read_weights(variant.path.read_bytes())] == [1, 1]
@@ -187,6 +201,18 @@ def test_the_signature_that_is_not_run_is_calibrated_on_random_inputs(tmp_path: 
     variant = build(a_model(tmp_path, encode_and_decode()), "int8", tmp_path)
     assert (variant.weights_compressed, variant.weights_total) == (2, 2)
     assert "signatures that are not run here were calibrated on random inputs: 'decode'" in variant.notes
+
+
+def test_large_inputs_of_another_signature_have_fewer_made_up_samples(tmp_path: Path) -> None:
+    writer = ModelWriter()
+    for key, side in {"small": 4, "large": 2048}.items():
+        graph = writer.graph(key)
+        x = graph.input(f"{key}/x", (1, side, side, 4))
+        y = ops.unary(graph, "TANH", x, name=f"{key}/y")
+        graph.output(y)
+        writer.signature(graph, {"x": x}, {"y": y}, key)
+    calibration, _ = calibrate(a_model(tmp_path, writer.pack()))
+    assert {key: len(samples) for key, samples in calibration.samples.items()} == {"small": 8, "large": 2}
 
 
 def test_the_signature_that_is_run_is_described_and_calibrated_on_its_data(tmp_path: Path) -> None:
@@ -298,6 +324,16 @@ def test_a_prebuilt_file_that_changed_since_it_was_read_is_refused(tmp_path: Pat
         build_one(BuildJob(model=model, spec=spec, scratch=tmp_path))
 
 
+def test_what_was_built_of_a_compiled_source_is_not_scored(tmp_path: Path) -> None:
+    model = a_model(tmp_path, compiled())
+    theirs = models.write_model(tmp_path, dense(normal(4, 8)), "theirs.tflite")
+    variant = build(model, "ours", tmp_path, prebuilt=theirs)
+    assert variant.fidelity is None
+    assert variant.notes[-1] == (
+        "the source is compiled for an NPU (DISPATCH_OP), which the host cannot run: fidelity is unknown"
+    )
+
+
 def test_a_prebuilt_file_of_another_network_is_refused(tmp_path: Path) -> None:
     other = models.write_model(tmp_path, dense(normal(3, 5)), "other.tflite")
     with pytest.raises(ModelUnreadable, match="shapes"):
@@ -308,6 +344,35 @@ def test_the_zip_of_repetition_is_small_and_of_noise_is_not() -> None:
     noise = np.random.default_rng(0).bytes(10_000)
     assert zip_size(b"\0" * 10_000) < 300
     assert 10_000 < zip_size(noise) < 10_300
+
+
+def compiled() -> bytes:
+    """What `dense` of 8 inputs and 4 outputs might be compiled to."""
+    writer = ModelWriter()
+    graph = writer.graph()
+    x, y = graph.input("x", (1, 8)), graph.tensor("y", (1, 4))
+    graph.op("DISPATCH_OP", (x,), (y,), custom=True)
+    graph.output(y)
+    writer.signature(graph, {"x": x}, {"y": y}, "serving_default")
+    return writer.pack()
+
+
+def tied(*, alone: bool = False) -> bytes:
+    """A table that rows are looked up in, and that is the weights of `scores` too; another layer behind it."""
+    writer = ModelWriter()
+    graph = writer.graph()
+    x, row = graph.input("x", (1, 64)), graph.input("row", (1,), "int32")
+    scores = ops.fully_connected(graph, x, normal(64, 64), np.zeros(64, np.float32), name="scores")
+    table = Tensor(index=graph.table.operators[0].inputs[1], shape=(64, 64), dtype="float32")
+    found = graph.tensor("found", (1, 64))
+    graph.op("GATHER", (table, row), (found,), options=schema.GatherOptionsT())
+    more = ops.fully_connected(graph, scores, normal(64, 64, 1), np.zeros(64, np.float32), name="more")
+    outputs = {"found": found, "scores": scores} if alone else {"found": found, "more": more}
+    graph.output(*outputs.values())
+    if alone:
+        graph.table.operators.pop()
+    writer.signature(graph, {"x": x, "row": row}, outputs, "serving_default")
+    return writer.pack()
 
 
 def mobile_block() -> bytes:
@@ -326,8 +391,6 @@ def mobile_block() -> bytes:
 
 
 def _conv_3d() -> object:
-    from ai_edge_litert import schema_py_generated as schema
-
     options = schema.Conv3DOptionsT()
     options.strideD = options.strideH = options.strideW = 1
     options.dilationDFactor = options.dilationHFactor = options.dilationWFactor = 1
