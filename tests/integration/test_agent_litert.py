@@ -267,13 +267,14 @@ def test_a_launch_dies_when_nobody_listens_any_more(tmp_path: Path, cnn: Path) -
     """Without a supervisor's kill and without a parent's death: only its stdin ends."""
     endless = MeasureSettings(inferences=10**9, max_launch_s=600.0)
     order = encode(an_order(cnn, settings=endless))
-    task = {"id": "1", "order": order, "runtime": find_runtime(LITERT, sys.path), "path": [], "caches": None}
+    runtime = find_runtime(LITERT, sys.path)
+    task = {"v": 2, "id": "1", "order": order, "runtime": runtime, "path": list[str](), "caches": None}
     argv = (sys.executable, "-I", "-S", str(bundle_file(tmp_path)), "launch")
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps({"v": 2, **task}).encode() + b"\n")
+        process.stdin.write(json.dumps(task).encode() + b"\n")
         process.stdin.flush()
         assert b'"begun"' in process.stdout.readline()
         process.stdin.close()

@@ -152,6 +152,19 @@ def test_the_litert_of_another_place_does_not_stand_in(place: Path, tmp_path: Pa
     assert outcome.message == f"{UNKNOWN}; and it has no Python interpreter"
 
 
+def test_a_litert_with_an_interpreter_of_another_day_is_refused_by_what_it_lacks(
+    place: Path, tmp_path: Path, model: Path
+) -> None:
+    package = plant(place, "0.9.0").parent
+    (package / "__init__.py").touch()
+    (package / "interpreter.py").write_text("class Interpreter:\n    def _get_tensor_details(self, index): ...\n")
+    with device_with(place, tmp_path) as device:
+        outcome = device.launch(an_order(model))
+    assert isinstance(outcome, LaunchFailure)
+    assert outcome.kind is FailureKind.ERROR
+    assert "the Python interpreter of LiteRT 0.9.0 is not one that this agent knows: it lacks OpRes" in outcome.message
+
+
 def test_a_known_litert_without_its_profiler_says_why_no_ops(place: Path, tmp_path: Path, model: Path) -> None:
     library = plant(place, "2.3.0")
     content = the_real_library().read_bytes()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,11 @@ def test_variants_of_this_day_run_in_it(
     record = measured(device.launch(an_order(digits[recipe], unit=unit)))
     assert (record.runtime, record.api, record.fallback) == ("tflite-runtime 2.14.0", Api.INTERPRETER, None)
     assert len(record.samples_ns) == 8
+
+
+def test_a_cell_that_is_resumed_goes_the_same_way(device: AttachedDevice, digits: Mapping[str, Path]) -> None:
+    record = measured(device.launch(replace(an_order(digits["int8"]), api=Api.INTERPRETER)))
+    assert (record.api, record.fallback) == (Api.INTERPRETER, None)
 
 
 def test_the_backend_that_was_demanded_is_observed(device: AttachedDevice, digits: Mapping[str, Path]) -> None:
