@@ -359,6 +359,17 @@ def test_a_large_campaign_answers_every_act(browser: Browser, tmp_path: Path) ->
     shown.page.context.close()
 
 
+def test_a_link_of_the_contents_leads_to_its_section_on_a_long_page(browser: Browser, tmp_path: Path) -> None:
+    visited = visit(browser, tmp_path, a_large_campaign_result(recipes=("float32", "int8"), launches=2))
+    for section in ("trust", "memory", "operators"):
+        visited.page.click(f"nav a[href='#{section}']")
+        visited.page.wait_for_function(
+            "id => Math.abs(document.getElementById(id).getBoundingClientRect().top - 70) <= 70",
+            arg=section,
+        )
+    visited.page.context.close()
+
+
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
 def test_a_hostile_name_is_shown_as_text(browser: Browser, tmp_path: Path, name: str) -> None:
     ops = some_ops(6)

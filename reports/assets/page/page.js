@@ -111,6 +111,17 @@ function turnTheme() {
   drawAll();
 }
 
+const ARRIVALS = 20, ARRIVAL_MS = 50;
+let arriving = 0;
+
+/** Sections out of sight have no height of their own yet: those on the way get theirs, and the goal moves meanwhile. */
+function arrive(goal, left = ARRIVALS) {
+  goal.scrollIntoView({ behavior: "instant" });
+  if (left) arriving = setTimeout(() => arrive(goal, left - 1), ARRIVAL_MS);
+}
+
+for (const turn of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(turn, () => clearTimeout(arriving), { passive: true });
+
 /** Paper is light and has one width; a closed table is lost on it. */
 function preparePrint() {
   const opened = [...document.querySelectorAll("details.table:not([open])")];
@@ -137,6 +148,7 @@ if (GROUPS.length) byId("focus").value = firstTelling();
 byId("focus").addEventListener("change", focusGroup);
 byId("pareto-axis").addEventListener("change", () => { const group = focused(); if (group) drawPareto(group.cells, byId("pareto-axis").value); });
 byId("theme").addEventListener("click", turnTheme);
+document.querySelectorAll("nav a[href^='#']").forEach((link) => link.addEventListener("click", () => { clearTimeout(arriving); arrive(document.querySelector(link.hash)); }));
 makeDetails();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { applyTheme(themeOf()); drawAll(); });
 window.addEventListener("beforeprint", preparePrint);
