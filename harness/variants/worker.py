@@ -21,7 +21,7 @@ from harness.sources.tflite import read_model, signature_in
 from harness.variants import recipes
 from harness.variants.calibration import calibrate
 from harness.variants.job import CHANGED, BuildJob
-from harness.variants.settings import assign, operators_in
+from harness.variants.settings import Place, assign, operators_in
 from harness.variants.tflite import inspect, quantizer  # noqa: F401 (quantizer: imported once for all builds)
 from harness.variants.tflite.compiled import compiled_for
 from harness.variants.tflite.load_check import check_loads
@@ -100,8 +100,10 @@ def _made(model: Model, spec: VariantSpec, source: bytes) -> _Made:
 
 
 def _apply(model: Model, spec: VariantSpec, source: bytes, works: Sequence[Work]) -> _Made:
-    calibrated = any(work.quantization is not None and work.quantization.calibrated for work in works)
-    calibration, notes = calibrate(model) if calibrated else (None, ())
+    left = static_inside(source, works)
+    own, *others = works
+    needed = own.is_static or any(work.is_static and work.operators - left for work in others)
+    calibration, notes = calibrate(model) if needed else (None, ())
     started = time.monotonic()
     content, losses = apply_all(spec.recipe, works, source, calibration)
     seconds = time.monotonic() - started
@@ -109,13 +111,12 @@ def _apply(model: Model, spec: VariantSpec, source: bytes, works: Sequence[Work]
         content=content,
         works=tuple(works),
         seconds=seconds,
-        notes=(*losses, *notes, *_left_inside(works, source), *_told(works, content)),
+        notes=(*losses, *notes, *_left_inside(left, source), *_told(works, content)),
         calibration=calibration.described if calibration is not None else None,
     )
 
 
-def _left_inside(works: Sequence[Work], source: bytes) -> tuple[str, ...]:
-    left = static_inside(source, works)
+def _left_inside(left: frozenset[Place], source: bytes) -> tuple[str, ...]:
     looped = left and any(operator.type in _INNER_GRAPHS for operator in operators_in(source))
     return ("operators inside loops and branches stay as they are: nothing calibrates them",) if looped else ()
 

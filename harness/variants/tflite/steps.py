@@ -38,6 +38,10 @@ class Work:
         return last if isinstance(last, Quantization) else None
 
     @property
+    def is_static(self) -> bool:
+        return self.quantization is not None and self.quantization.calibrated
+
+    @property
     def encoding(self) -> tuple[Step, Encoding] | None:
         step, last = (self.steps[-1][0], self.steps[-1][1].does) if self.steps else (None, None)
         return (step, last) if step is not None and isinstance(last, Encoding) else None
@@ -101,7 +105,7 @@ def static_inside(content: bytes, works: Sequence[Work]) -> frozenset[Place]:
     """
     from harness.variants.tflite.quantizer import inner_graphs
 
-    static = [work.operators for work in works if work.quantization is not None and work.quantization.calibrated]
+    static = [work.operators for work in works if work.is_static]
     inner = inner_graphs(content) if static else frozenset()
     return frozenset(place for places in static for place in places if place[0] in inner)
 

@@ -79,6 +79,12 @@ def test_static_settings_leave_operators_inside_a_loop_alone(tmp_path: Path, rec
     assert LOOP_NOTE in variant.notes
 
 
+def test_a_static_setting_of_a_loop_alone_calibrates_nothing(tmp_path: Path) -> None:
+    setting = OpSetting(op="inside", recipe="int8")
+    variant = built(tmp_path, "weight-int8", setting, content=dense_in_a_loop())
+    assert (variant.calibration, variant.notes) == (None, (LOOP_NOTE,))
+
+
 def test_a_static_setting_outside_a_loop_has_no_note_on_it(tmp_path: Path) -> None:
     variant = built(tmp_path, "weight-int8", OpSetting(op="behind", recipe="int8"), content=dense_in_a_loop())
     assert set(dtypes(variant).values()) == {"int8"}
