@@ -131,13 +131,10 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
 def with_source(model: Model, specs: Sequence[VariantSpec]) -> tuple[VariantSpec, ...]:
     """The model at its own precision first: every number stands as a ratio to it.
 
-    Raises ConfigError where another variant has taken its name, or it is given another.
+    It goes by its precision, whatever name a list that is common to several models gives it. Raises ConfigError where
+    another variant has taken that name.
     """
     source = VariantSpec(model=model.name, name=model.precision, recipe=model.precision)
-    other = next((spec.name for spec in specs if is_source(spec, model) and spec.name != source.name), None)
-    if other is not None:
-        reason = f"the source is called {source.name} and not {other}; leave the name out"
-        raise ConfigError(f"model {model.name}: {reason}")
     rest = tuple(spec for spec in specs if not is_source(spec, model))
     if any(spec.name == source.name for spec in rest):
         reason = f"a variant is called {source.name}, as the model itself is; give it another name"

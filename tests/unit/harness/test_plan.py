@@ -54,10 +54,9 @@ def test_variant_under_the_name_of_the_model_itself_is_refused() -> None:
         with_source(a_model(), [given])
 
 
-def test_another_name_for_the_model_itself_is_refused() -> None:
+def test_source_goes_by_its_precision_whatever_it_is_called() -> None:
     given = VariantSpec(model="m", name="base", recipe="float32")
-    with pytest.raises(ConfigError, match="the source is called float32 and not base; leave the name out"):
-        with_source(a_model(), [given])
+    assert [spec.name for spec in with_source(a_model(), [given])] == ["float32"]
 
 
 def test_refused_recipe_is_skipped_with_its_reason_and_not_built() -> None:
