@@ -26,11 +26,12 @@ from harness.core.errors import ConfigError, WeighbridgeError
 from harness.core.interruption import Interruption
 
 if TYPE_CHECKING:
-    from harness.bench import Intake, Places
     from harness.config import Config
     from harness.core.campaign import Campaign, ModelFailed
     from harness.core.device import DeviceFacts
     from harness.core.ports import Device
+    from harness.intake import Intake
+    from harness.places import Places
     from harness.plan import Plan
     from harness.store import Store
 
@@ -106,9 +107,9 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
 
     MODEL is a shipped model's name, a .tflite file or a folder of them, and gets its format's default set.
     """
-    from harness.bench import take_in
     from harness.building import build_only
     from harness.core.variant import BuildFailed, Variant
+    from harness.intake import take_in
     from reports.listings import variant_fields, variants_text
     from reports.progress import progress
 
@@ -142,7 +143,8 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
 def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_json: bool) -> int:
     """Show what a run would do, and about how long it would take."""
     from devices.opening import open_devices
-    from harness.bench import estimate_s, take_in
+    from harness.bench import estimate_s
+    from harness.intake import take_in
     from reports.listings import plan_fields, plan_text
 
     chosen, _ = _config_of(source)
@@ -174,7 +176,8 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
     The last line of the output is the report's path, the line before it the campaign's id.
     """
     from devices.opening import open_devices
-    from harness.bench import Origin, begin, take_in
+    from harness.bench import Origin, begin
+    from harness.intake import take_in
     from harness.store import Store
 
     if resume and (only or dry_run):
@@ -256,7 +259,7 @@ def _show(places: "Places", campaign: str) -> int:
 
 
 def _places(bench: Path) -> "Places":
-    from harness.bench import Places
+    from harness.places import Places
 
     return Places(root=bench)
 
@@ -285,8 +288,8 @@ def _config_of(source: str | None) -> "tuple[Config, Path]":
 
 
 def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", only: str | None) -> "Plan":
-    from harness.bench import wishes
     from harness.building import RULES
+    from harness.intake import wishes
     from harness.plan import make_plan, select
 
     made = make_plan(wishes(config, intake), intake.models, facts, RULES)

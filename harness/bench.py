@@ -1,4 +1,4 @@
-"""The steps of a run, each one call: take models in, plan, build, measure, resume.
+"""The steps of a run, each one call: begin, build, measure, resume, read.
 
 Knows no kind of device and draws no report: devices come in through their port, results go out through the store.
 """
@@ -10,7 +10,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,128 +18,23 @@ from harness import __version__
 from harness.building import Step, build
 from harness.campaign import Loadable, Progress, run_campaign
 from harness.core import digest
-from harness.core.campaign import Campaign, CampaignResult, ModelFailed
+from harness.core.campaign import Campaign, CampaignResult
 from harness.core.device import DeviceFacts
-from harness.core.errors import ConfigError, DataUnreadable, ModelUnreadable, RecipeError
+from harness.core.errors import ConfigError
 from harness.core.interruption import Check, never
 from harness.core.model import Model
 from harness.core.outcome import Failed
 from harness.core.ports import Device
 from harness.core.units import Seconds
 from harness.core.variant import BuildOutcome, Variant, VariantSpec
+from harness.intake import Intake
 from harness.journal import Journal
-from harness.plan import Plan, Wishes, estimate, schedule
+from harness.places import Places
+from harness.plan import Plan, estimate, schedule
 
 if TYPE_CHECKING:
     from harness.config import Config
-    from harness.config_models import FileModel, SampleModel
     from harness.store import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where a bench keeps its files, below one directory."""
-
-    root: Path
-
-    @property
-    def store(self) -> Path:
-        return self.root / "bench.db"
-
-    @property
-    def variants(self) -> Path:
-        return self.root / "variants"
-
-    @property
-    def models(self) -> Path:
-        return self.root / "models"
-
-    @property
-    def inputs(self) -> Path:
-        return self.root / "inputs"
-
-    @property
-    def leases(self) -> Path:
-        return self.root / "leases"
-
-    @property
-    def reports(self) -> Path:
-        return self.root / "reports"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
-    """The models of a configuration: those that can be used with their variants, and those that cannot."""
-
-    models: tuple[Model, ...]
-    failed: tuple[ModelFailed, ...]
-    specs: Mapping[str, tuple[VariantSpec, ...]]
-
-
-def take_in(config: "Config", places: Places) -> Intake:
-    """Read every model of a configuration; one that cannot be read does not stop the others."""
-    models: list[Model] = []
-    failed: list[ModelFailed] = []
-    specs: dict[str, tuple[VariantSpec, ...]] = {}
-    for entry in config.sources:
-        try:
-            model = _open(entry, places)
-            common = _common_recipes(model)
-        except (ModelUnreadable, DataUnreadable) as error:
-            failed.append(ModelFailed(name=entry.name, path=error.path, error=str(error)))
-            continue
-        model = replace(model, data_digest=digest.of_file(model.data) if model.data else None)
-        models.append(model)
-        asked = config.specs(model.name, common)
-        specs[model.name] = tuple(_with_digest(spec) for spec in asked)
-    return Intake(models=tuple(models), failed=tuple(failed), specs=specs)
-
-
-def _common_recipes(model: Model) -> tuple[str, ...]:
-    """What is built of a model that has no variants of its own. Raises ModelUnreadable where no recipe can name it."""
-    from harness.variants.recipes import default_variants
-
-    try:
-        return default_variants(model)
-    except RecipeError as error:  # the recipes are the model's own precision and the table's: no user wrote them
-        raise ModelUnreadable(model.path, error.reason) from error
-
-
-def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
-    from harness.config_models import SampleModel
-
-    if isinstance(entry, SampleModel):
-        from harness.sources.samples import sample_model
-
-        return sample_model(entry.sample, places.models)
-    from harness.fidelity.evaluation import dataset_of
-    from harness.sources.tflite import read_model
-
-    path, notes = _fixed(entry, places)
-    model = read_model(path, name=entry.name, data=entry.data, metric=entry.metric, signature=entry.signature)
-    if model.data is not None:
-        dataset_of(model)  # data that does not fit fails the model here, not each of its variants
-    return replace(model, notes=(*notes, *model.notes))
-
-
-def _fixed(entry: "FileModel", places: Places) -> tuple[Path, tuple[str, ...]]:
-    """The file, or its copy with the input shapes that were asked for, and what is to be said of it."""
-    if entry.input_shapes is None:
-        return entry.path, ()
-    from harness.sources.fixed_shapes import fix_shapes
-
-    fixed = fix_shapes(entry.path, entry.input_shapes, places.models, signature=entry.signature)
-    return fixed.path, (fixed.note,) if fixed.note is not None else ()
-
-
-def _with_digest(spec: VariantSpec) -> VariantSpec:
-    if spec.prebuilt is None or not spec.prebuilt.is_file():
-        return spec  # a file that is missing fails its build, with its path
-    return replace(spec, prebuilt_digest=digest.of_file(spec.prebuilt))
-
-
-def wishes(config: "Config", intake: Intake) -> Wishes:
-    return Wishes(specs=intake.specs, units=config.units, settings=config.settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 from devices.inventory import local_device
-from harness.bench import Origin, Places, begin, loadables, take_in, wishes
+from harness.bench import Origin, begin, loadables
 from harness.building import RULES, build
 from harness.campaign import run_campaign
 from harness.config import parse_config
 from harness.core.launch import LaunchRecord
+from harness.intake import take_in, wishes
 from harness.journal import Journal
+from harness.places import Places
 from harness.plan import make_plan, schedule
 from harness.store import Store
 from tests.benchmarks.line import print_line

@@ -9,14 +9,11 @@ import numpy as np
 import pytest
 
 from harness.bench import (
-    Intake,
-    Places,
     check_devices_unchanged,
     check_models_unchanged,
     is_complete,
     loadables,
     read,
-    take_in,
     unfinished,
 )
 from harness.building import build, deadline_s
@@ -26,6 +23,8 @@ from harness.core.campaign import Campaign, CampaignResult, ModelFailed
 from harness.core.errors import ConfigError
 from harness.core.model import Model
 from harness.core.variant import BuildFailed, Variant, VariantSpec
+from harness.intake import Intake, take_in
+from harness.places import Places
 from harness.sources.tflite import read_model
 from harness.store import Store
 from tests.support.models import custom_op, no_signature, tiny_cnn
