@@ -20,12 +20,14 @@ _OWN = "cpu/builtin"  # an operator placed on no delegate
 def with_counts(told: Delegation | None, table: OpTable | None) -> Delegation | None:
     """What was told, with the counts that the profiler's events show where the runtime has none.
 
-    Whatever the runtime ran itself has an event of its own; so the rest was taken, also what was folded away.
+    Whatever the runtime ran itself has an event of its own; so the rest was taken, also what was folded away. Nothing
+    was where no operator is seen in a delegate.
     """
     if told is None or table is None or told.taken is not None:
         return told
     placed = [op.placed_on for op in table.ops if op.index >= 0]
-    taken = len(placed) - placed.count(_OWN)
+    delegated = any(place not in (None, _OWN) for place in placed)
+    taken = len(placed) - placed.count(_OWN) if delegated else 0
     delegate = told.delegate or (_BACKENDS[DELEGATED] if taken else None)
     return replace(told, delegate=delegate, taken=taken, total=len(placed), partitions=table.partitions)
 
