@@ -11,6 +11,9 @@ from reports.names import clipped
 from reports.numbers import percent, span, times
 from reports.quality import Judged, Quality
 
+# Differences of one sign that are rare enough at 99 %; harness.statistics.signed_rank.critical_value(8, 0.01) is 0.
+_VERDICT_PAIRS = 8
+
 
 class State(StrEnum):
     """faster: a variant that can be trusted beats the source. source: none does. tentative: one seems to, in
@@ -77,7 +80,8 @@ class Choice:
     """The answer for one group of cells. chosen None: nothing was measured.
 
     ties cannot be told from the chosen one. smallest is the smallest variant that is no slower than the source,
-    None where that is the chosen one. alone: of its cells only the source's was measured.
+    None where that is the chosen one. alone: of its cells only the source's was measured. launches: the most that any
+    cell shares with the source where that is too few for a verdict, else None.
     """
 
     state: State
@@ -87,6 +91,7 @@ class Choice:
     smallest: Candidate | None = None
     passed_over: tuple[PassedOver, ...] = ()
     alone: bool = False
+    launches: int | None = None
 
 
 def choose(candidates: Sequence[Candidate]) -> Choice:
@@ -106,7 +111,14 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
         smallest=_smallest(chosen, timed),
         passed_over=_passed_over(timed, chosen),
         alone=all(c is source for c in timed),
+        launches=_too_few([c.comparison for c in timed if c.comparison is not None]),
     )
+
+
+def _too_few(comparisons: Sequence[Comparison]) -> int | None:
+    most = max((comparison.pairs for comparison in comparisons), default=_VERDICT_PAIRS)
+    unsure = any(comparison.verdict is Verdict.INCONCLUSIVE for comparison in comparisons)
+    return most if unsure and most < _VERDICT_PAIRS else None
 
 
 def _pick(source: Candidate | None, compared: Sequence[Candidate]) -> tuple[State, Candidate | None]:
@@ -173,6 +185,9 @@ def _caveats(choice: Choice, simulated: bool) -> Iterable[str]:
         yield "simulated device: the times are made up"
     if chosen is None:
         return
+    if choice.launches is not None:
+        count = "1 launch" if choice.launches == 1 else f"{choice.launches} launches"
+        yield f"{count}: a verdict needs {_VERDICT_PAIRS} or more"
     if choice.state is State.TENTATIVE:
         yield "the numbers are too disturbed to act on; measure again on a quiet machine"
     yield from _grade_caveats(chosen, choice.source)
@@ -205,6 +220,8 @@ def sentence(choice: Choice) -> str:
     name = clipped(chosen.name, 48)
     if choice.alone:
         return f"{name}: only the model itself was measured"
+    if choice.state is State.SOURCE and choice.launches is not None:
+        return f"{name}, for want of launches: no variant can be told from it"
     if choice.state is State.SOURCE:
         return f"{name}: no variant is both clearly faster and trustworthy"
     if chosen.comparison is None:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from harness.core.campaign import CellResult
 from harness.core.judgement import Verdict
 from harness.core.outcome import Failed, Invalid, Measured
+from harness.statistics.signed_rank import critical_value
 from reports.choice import Candidate, Choice, State, caveats, choose, sentence
 from reports.quality import Judged, Quality
 from tests.support.results import a_cell_result, a_comparison, a_variant
@@ -53,6 +56,28 @@ def test_inconclusive_is_not_chosen() -> None:
     unsure = a_cell_result("int8", comparison=a_comparison(0.9, half=0.2, verdict=Verdict.INCONCLUSIVE))
     choice = chosen(candidate(unsure))
     assert (choice.state, choice.passed_over[0].why) == (State.SOURCE, "inconclusive")
+
+
+def of_pairs(pairs: int) -> CellResult:
+    return a_cell_result(
+        "int8", comparison=replace(a_comparison(0.5, half=0.2, verdict=Verdict.INCONCLUSIVE), pairs=pairs)
+    )
+
+
+@pytest.mark.parametrize(("pairs", "words"), [(1, "1 launch"), (4, "4 launches")])
+def test_too_few_launches_for_a_verdict_are_the_first_caveat(pairs: int, words: str) -> None:
+    choice = chosen(candidate(of_pairs(pairs)))
+    assert caveats(choice, simulated=False)[0] == f"{words}: a verdict needs 8 or more"
+    assert sentence(choice) == "float32, for want of launches: no variant can be told from it"
+
+
+def test_enough_launches_are_no_caveat() -> None:
+    choice = chosen(candidate(of_pairs(8)))
+    assert (choice.launches, sentence(choice)) == (None, "float32: no variant is both clearly faster and trustworthy")
+
+
+def test_launches_that_a_verdict_needs_are_those_of_the_signed_rank_test() -> None:
+    assert [critical_value(pairs, 0.01) is None for pairs in (7, 8)] == [True, False]
 
 
 def test_the_source_is_the_answer_where_nothing_is_faster() -> None:
