@@ -55,6 +55,8 @@ def markdown_text(document: Mapping[str, Any]) -> str:
     lines = [f"# {_escaped(document['campaign']['name'])}", ""]
     if any(device["simulated"] for device in document["devices"]):
         lines += ["> **SIMULATED: times are made up.**", ""]
+    if told := tables.unfinished(document):
+        lines += [f"> **{told}**; `run_bench.py run --resume` does the rest.", ""]
     lines += ["## Which variant to ship", "", *(_answer(headline) for headline in document["headlines"])]
     for cell in tables.broken_variants(document):
         why = _escaped(cell["quality_why"])

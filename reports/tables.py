@@ -37,6 +37,15 @@ def matrices(document: Mapping[str, Any]) -> tuple[Matrix, ...]:
     return tuple(_matrix(document, name, known.get(name, {"model": name, "random_weights": False})) for name in names)
 
 
+def unfinished(document: Mapping[str, Any]) -> str | None:
+    """That the campaign has not ended, and how far it came; None where it has."""
+    if document["campaign"]["ended_at"] is not None:
+        return None
+    # A cell whose launches are not all done has times as well.
+    timed = sum(cell["latency_ns"] is not None for cell in document["cells"])
+    return f"not finished: {timed} of {len(document['cells'])} cells have times so far"
+
+
 def _matrix(document: Mapping[str, Any], name: str, model: Json) -> Matrix:
     cells = [cell for cell in document["cells"] if cell["model"] == name]
     columns = tuple(dict.fromkeys((cell["device"], cell["compute_unit"]) for cell in cells))

@@ -34,6 +34,9 @@ def _lines(document: Mapping[str, Any], width: int) -> Iterable[str]:
     if any(device["simulated"] for device in document["devices"]):
         yield "SIMULATED: times are made up."
         yield ""
+    if told := tables.unfinished(document):
+        yield f"{told}; `run_bench.py run --resume` does the rest"
+        yield ""
     yield from _answers(document["headlines"])
     yield from (f"every cell of {clipped(name, 30)}: {reason}" for name, reason in tables.doubts(document))
     yield from _capped(

@@ -13,6 +13,7 @@ from reports.exports import csv_text, json_text, markdown_text, trace_text
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
 from tests.support.results import (
+    a_campaign,
     a_campaign_result,
     a_cell_result,
     a_device,
@@ -54,6 +55,12 @@ def test_csv_has_columns_for_api_and_delegate() -> None:
 def test_markdown_marks_what_a_delegate_left_and_another_api() -> None:
     text = markdown_text(document(a_campaign_result([a_cell_result("float32"), a_told_cell_result()])))
     assert "XNNPACK 48/65 in 18, Interpreter" in text
+
+
+def test_markdown_of_an_unfinished_campaign_says_so_first() -> None:
+    text = markdown_text(document(a_campaign_result(campaign=replace(a_campaign(), ended_at=None))))
+    told = "> **not finished: 6 of 6 cells have times so far**; `run_bench.py run --resume` does the rest."
+    assert text.splitlines()[2] == told
 
 
 def test_csv_leaves_missing_values_empty() -> None:

@@ -1,5 +1,7 @@
 """The summary on a terminal."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.core.outcome import Failed
@@ -7,7 +9,14 @@ from harness.core.variant import BuildFailed
 from reports.text import summary
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
-from tests.support.results import a_campaign_result, a_cell_result, a_device, a_rich_campaign_result, a_told_cell_result
+from tests.support.results import (
+    a_campaign,
+    a_campaign_result,
+    a_cell_result,
+    a_device,
+    a_rich_campaign_result,
+    a_told_cell_result,
+)
 
 RICH = document(a_rich_campaign_result())
 
@@ -45,6 +54,17 @@ def test_broken_outputs_are_shouted() -> None:
 def test_a_simulated_device_is_the_first_thing_said() -> None:
     made = document(a_campaign_result(devices=[a_device(simulated=True)]))
     assert summary(made, 80).startswith("SIMULATED: times are made up.")
+
+
+def test_an_unfinished_campaign_says_so_first() -> None:
+    cells = [a_cell_result("float32"), a_cell_result("int8", outcome=Failed(error="not measured"))]
+    made = document(a_campaign_result(cells, campaign=replace(a_campaign(), ended_at=None)))
+    told = "not finished: 1 of 2 cells have times so far; `run_bench.py run --resume` does the rest"
+    assert summary(made, 100).splitlines()[0] == told
+
+
+def test_a_finished_campaign_says_nothing_of_it() -> None:
+    assert "not finished" not in summary(RICH, 100)
 
 
 def test_failures_are_named() -> None:
