@@ -155,7 +155,8 @@ def plan_text(
     head = ("model", "variant", "device", "unit", "launches")
     rows = [(c.model, c.variant, c.device, str(c.unit), _launches(c, skipped)) for c in cells]
     runs = len(cells) - len(skipped)
-    reasons = by_reason((f"{c.model} {c.variant} {c.unit}", skipped[c.id]) for c in cells if c.id in skipped)
+    several = len({c.device for c in cells}) > 1
+    reasons = by_reason((_named(c, several), skipped[c.id]) for c in cells if c.id in skipped)
     left_out = [
         *warning_lines(warnings),
         *(f"skipped: {line}" for line in reasons),
@@ -163,6 +164,11 @@ def plan_text(
     ]
     total = f"{runs} cells to measure, {len(skipped)} skipped; about {duration(estimate_s)} of measuring"
     return "\n".join([table_text(head, rows), "", *left_out, total])
+
+
+def _named(cell: Cell, several_devices: bool) -> str:
+    device = f"{cell.device} " if several_devices else ""
+    return f"{cell.model} {cell.variant} {device}{cell.unit}"
 
 
 def _launches(cell: Cell, skipped: Mapping[str, str]) -> str:

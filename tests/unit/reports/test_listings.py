@@ -31,6 +31,12 @@ def test_plan_gives_each_reason_once_and_whole() -> None:
     assert "0 cells to measure, 2 skipped" in text
 
 
+def test_skipped_cells_name_their_device_where_there_are_several() -> None:
+    plan = make_plan(some_wishes(units=(GPU,)), [a_model()], [some_facts("new"), some_facts("old")], some_rules())
+    text = plan_text(plan.cells, {cell.id: "no render node" for cell in plan.cells}, (), 0.0)
+    assert "skipped: m float32 new gpu, m float32 old gpu: no render node" in text
+
+
 def test_many_that_share_a_reason_are_counted() -> None:
     assert by_reason([(str(i), "why") for i in range(5)]) == ["0, 1 and 3 more: why"]
 
