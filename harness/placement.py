@@ -70,25 +70,32 @@ def _extent(state: Delegation) -> str:
         unknown = f"Not the whole graph runs in {delegate}; how much of it does is not known"
         return f"The whole graph runs in {delegate}" if state.full else unknown
     if state.taken == state.total:
-        return f"All {state.total} operators run in {delegate}{partitions}"
-    return f"{state.taken} of {state.total} operators run in {delegate}{partitions}"
+        return f"{_all_operators(state.total)} in {delegate}{partitions}"
+    verb = "runs" if state.taken == 1 else "run"
+    return f"{state.taken} of {state.total} operators {verb} in {delegate}{partitions}"
+
+
+def _all_operators(total: int) -> str:
+    return "The only operator runs" if total == 1 else f"All {total} operators run"
 
 
 def _undelegated(cell: Cell, measured: Measurement, here: Delegation, there: Delegation | None) -> str:
     own = own_kernels(measured)
     if cell.unit.backend == BUILTIN:
-        whole = f"All {here.total} operators run" if here.total is not None else "The whole graph runs"
+        whole = _all_operators(here.total) if here.total is not None else "The whole graph runs"
         words = f"{whole} in {own}, as was asked for"
     else:
         name = name_delegate(there.delegate if there else None)
         source = f" (source: {_counts(there)})" if there and there.taken else ""
-        words = f"None of the {here.total} operators runs in {name}{source}: {own} do the work"
+        none = "The only operator does not run" if here.total == 1 else f"None of the {here.total} operators runs"
+        words = f"{none} in {name}{source}: {own} do the work"
     reference = any(step.startswith("int16") for step in cell.recipe.split("+"))
     return f"{words}; for 16-bit activations these are reference kernels" if reference else words
 
 
 def _counts(state: Delegation) -> str:
-    share = f"all {state.total}" if state.taken == state.total else f"{state.taken} of {state.total}"
+    every = state.taken == state.total and state.total != 1
+    share = f"all {state.total}" if every else f"{state.taken} of {state.total}"
     return f"{share} in {count_of(state.partitions, 'partition')}" if state.partitions else share
 
 

@@ -71,6 +71,28 @@ def test_int16x8_is_told_by_reference_kernels() -> None:
     assert "for 16-bit activations these are reference kernels" in words
 
 
+@pytest.mark.parametrize(
+    ("taken", "unit", "words"),
+    [
+        (1, "cpu", "The only operator runs in XNNPACK, in 1 partition."),
+        (0, "cpu", "The only operator does not run in a delegate: LiteRT's own kernels do the work."),
+        (0, "cpu/builtin", "The only operator runs in LiteRT's own kernels, as was asked for."),
+    ],
+)
+def test_a_single_operator_is_told_in_the_singular(taken: int, unit: str, words: str) -> None:
+    state = Delegation(delegate="xnnpack", full=taken == 1, taken=taken, total=1, partitions=taken)
+    measured = replace(a_measurement(), delegation=state)
+    assert explain(a_cell("float32", unit=unit), measured, None, None)[0] == words
+
+
+def test_one_operator_of_several_runs_and_a_source_of_one_has_no_all() -> None:
+    one = Delegation(delegate="xnnpack", full=False, taken=1, total=9, partitions=1)
+    whole = Delegation(delegate="xnnpack", full=True, taken=1, total=1, partitions=1)
+    measured, source = (replace(a_measurement(), delegation=state) for state in (one, whole))
+    words = explain(a_cell("int8"), measured, source, a_comparison(1.0))[0]
+    assert words == "1 of 9 operators runs in XNNPACK, in 1 partition (source: 1 of 1 in 1 partition)."
+
+
 def test_builtin_kernels_that_were_asked_for_are_no_surprise() -> None:
     builtin = a_recorded("float32-builtin")
     words = explain(a_cell("int8", unit="cpu/builtin"), builtin, builtin, a_comparison(0.9))
