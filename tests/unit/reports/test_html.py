@@ -22,6 +22,7 @@ from tests.support.results import (
     a_huge_campaign_result,
     a_measurement,
     a_told_cell_result,
+    a_variant,
 )
 
 PLAIN = render(document(a_campaign_result()))
@@ -75,6 +76,12 @@ def test_an_idle_weight_cache_is_marked() -> None:
     assert made.cold is not None
     page = render(document(a_campaign_result([replace(made, cold=replace(made.cold, idle=True))])))
     assert '">10.5 ms (idle)</td>' in page
+
+
+def test_a_source_took_no_time_to_build() -> None:
+    built = replace(a_variant("float32"), build_s=0.0)
+    page = render(document(a_campaign_result([a_cell_result("float32", built=built)])))
+    assert "0.00 ns" not in page
 
 
 def test_links_stay_in_the_page() -> None:
