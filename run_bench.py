@@ -272,6 +272,8 @@ def _config_of(source: str | None) -> "tuple[Config, Path]":
     from harness.config import load_config, parse_config
     from harness.sources.samples import SAMPLES
 
+    if source == "":
+        raise ConfigError("an empty name was given; give a configuration, a model, or nothing for the shipped models")
     path = Path(source) if source else FIRST
     if source in SAMPLES and not path.exists():
         return parse_config(json.dumps({"models": [source]}), source="argument"), Path("argument")
@@ -279,7 +281,7 @@ def _config_of(source: str | None) -> "tuple[Config, Path]":
         return parse_config(
             json.dumps({"models": [{"path": f"{glob.escape(str(source))}/*.tflite"}]}), source="argument"
         ), Path("argument")
-    if path.suffix == ".tflite":
+    if path.suffix.lower() == ".tflite":
         return parse_config(json.dumps({"models": [{"path": source}]}), source="argument"), Path("argument")
     if not path.exists():
         shipped = ", ".join(SAMPLES)

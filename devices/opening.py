@@ -4,12 +4,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from devices.absent import AbsentDevice
 from devices.inventory import LocalAgent, local_device
 from devices.runtimes.agent_launch import Route
 from devices.scenario import Scenario, scenario_from
 from devices.simulated import SimulatedDevice
 from devices.simulated_body import VirtualClock
 from harness.core.device import DeviceSpec
+from harness.core.errors import DeviceError
 from harness.core.ports import Device
 
 # What a dry run adds to a device's name, so that its made-up times can never be taken for the device's.
@@ -19,9 +21,23 @@ _DRY = " (simulated)"
 def open_devices(specs: Sequence[DeviceSpec], *, dry_run: bool) -> list[Device]:
     """The devices, not entered yet; in a dry run a simulated one in place of each.
 
-    Raises ConfigError for a scenario that makes no sense, DeviceError where a device does not say what it is.
+    One that does not say what it is offers nothing, with the reason. Raises ConfigError for a scenario that makes no
+    sense, and DeviceError where no device answers.
     """
-    return [_open_dry(spec) if dry_run else _open(spec) for spec in specs]
+    if dry_run:
+        return [_open_dry(spec) for spec in specs]
+    opened = [_open_or_absent(spec) for spec in specs]
+    absent = [device for device in opened if isinstance(device, AbsentDevice)]
+    if len(absent) == len(opened):
+        raise DeviceError(absent[0].facts.name, absent[0].reason)
+    return opened
+
+
+def _open_or_absent(spec: DeviceSpec) -> Device:
+    try:
+        return _open(spec)
+    except DeviceError as error:
+        return AbsentDevice(spec.name, error.reason)
 
 
 def _open(spec: DeviceSpec) -> Device:

@@ -183,7 +183,8 @@ def is_complete(result: CampaignResult) -> bool:
     """Whether everything that was asked for came about. Skipped and invalid cells are fine."""
     failed = any(isinstance(cell.outcome, Failed) for cell in result.cells)
     unbuilt = any(not build.refused for build in result.builds_failed)
-    return not (failed or unbuilt or result.models_failed or result.campaign.ended_at is None)
+    absent = any(not device.units for device in result.devices)
+    return not (failed or unbuilt or absent or result.models_failed or result.campaign.ended_at is None)
 
 
 def prune(places: Places) -> tuple[int, int]:

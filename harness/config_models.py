@@ -86,7 +86,8 @@ class ModelFolder(Form):
 
     def models(self) -> tuple[FileModel, ...]:
         """The files there are now, in order of their names."""
-        found = sorted(Path(file).absolute() for file in glob(str(self.path), recursive=True) if Path(file).is_file())
+        named = (Path(file).absolute() for file in glob(str(self.path), recursive=True))
+        found = sorted(path for path in named if path.is_file() or path.is_symlink())  # a broken link fails as a model
         return tuple(
             FileModel.model_validate({"path": str(file), "name": _readable(file), "variants": self.variants})
             for file in found

@@ -23,6 +23,8 @@ _LAUNCH_OVERHEAD_S = 0.15
 # What a phone-class core does of multiply-accumulates; only for the estimate before the first launch.
 _MACS_PER_SECOND = {"builtin": 2e9}
 _MACS_PER_SECOND_DEFAULT = 3e10
+# The exact signed-rank interval of 99 % needs 8 pairs (harness/statistics/signed_rank.py).
+LAUNCHES_FOR_A_VERDICT = 8
 _COLD_INFERENCES = 6  # at most: the first, and five warm ones
 
 
@@ -58,7 +60,9 @@ class Plan:
     def surprises(self) -> tuple[Exclusion, ...]:
         """What to expect of each variant, once for all its units and devices."""
         said = ((f"{c.model} {c.variant}", self.warnings[c.id]) for c in self.cells if c.id in self.warnings)
-        return tuple(Exclusion(what=what, reason=reason) for what, reason in dict.fromkeys(said))
+        found = tuple(Exclusion(what=what, reason=reason) for what, reason in dict.fromkeys(said))
+        few = min((cell.settings.launches for cell in self.runnable()), default=LAUNCHES_FOR_A_VERDICT)
+        return (_too_few(few), *found) if few < LAUNCHES_FOR_A_VERDICT else found
 
     def runnable(self) -> tuple[Cell, ...]:
         return tuple(cell for cell in self.cells if cell.id not in self.skipped)
@@ -112,7 +116,7 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
                     cells.append(cell)
                     if reason := refused.get(spec.name) or missing or rules.lacking(spec, model, device):
                         skipped[cell.id] = reason
-                    elif warning := rules.warning(spec, model, unit):
+                    elif warning := _crowded(unit, device) or rules.warning(spec, model, unit):
                         warnings[cell.id] = warning
     excluded = tuple(
         Exclusion(what=f"{device.name}: {exclusion.what}", reason=exclusion.reason)
@@ -126,6 +130,17 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
         exclusions=excluded,
         warnings=warnings,
     )
+
+
+def _crowded(unit: ComputeUnit, device: DeviceFacts) -> str | None:
+    if unit.threads is None or device.cores is None or unit.threads <= device.cores:
+        return None
+    return f"{unit} on {device.name}, which has {device.cores} cores: threads wait for one another"
+
+
+def _too_few(launches: int) -> Exclusion:
+    reason = f"no difference can be called one below {LAUNCHES_FOR_A_VERDICT}: every comparison stays inconclusive"
+    return Exclusion(what=f"measure.launches is {launches}", reason=reason)
 
 
 def with_source(model: Model, specs: Sequence[VariantSpec]) -> tuple[VariantSpec, ...]:

@@ -19,7 +19,7 @@ class Distance:
     """Distance of one output from its reference.
 
     snr_db is None where the two are identical (max_abs_error 0), and where it has no value: not_finite of the samples
-    hold NaN or infinity (max_abs_error is then None too), or the reference is all zeros.
+    hold NaN or infinity (max_abs_error is then None too, unless both hold the same), or the reference is all zeros.
     """
 
     snr_db: float | None
@@ -29,10 +29,10 @@ class Distance:
 
 def distance(reference: Array, output: Array) -> Distance:
     """Shapes: both (n, ...), real numbers."""
-    if np.array_equal(reference, output, equal_nan=True):
-        return Distance(snr_db=None, max_abs_error=0.0, not_finite=0)
     finite = np.isfinite(reference) & np.isfinite(output)
     not_finite = int((~finite.reshape(len(finite), -1).all(1)).sum())
+    if np.array_equal(reference, output, equal_nan=True):
+        return Distance(snr_db=None, max_abs_error=0.0, not_finite=not_finite)
     if not_finite:
         return Distance(snr_db=None, max_abs_error=None, not_finite=not_finite)
     error = reference - output
@@ -58,7 +58,14 @@ def class_scores(values: Array) -> Array | None:
     return values.reshape(len(values), classes) if single and classes > 1 else None
 
 
-def top1_agreement(reference: Array, output: Array) -> float:
-    """Share of samples with the same largest class. Shapes: both (n, classes). A sample with NaN agrees with none."""
-    sane = ~(np.isnan(reference).any(1) | np.isnan(output).any(1))
-    return float(np.mean(sane & (reference.argmax(1) == output.argmax(1))))
+def top1_agreement(reference: Array, output: Array) -> float | None:
+    """Share of samples with the same largest class. Shapes: both (n, classes).
+
+    A reference with NaN has no class to agree with: such samples do not count; None where none is left. An output with
+    NaN agrees with none.
+    """
+    judged = ~np.isnan(reference).any(1)
+    if not judged.any():
+        return None
+    same = ~np.isnan(output).any(1) & (reference.argmax(1) == output.argmax(1))
+    return float(np.mean(same[judged]))

@@ -214,13 +214,14 @@ def _weights(file: TfliteFile) -> tuple[TensorRecord, ...]:
 
 
 def _precision(weights: tuple[TensorRecord, ...], signature: Signature) -> str:
-    """The dtype that most weight elements have; without weights that of the first output."""
+    """The dtype of most weight elements; without weights float32 where an end has it, else the first output's."""
     count: Counter[str] = Counter()
     for tensor in weights:
         count[tensor.dtype] += tensor.elements or 0
     if count:
         return count.most_common(1)[0][0]
-    return signature.outputs[0].dtype if signature.outputs else "float32"
+    ends = [spec.dtype for spec in (*signature.inputs, *signature.outputs)]
+    return "float32" if "float32" in ends or not signature.outputs else signature.outputs[0].dtype
 
 
 def _node(index: int, operator: OperatorRecord, tensors: tuple[TensorRecord, ...]) -> OpNode:

@@ -29,8 +29,8 @@ def parse(text: str) -> Recipe:
 def _parse_step(text: str, part: str) -> Step:
     name, at, method = part.partition("@")
     if at:
-        plain = name[:_SHOWN] or "the technique"
-        raise RecipeUnknown(text, f"the method @{method[:_SHOWN]} is not available; write {plain} without it")
+        plain = _visible(name[:_SHOWN]) or "the technique"
+        raise RecipeUnknown(text, f"the method @{_visible(method[:_SHOWN])} is not available; write {plain} without it")
     if name in AS_STORED or (name in _ROWS and not _takes_number(_ROWS[name])):
         return Step(technique=name)
     step = _numbered(name)
@@ -40,6 +40,11 @@ def _parse_step(text: str, part: str) -> Step:
     if not _allowed(step, row):
         raise RecipeUnknown(text, f"write {_allowed_text(step.row, row)}")
     return step
+
+
+def _visible(text: str) -> str:
+    """On one line whatever it holds."""
+    return text if text.isprintable() else repr(text)
 
 
 def _numbered(name: str) -> Step | None:
@@ -67,7 +72,7 @@ def _allowed(step: Step, row: Technique) -> bool:
 def _allowed_text(name: str, row: Technique) -> str:
     """What may stand for a technique that takes a number: `sparse-1 to sparse-99`."""
     if row.groups is not None:
-        return f"{name} with N below M and M from {row.groups[0]} to {row.groups[-1]}"
+        return f"{name} with N from 1 below M, and M from {row.groups[0]} to {row.groups[-1]}"
     numbers = row.parameter or range(1)
     return f"{_with_number(name, str(numbers[0]))} to {_with_number(name, str(numbers[-1]))}"
 
@@ -103,7 +108,9 @@ def _candidates(number: str | None) -> list[str]:
 
 def _example(name: str, row: Technique, number: str | None) -> str:
     if row.groups is not None:
-        return name.replace("N:M", number if number and ":" in number else "N:M")
+        meant = name.replace("N:M", number or "N:M")
+        step = _numbered(meant)
+        return meant if step is not None and step.pattern and _allowed(step, row) else name
     numbers = row.parameter or range(1)
     fits = number == "N" or (number is not None and number.isdigit() and int(number) in numbers)
     return _with_number(name, str(number if fits else numbers[len(numbers) // 2]))

@@ -21,6 +21,8 @@ def recipe_refusal(recipe: Recipe, model: Model, table: Table) -> str | None:
     if missing:
         return f"{missing[0]} does not exist for {model.format}; it can only name a source that is stored so"
     if model.precision != "float32" and _order_refusal(recipe, model.format, table) is None:
+        if model.parameters == 0:
+            return f"{model.name} has no weights to compress; its own variant is called {model.precision}"
         return f"{model.name} is already {model.precision}; {recipe} starts from float32 weights"
     return _order_refusal(recipe, model.format, table)
 

@@ -63,11 +63,15 @@ function drawWaiting() {
   });
 }
 
-/** The first group whose operators can be told apart; a model of few microseconds says little operator by operator. */
+/**
+ * The first group whose operators can be told apart, where one can with a source that was not too disturbed; a model of
+ * few microseconds says little operator by operator.
+ */
 function firstTelling() {
   const telling = (cell) => (cell.mapping.coverage ?? 0) >= LITTLE;
-  const number = GROUPS.findIndex((group) => pairOf(group).length && pairOf(group).every(telling));
-  return Math.max(0, number);
+  const apart = GROUPS.filter((group) => pairOf(group).length && pairOf(group).every(telling));
+  const calm = apart.find((group) => pairOf(group)[0].grade !== "D");
+  return Math.max(0, GROUPS.indexOf(calm || apart[0]));
 }
 
 function drawNothing() {

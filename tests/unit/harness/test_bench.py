@@ -264,7 +264,7 @@ def test_model_that_hands_out_a_resource_stops_no_other(tmp_path: Path) -> None:
     (tmp_path / "n.tflite").write_bytes(tiny_cnn())
     intake = _take_in(tmp_path, "models: [{path: m.tflite}, {path: n.tflite}]")
     assert "n" in {model.name for model in intake.models}
-    assert intake.specs["m"][0].recipe == "resource"
+    assert intake.specs["m"][0].recipe == "float32"
 
 
 def test_every_file_of_a_folder_is_a_model_or_fails_with_one_line(tmp_path: Path) -> None:

@@ -125,13 +125,26 @@ def test_recipe_that_the_runtime_lacks_is_skipped_on_that_device_and_built_for_t
 
 def test_warning_is_given_once_for_all_units() -> None:
     rules = dataclasses.replace(some_rules(), warning=lambda spec, *_: "slow" if spec.recipe == "int8" else None)
-    plan = make_plan(some_wishes("int8"), [a_model()], [some_facts()], rules)
+    plan = make_plan(some_wishes("int8", launches=8), [a_model()], [some_facts()], rules)
     assert [(warning.what, warning.reason) for warning in plan.surprises] == [("m int8", "slow")]
+
+
+def test_too_few_launches_for_a_verdict_are_told_before_they_are_made() -> None:
+    plan = make_plan(some_wishes("int8", launches=7), [a_model()], [some_facts()], some_rules())
+    assert [warning.what for warning in plan.surprises] == ["measure.launches is 7"]
+
+
+def test_more_threads_than_cores_are_told() -> None:
+    wishes = some_wishes("int8", units=(ComputeUnit.parse("cpu:64"),), launches=8)
+    surprises = make_plan(wishes, [a_model()], [some_facts()], some_rules()).surprises
+    assert {warning.reason for warning in surprises} == {
+        "cpu:64 on local, which has 2 cores: threads wait for one another"
+    }
 
 
 def test_only_keeps_the_warnings_of_the_units_that_it_keeps() -> None:
     rules = dataclasses.replace(some_rules(), warning=lambda _, __, unit: "slow" if unit == CPU else None)
-    plan = make_plan(some_wishes("int8"), [a_model()], [some_facts()], rules)
+    plan = make_plan(some_wishes("int8", launches=8), [a_model()], [some_facts()], rules)
     assert select(plan, "*/cpu/builtin").surprises == ()
     assert [warning.what for warning in select(plan, "*/int8/*/cpu").surprises] == ["m float32", "m int8"]
 

@@ -66,9 +66,15 @@ def test_top1_agreement_is_the_share_of_equal_winners() -> None:
     assert top1_agreement(reference, output) == 0.75
 
 
-def test_nan_agrees_with_nothing() -> None:
+def test_an_output_with_nan_agrees_with_nothing() -> None:
+    reference, output = np.array([[2.0, 1.0], [0.0, 1.0]]), np.array([[math.nan, 1.0], [0.0, 1.0]])
+    assert top1_agreement(reference, output) == 0.5
+
+
+def test_samples_without_a_class_in_the_reference_do_not_count() -> None:
     scores = np.array([[math.nan, 1.0], [0.0, 1.0]])
-    assert top1_agreement(scores, scores) == 0.5
+    assert top1_agreement(scores, scores) == 1.0
+    assert top1_agreement(scores[:1], scores[:1]) is None
 
 
 @pytest.mark.parametrize(("shape", "classes"), [((5, 1, 10), 10), ((5, 10), 10), ((5, 1, 1, 3), 3)])
