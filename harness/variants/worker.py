@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core import digest
-from harness.core.errors import ChangedNothing, ModelUnreadable, RecipeRefused
-from harness.core.model import Model
+from harness.core.errors import ChangedNothing, ModelUnreadable, RecipeError, RecipeRefused
+from harness.core.model import Model, TensorSpec
 from harness.core.variant import Variant, VariantSpec
 from harness.fidelity.evaluate import evaluate
 from harness.fidelity.evaluation import dataset_of
@@ -58,6 +58,7 @@ def build_one(job: BuildJob) -> Variant:
     path.write_bytes(made.content)
     variant = _describe(model, spec, source, made, path)
     match_inputs(path, variant.inputs, dataset)  # launches will be fed with them
+    _check_numbers(spec.recipe, (*model.inputs, *model.outputs), (*variant.inputs, *variant.outputs))
     if elsewhere := compiled_for(made.content):
         return _unscored(variant, f"compiled for {elsewhere}")
     check_loads(spec.recipe, path, signature_in(path, model))
@@ -77,6 +78,16 @@ def build_one(job: BuildJob) -> Variant:
 
 def _unscored(variant: Variant, why: str) -> Variant:
     return replace(variant, notes=(*variant.notes, f"{why}, which the host cannot run: fidelity is unknown"))
+
+
+def _check_numbers(recipe: str, wanted: Sequence[TensorSpec], given: Sequence[TensorSpec]) -> None:
+    """Raises RecipeError where the source has real numbers and the artefact integers without a scale: they would be
+    cut off to whole ones, and the loss be taken for the compression's."""
+    by_name = {spec.name: spec for spec in given}
+    ordered = [by_name[spec.name] for spec in wanted] if by_name.keys() == {spec.name for spec in wanted} else given
+    for old, new in zip(wanted, ordered, strict=False):  # another number of outputs has an error of its own
+        if "float" in old.dtype and "float" not in new.dtype and new.scale is None:
+            raise RecipeError(recipe, f"{new.name!r} is {new.dtype} without a scale; the source's is {old.dtype}")
 
 
 def _read_source(model: Model) -> bytes:

@@ -340,6 +340,17 @@ def test_a_prebuilt_file_of_another_network_is_refused(tmp_path: Path) -> None:
         build(a_model(tmp_path), "ours", tmp_path, prebuilt=other)
 
 
+def test_a_prebuilt_file_of_integers_without_a_scale_is_refused(tmp_path: Path) -> None:
+    writer = ModelWriter()
+    graph = writer.graph()
+    x, real = graph.input("x", (1, 8), "int32"), graph.tensor("real", (1, 8))
+    graph.op("CAST", (x,), (real,))
+    graph.output(ops.fully_connected(graph, real, normal(4, 8), None, name="y"))
+    whole = models.write_model(tmp_path, writer.pack(), "whole.tflite")
+    with pytest.raises(RecipeError, match="'x' is int32 without a scale; the source's is float32"):
+        build(a_model(tmp_path, dense(normal(4, 8))), "ours", tmp_path, prebuilt=whole)
+
+
 def test_the_zip_of_repetition_is_small_and_of_noise_is_not() -> None:
     noise = np.random.default_rng(0).bytes(10_000)
     assert zip_size(b"\0" * 10_000) < 300
