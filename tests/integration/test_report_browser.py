@@ -290,6 +290,19 @@ def test_first_shown_is_rather_a_group_whose_source_was_not_disturbed(browser: B
     page.context.close()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_was_left_out_breaks_long_names_and_no_short_words(browser: Browser, tmp_path: Path, width: int) -> None:
+    cells = [a_cell_result("float32"), a_cell_result("n" * 28, recipe="int8", outcome=Failed(error="x" * 200))]
+    page = visit(browser, tmp_path, a_campaign_result(cells), width=width).page
+    page.locator("#left-out").scroll_into_view_if_needed()
+    heights = page.eval_on_selector_all("#left-out thead th", "heads => heads.map(head => head.offsetHeight)")
+    assert max(heights) < 40  # one line
+    within = "all => all.every(one => one.offsetWidth <= one.parentElement.clientWidth)"
+    assert page.eval_on_selector_all("#left-out tbody .name", within)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.context.close()
+
+
 def detail_of(page: Page, variant: str) -> str:
     page.locator("#cells-table [data-open]", has_text=variant).first.click()
     return page.locator("#detail").inner_text()
