@@ -139,7 +139,7 @@ def _crowded(unit: ComputeUnit, device: DeviceFacts) -> str | None:
 
 
 def _too_few(launches: int) -> Exclusion:
-    reason = f"no difference can be called one below {LAUNCHES_FOR_A_VERDICT}: every comparison stays inconclusive"
+    reason = f"below {LAUNCHES_FOR_A_VERDICT} nothing can be called slower or faster"
     return Exclusion(what=f"measure.launches is {launches}", reason=reason)
 
 
