@@ -233,6 +233,15 @@ class Deadly(Unreliable):
         return LaunchFailure(attempt=order.attempt, pass_=order.pass_, kind=FailureKind.LOST, message="it is gone")
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Python's own handler: a process that was started in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_interruption_tears_the_block_under_way(store: Store, tmp_path: Path) -> None:
     device = Interrupted(at=4)
     plan = a_simulated_plan(device)
