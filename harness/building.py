@@ -1,5 +1,6 @@
 """Which variants to build, in which order, and what their failures mean for one another."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,9 @@ Saver = Callable[[BuildOutcome], None]
 # and calibration run a model once for each sample.
 _TIMEOUT_S = 60.0
 _TIMEOUT_S_PER_GIGA_MAC = 3.0
-_TIMEOUT_S_AT_MOST = 3600.0  # a damaged file may claim any number of them
+_TIMEOUT_S_AT_MOST = 3600.0
+# No network for a device has more in an inference; a damaged file may claim any number, and gets no time for them.
+_MOST_MACS = 10**12
 
 
 def build(
@@ -106,7 +109,7 @@ def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver, chec
         count(outcome)
 
     def run(chosen: Sequence[Order]) -> tuple[BuildOutcome, ...]:
-        return build_variants(chosen, cache=cache, timeout_s=deadline_s(chosen), progress=ended, check=check)
+        return build_variants(chosen, cache=cache, timeout_of=deadline_s, progress=ended, check=check)
 
     sources = run([order for order in orders if is_source(order[1], order[0])])
     broken = {failed.model: failed.error for failed in sources if isinstance(failed, BuildFailed)}
@@ -121,10 +124,11 @@ def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver, chec
     return tuple(by_name[model.name, spec.name] for model, spec in orders)
 
 
-def deadline_s(orders: Sequence[Order]) -> Seconds:
-    """How long the longest of these builds may take."""
-    models = {model.name: model for model, _ in orders}
-    work = max((_inferences(model) * _macs(model) for model in models.values()), default=0)
+@functools.cache
+def deadline_s(model: Model) -> Seconds:
+    """How long a build of a model may take."""
+    macs = _macs(model)
+    work = _inferences(model) * macs if macs <= _MOST_MACS else 0
     return round(min(_TIMEOUT_S + _TIMEOUT_S_PER_GIGA_MAC * work / 1e9, _TIMEOUT_S_AT_MOST))
 
 

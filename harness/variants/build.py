@@ -43,16 +43,16 @@ def build_variants(
     *,
     cache: Path,
     jobs: int | None = None,
-    timeout_s: Seconds,
+    timeout_of: Callable[[Model], Seconds],
     progress: Progress,
     build: BuildOne = build_in_worker,
     check: Check = never,
 ) -> tuple[BuildOutcome, ...]:
     """Build every order; outcomes stand in the order asked, and progress sees each as it ends.
 
-    jobs: processes at once, None for one a core. timeout_s bounds each build. A variant that cannot be built is a
-    BuildFailed, and nothing else is lost by it. build is a function at the top of a module, run in the build process.
-    check is called several times a second and may raise, which ends all builds.
+    jobs: processes at once, None for one a core. timeout_of bounds a build by its model. A variant that cannot be
+    built is a BuildFailed, and nothing else is lost by it. build is a function at the top of a module, run in the
+    build process. check is called several times a second and may raise, which ends all builds.
     Raises StoreError where the cache cannot be written. No build outlives the call, however it ends.
     """
     results: dict[int, BuildOutcome] = {}
@@ -65,7 +65,7 @@ def build_variants(
             continue
         results[place] = settled
         progress(settled)
-    with closing(_built(pending, cache, jobs or _cores(), timeout_s, build, check)) as built:
+    with closing(_built(pending, cache, jobs or _cores(), timeout_of, build, check)) as built:
         for key, outcome in built:
             for place in pending[key].places:
                 results[place] = _renamed(outcome, *orders[place])
@@ -108,7 +108,12 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
 
 
 def _built(
-    pending: Mapping[str, _Pending], cache: Path, at_once: int, timeout_s: Seconds, build: BuildOne, check: Check
+    pending: Mapping[str, _Pending],
+    cache: Path,
+    at_once: int,
+    timeout_of: Callable[[Model], Seconds],
+    build: BuildOne,
+    check: Check,
 ) -> Generator[tuple[str, BuildOutcome], None, None]:
     """Keys with their outcomes, as builds end; what was built is in the cache."""
     longest_first = sorted(pending, key=lambda key: -_cost(pending[key].order))
@@ -116,10 +121,10 @@ def _built(
         return
     with _scratch(cache, longest_first) as scratch:
         work = [
-            BuildJob(model=model, spec=spec, scratch=scratch / key)
+            BuildJob(model=model, spec=spec, scratch=scratch / key, timeout_s=timeout_of(model))
             for key, (model, spec) in ((key, pending[key].order) for key in longest_first)
         ]
-        with closing(run_jobs(work, build, at_once=at_once, timeout_s=timeout_s, check=check)) as ended:
+        with closing(run_jobs(work, build, at_once=at_once, check=check)) as ended:
             for job, outcome in ended:
                 yield job.scratch.name, _keep(cache, job, outcome)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.model import Model
+from harness.core.units import Seconds
 from harness.core.variant import Variant, VariantSpec
 
 CHANGED = "changed since it was read; start again"
@@ -13,11 +14,15 @@ CHANGED = "changed since it was read; start again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildJob:
-    """One variant to build. scratch is an empty directory on the cache's file system, this job's own."""
+    """One variant to build. scratch is an empty directory on the cache's file system, this job's own.
+
+    timeout_s bounds the build.
+    """
 
     model: Model
     spec: VariantSpec
     scratch: Path
+    timeout_s: Seconds = 60.0
 
     @property
     def output(self) -> Path:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from harness.core.deadline import Deadline
 from harness.core.interruption import Check
-from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome
 from harness.variants.child import run_job
 from harness.variants.job import BuildJob, BuildOne
@@ -36,7 +35,7 @@ class _Running:
 
 
 def run_jobs(
-    jobs: Sequence[BuildJob], build: BuildOne, *, at_once: int, timeout_s: Seconds, check: Check
+    jobs: Sequence[BuildJob], build: BuildOne, *, at_once: int, check: Check
 ) -> Generator[tuple[BuildJob, BuildOutcome], None, None]:
     """Start jobs in order, at_once at a time; yield each with its outcome as it ends.
 
@@ -49,7 +48,7 @@ def run_jobs(
         while waiting or running:
             while waiting and len(running) < at_once:
                 with _undisturbed():
-                    running.append(_start(waiting.pop(), build, timeout_s))
+                    running.append(_start(waiting.pop(), build))
             check()
             for ended in _wait(running):
                 outcome = _collect(ended)
@@ -84,13 +83,13 @@ def _undisturbed() -> Iterator[None]:
         signal.raise_signal(ending)
 
 
-def _start(job: BuildJob, build: BuildOne, timeout_s: Seconds) -> _Running:
+def _start(job: BuildJob, build: BuildOne) -> _Running:
     context = _context()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=run_job, args=(job, build, sender), daemon=True)
     process.start()
     sender.close()  # so that the end of the process is the end of the pipe
-    return _Running(job=job, process=process, answer=receiver, deadline=Deadline(timeout_s))
+    return _Running(job=job, process=process, answer=receiver, deadline=Deadline(job.timeout_s))
 
 
 def _context() -> ForkServerContext | SpawnContext:

@@ -41,7 +41,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     folder = tmp_path_factory.mktemp("digits")
     model = sample_model("digits", folder)
     orders = [(model, VariantSpec(model=model.name, name=recipe, recipe=recipe)) for recipe in RECIPES]
-    built = build_variants(orders, cache=folder, timeout_s=120, progress=lambda _: None)
+    built = build_variants(orders, cache=folder, timeout_of=lambda _: 120, progress=lambda _: None)
     return {outcome.recipe: outcome.path for outcome in built if isinstance(outcome, Variant)}
 
 

@@ -33,7 +33,7 @@ MOBILENET_RECIPES = (
 
 def build(model: Model, recipes: Sequence[str], cache: Path, timeout_s: float = 120) -> tuple[BuildOutcome, ...]:
     orders = [(model, a_spec(recipe, model=model.name)) for recipe in recipes]
-    return build_variants(orders, cache=cache, timeout_s=timeout_s, progress=lambda _: None)
+    return build_variants(orders, cache=cache, timeout_of=lambda _: timeout_s, progress=lambda _: None)
 
 
 def built(outcomes: Sequence[BuildOutcome]) -> Mapping[str, Variant]:
@@ -96,7 +96,9 @@ def test_digits_could_be_on_an_edge_tpu(of_digits: Mapping[str, Variant]) -> Non
 def test_a_variant_with_settings_is_built_in_its_own_process_and_kept(digits: Model, cache: Path) -> None:
     settings = (OpSetting(op_type="CONV_2D", recipe="weight-int8"), OpSetting(op="logits"))
     orders = [(digits, a_spec("sparse-50+int8", *settings, model="digits", name="mixed"))]
-    first, again = (build_variants(orders, cache=cache, timeout_s=120, progress=lambda _: None) for _ in range(2))
+    first, again = (
+        build_variants(orders, cache=cache, timeout_of=lambda _: 120, progress=lambda _: None) for _ in range(2)
+    )
     (variant,) = first
     assert isinstance(variant, Variant)
     assert {tensor.name: tensor.dtype for tensor in variant.tensors} == {
@@ -163,7 +165,7 @@ def test_a_chain_keeps_its_zeros_through_every_layer(of_mobilenet: Mapping[str, 
 def test_a_model_that_crashes_the_runtime_costs_itself_alone(tmp_path: Path) -> None:
     hostile, good = a_model(tmp_path, calls_itself(), name="hostile"), a_model(tmp_path)
     orders = [(hostile, a_spec("float32", model="hostile")), (good, a_spec("int8"))]
-    bad, fine = build_variants(orders, cache=tmp_path / "cache", timeout_s=60, progress=lambda _: None)
+    bad, fine = build_variants(orders, cache=tmp_path / "cache", timeout_of=lambda _: 60, progress=lambda _: None)
     assert isinstance(bad, BuildFailed)
     assert bad.error.startswith("the build process was killed by SIGSEGV")
     assert isinstance(fine, Variant)
@@ -187,7 +189,7 @@ def test_builds_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
         "if __name__ == '__main__':\n"
         f"    model = a_model(Path({str(tmp_path)!r}))\n"
         "    orders = [(model, a_spec('sparse-4'))]\n"
-        f"    build_variants(orders, cache=Path({str(tmp_path / 'cache')!r}), timeout_s=60,\n"
+        f"    build_variants(orders, cache=Path({str(tmp_path / 'cache')!r}), timeout_of=lambda _: 60,\n"
         "                   progress=lambda _: None, build=act)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -34,7 +34,7 @@ def build(
     timeout_s: float = TIMEOUT_S,
     progress: Callable[[BuildOutcome], None] = ignore,
 ) -> tuple[BuildOutcome, ...]:
-    return build_variants(orders, cache=cache, jobs=jobs, timeout_s=timeout_s, progress=progress, build=by)
+    return build_variants(orders, cache=cache, jobs=jobs, timeout_of=lambda _: timeout_s, progress=progress, build=by)
 
 
 def orders(directory: Path, *recipes: str) -> list[Order]:
