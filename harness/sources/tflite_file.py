@@ -5,7 +5,6 @@ the fields in that file.
 """
 
 from dataclasses import dataclass
-from functools import cache
 from math import prod
 
 from harness.sources.flatbuffer import FlatbufferDamaged, Table
@@ -137,8 +136,10 @@ def parse(content: bytes) -> TfliteFile:
 
 
 def _code(table: Table) -> str:
+    from harness.sources.schema_names import OPERATORS
+
     number = max(table.number(0, "b"), table.number(3, "i"))
-    name = _operator_names().get(number)
+    name = OPERATORS.get(number)
     if name is None:
         raise FlatbufferDamaged(f"operator code {number} is unknown")
     return f"CUSTOM:{table.text(1)}" if name == "CUSTOM" else name
@@ -233,22 +234,10 @@ def shorten(name: str, limit: int = 80) -> str:
     return repr(name if len(name) <= limit else f"{name[:limit]}...")
 
 
-@cache
-def _operator_names() -> dict[int, str]:
-    from ai_edge_litert.schema_py_generated import BuiltinOperator
-
-    return {number: name for name, number in vars(BuiltinOperator).items() if isinstance(number, int)}
-
-
 def _dtype(number: int) -> str:
-    name = _dtype_names().get(number)
+    from harness.sources.schema_names import TYPES
+
+    name = TYPES.get(number)
     if name is None:
         raise FlatbufferDamaged(f"tensor type {number} is unknown")
     return name
-
-
-@cache
-def _dtype_names() -> dict[int, str]:
-    from ai_edge_litert.schema_py_generated import TensorType
-
-    return {number: name.lower() for name, number in vars(TensorType).items() if isinstance(number, int)}

@@ -1,5 +1,6 @@
 """Small .tflite models for tests, as bytes. `write_model` puts one in a file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def tiny_cnn(seed: int = 0) -> bytes:
     x = _conv(graph, rng, image, 8, "features")
     x = ops.mean(graph, x, (1, 2), name="pooled")
     x = ops.fully_connected(graph, x, _normal(rng, 4, 8), np.zeros(4, np.float32), name="logits")
-    return _finish(writer, graph, {"image": image}, {"scores": ops.softmax(graph, x, name="scores")})
+    return finish(writer, graph, {"image": image}, {"scores": ops.softmax(graph, x, name="scores")})
 
 
 def partitioned() -> bytes:
@@ -40,7 +41,7 @@ def partitioned() -> bytes:
     x = _reverse(graph, x, "first/reversed")
     x = _conv(graph, rng, x, 8, "second")
     x = _reverse(graph, x, "second/reversed")
-    return _finish(writer, graph, {"image": image}, {"out": _conv(graph, rng, x, 8, "third")})
+    return finish(writer, graph, {"image": image}, {"out": _conv(graph, rng, x, 8, "third")})
 
 
 def many_ops(count: int = 200) -> bytes:
@@ -51,7 +52,7 @@ def many_ops(count: int = 200) -> bytes:
     half = graph.constant("half", np.full((1, 32), 0.5, np.float32))
     for i in range(count):
         x = ops.add(graph, x, half, name=f"add{i}") if i % 2 == 0 else ops.unary(graph, "TANH", x, name=f"tanh{i}")
-    return _finish(writer, graph, {"x": start}, {"y": x})
+    return finish(writer, graph, {"x": start}, {"y": x})
 
 
 def hostile_names() -> bytes:
@@ -60,7 +61,7 @@ def hostile_names() -> bytes:
     graph = writer.graph(HOSTILE_NAME)
     x = graph.input(f"{HOSTILE_NAME}/in", (1, 4))
     y = ops.fully_connected(graph, x, np.eye(4, dtype=np.float32), None, name=f"{HOSTILE_NAME}/out")
-    return _finish(writer, graph, {f"{HOSTILE_NAME}/in": x}, {f"{HOSTILE_NAME}/out": y}, HOSTILE_NAME)
+    return finish(writer, graph, {f"{HOSTILE_NAME}/in": x}, {f"{HOSTILE_NAME}/out": y}, HOSTILE_NAME)
 
 
 def custom_op(name: str = "NoSuchOperator") -> bytes:
@@ -70,7 +71,7 @@ def custom_op(name: str = "NoSuchOperator") -> bytes:
     x = graph.input("x", (1, 4))
     y = graph.tensor("y", (1, 4))
     graph.op(name, (x,), (y,), custom=True)
-    return _finish(writer, graph, {"x": x}, {"y": y})
+    return finish(writer, graph, {"x": x}, {"y": y})
 
 
 def string_input() -> bytes:
@@ -79,7 +80,7 @@ def string_input() -> bytes:
     graph = writer.graph()
     text = graph.input("text", (1,), "string")
     copy = ops.reshape(graph, text, (1, 1), name="copy")
-    return _finish(writer, graph, {"text": text}, {"copy": copy})
+    return finish(writer, graph, {"text": text}, {"copy": copy})
 
 
 def open_shape() -> bytes:
@@ -102,7 +103,7 @@ def several_inputs() -> bytes:
     b, c, a = graph.input("tb", (1, 2)), graph.input("tc", (1, 3)), graph.input("ta", (1, 4))
     joined = ops.concatenation(graph, (a, b, c), 1, name="tjoined")
     bent = ops.unary(graph, "TANH", c, name="tbent")
-    return _finish(writer, graph, {"c": c, "a": a, "b": b}, {"joined": joined, "bent": bent})
+    return finish(writer, graph, {"c": c, "a": a, "b": b}, {"joined": joined, "bent": bent})
 
 
 def several_signatures() -> bytes:
@@ -134,7 +135,7 @@ def no_inputs() -> bytes:
     writer = ModelWriter()
     graph = writer.graph()
     k = graph.constant("k", np.arange(4, dtype=np.float32).reshape(1, 4))
-    return _finish(writer, graph, {}, {"y": ops.unary(graph, "TANH", k, name="y")})
+    return finish(writer, graph, {}, {"y": ops.unary(graph, "TANH", k, name="y")})
 
 
 def no_outputs() -> bytes:
@@ -188,7 +189,7 @@ def int8_io() -> bytes:
     bent = ops.fully_connected(graph, real, np.eye(4, dtype=np.float32), None, name="bent")
     y = graph.tensor("y", (1, 4), "int8", quantization=Quantization(scale=0.25, zero_point=-1))
     graph.op("QUANTIZE", (bent,), (y,))
-    return _finish(writer, graph, {"x": x}, {"y": y})
+    return finish(writer, graph, {"x": x}, {"y": y})
 
 
 def _dense(shape: tuple[int, int], signature_shape: tuple[int, int]) -> bytes:
@@ -198,7 +199,7 @@ def _dense(shape: tuple[int, int], signature_shape: tuple[int, int]) -> bytes:
     y = graph.tensor("y", shape)
     inputs = (x, graph.constant("w", np.eye(4, dtype=np.float32)), None)
     graph.op("FULLY_CONNECTED", inputs, (y,), options=schema.FullyConnectedOptionsT())
-    return _finish(writer, graph, {"x": x}, {"y": y})
+    return finish(writer, graph, {"x": x}, {"y": y})
 
 
 def _conv(graph: GraphWriter, rng: np.random.Generator, x: Tensor, channels: int, name: str) -> Tensor:
@@ -218,13 +219,25 @@ def _normal(rng: np.random.Generator, *shape: int) -> Array:
     return rng.normal(0, (2 / np.prod(shape[1:])) ** 0.5, shape).astype(np.float32)
 
 
-def _finish(
+def finish(
     writer: ModelWriter,
     graph: GraphWriter,
-    inputs: dict[str, Tensor],
-    outputs: dict[str, Tensor],
+    inputs: Mapping[str, Tensor],
+    outputs: Mapping[str, Tensor],
     key: str = "serving_default",
 ) -> bytes:
+    """The model's bytes, with the ends of its one graph named for callers."""
+    finish_graph(writer, graph, inputs, outputs, key)
+    return writer.pack()
+
+
+def finish_graph(
+    writer: ModelWriter,
+    graph: GraphWriter,
+    inputs: Mapping[str, Tensor],
+    outputs: Mapping[str, Tensor],
+    key: str = "serving_default",
+) -> None:
+    """Name a graph's ends for callers."""
     graph.output(*outputs.values())
     writer.signature(graph, inputs, outputs, key)
-    return writer.pack()

@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite_writer import GraphWriter, ModelWriter, Tensor
 from tests.support import models
+from tests.support.models import finish, finish_graph
 
 _TANH = schema.ActivationFunctionType.TANH
 
@@ -301,25 +302,6 @@ def _reshape(graph: GraphWriter, x: Tensor, name: str, declared: tuple[int, ...]
     into = graph.constant(f"{name}/shape", np.array(shape, np.int32))
     graph.op("RESHAPE", (x, into), (out,), options=schema.ReshapeOptionsT())
     return out
-
-
-def finish(
-    writer: ModelWriter, graph: GraphWriter, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]
-) -> bytes:
-    finish_graph(writer, graph, inputs, outputs)
-    return writer.pack()
-
-
-def finish_graph(
-    writer: ModelWriter,
-    graph: GraphWriter,
-    inputs: Mapping[str, Tensor],
-    outputs: Mapping[str, Tensor],
-    key: str = "serving_default",
-) -> None:
-    """Name a graph's ends for callers."""
-    graph.output(*outputs.values())
-    writer.signature(graph, inputs, outputs, key)
 
 
 FOLDER: Mapping[str, Callable[[], bytes]] = {

@@ -12,15 +12,14 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
+
+from harness.sources.schema_names import TYPES, operator_name
 
 ON_CHIP_BYTES = 8 << 20  # coral.ai/docs/edgetpu/compiler, "Parameter data caching"
 _SOFTMAX_ELEMENTS = 16_000
-_INTEGERS = ("INT8", "UINT8", "INT32", "BOOL")
+_INTEGERS = ("int8", "uint8", "int32", "bool")
 _SHOWN = 4  # reasons of a note
-_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-_TYPES = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +80,7 @@ def _verdict(found: EdgeTpuCheck) -> str:
 
 def _reason(model: Any, graph: Any, operator: Any) -> str | None:  # noqa: ANN401 (generated code)
     """Why an operator would stay on the CPU, None where nothing is known against it."""
-    code = model.operatorCodes[operator.opcodeIndex]
-    name = _OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "?")
+    name = operator_name(model.operatorCodes[operator.opcodeIndex])
     if name not in _RULES:
         return f"{name} is not supported"
     there = [graph.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0]
@@ -99,9 +97,9 @@ def _reason(model: Any, graph: Any, operator: Any) -> str | None:  # noqa: ANN40
 
 
 def _tensor_reason(model: Any, tensor: Any) -> str | None:  # noqa: ANN401 (generated code)
-    dtype = _TYPES.get(tensor.type, "?")
+    dtype = TYPES.get(tensor.type, "?")
     if dtype not in _INTEGERS:
-        return f"has {dtype.lower()} tensors"
+        return f"has {dtype} tensors"
     signature = tensor.shapeSignature
     if signature is not None and any(size < 0 for size in signature):
         return "has an open shape"
@@ -172,6 +170,6 @@ def _bytes(model: Any, tensor: Any) -> int:  # noqa: ANN401 (generated code)
 def _integers(model: Any, tensor: Any) -> Any:  # noqa: ANN401 (generated code)
     """Values of a constant of integers: axes, strides. None for what is computed or is a weight."""
     content = model.buffers[tensor.buffer].data
-    if content is None or _TYPES.get(tensor.type) != "INT32":
+    if content is None or TYPES.get(tensor.type) != "int32":
         return None
     return np.frombuffer(bytes(content), "<i4")

@@ -15,6 +15,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from harness.sources.schema_names import operator_name
 from harness.sources.tflite_writer import pack, unpack
 from harness.variants.tflite.operators import EDITED
 
@@ -22,7 +23,6 @@ Array = NDArray[Any]
 
 _DENSIFY_BYTES = 512  # a tensor with its sparsity, its name and an operator take 350 to 450
 _WEIGHT = 1  # the weight operand of every operator in EDITED
-_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
 _INDEX_VECTORS = (
     (np.uint8, schema.Uint8VectorT, schema.SparseIndexVector.Uint8Vector),
     (np.uint16, schema.Uint16VectorT, schema.SparseIndexVector.Uint16Vector),
@@ -100,8 +100,7 @@ def _reads(model: Any, graph: Any) -> tuple[set[int], set[int]]:  # noqa: ANN401
     weights: set[int] = set()
     others = {int(index) for index in (*_indexes(graph.inputs), *_indexes(graph.outputs))}
     for operator in graph.operators or ():
-        code = model.operatorCodes[operator.opcodeIndex]
-        edited = _OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode)) in EDITED
+        edited = operator_name(model.operatorCodes[operator.opcodeIndex]) in EDITED
         for place, index in enumerate(_indexes(operator.inputs)):
             (weights if edited and place == _WEIGHT else others).add(int(index))
         others.update(int(index) for index in _indexes(operator.outputs))

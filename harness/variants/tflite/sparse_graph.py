@@ -9,12 +9,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from harness.sources.schema_names import operator_name
 from harness.variants.tflite.sparse_rules import Operator, Role, Sides, role
 from harness.variants.tflite.weights import origin, read_weights, unique, zero_count
 
 Array = NDArray[Any]
 
-_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
 _UNPACKING = ("DENSIFY", "DEQUANTIZE")
 _PADDED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _DTYPES = {schema.TensorType.INT32: "<i4", schema.TensorType.INT64: "<i8"}  # of the constants that are looked into
@@ -117,8 +117,7 @@ class _Graph:
         return found
 
     def _type(self, operator: Any) -> str:  # noqa: ANN401 (generated code)
-        code = self._model.operatorCodes[operator.opcodeIndex]
-        return str(_OPERATORS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "?"))
+        return operator_name(self._model.operatorCodes[operator.opcodeIndex])
 
     def _origin(self, index: int) -> int:
         """The constant behind what unpacks it."""

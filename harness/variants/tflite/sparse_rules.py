@@ -65,13 +65,20 @@ def role(operator: Operator) -> Role | str:
     return rule(operator)
 
 
-def _convolution(operator: Operator) -> Role | str:
+def _unfit(operator: Operator) -> str | None:
+    """What keeps a convolution of either kind from standing anywhere."""
     if 1 not in operator.constants or len(operator.shapes[1]) != 4:
         return "has computed weights"
     if _is_dilated(operator.options):
         return "is dilated"
     if _activation(operator.options) not in _CLAMPS:
         return "ends in an activation that XNNPACK does not fuse"
+    return None
+
+
+def _convolution(operator: Operator) -> Role | str:
+    if unfit := _unfit(operator):
+        return unfit
     filters = operator.shapes[1]
     if filters[3] != operator.shapes[0][-1]:
         return "is grouped"
@@ -85,12 +92,8 @@ def _convolution(operator: Operator) -> Role | str:
 
 
 def _depthwise(operator: Operator) -> Role | str:
-    if 1 not in operator.constants or len(operator.shapes[1]) != 4:
-        return "has computed weights"
-    if _is_dilated(operator.options):
-        return "is dilated"
-    if _activation(operator.options) not in _CLAMPS:
-        return "ends in an activation that XNNPACK does not fuse"
+    if unfit := _unfit(operator):
+        return unfit
     size = operator.shapes[1][1:3]
     if operator.shapes[1][3] != operator.shapes[0][-1]:
         return "makes several channels of one"

@@ -13,13 +13,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from harness.sources.schema_names import OPERATORS, TYPES
 from harness.variants.tflite.operators import CHANNEL_AXIS, EDITED, WEIGHT_OPERANDS
 
 Array = NDArray[Any]
 
 _UNPACKED_BY = ("DEQUANTIZE", "DENSIFY")
-_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-_TYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
 _NUMPY = {"float32": "<f4", "float16": "<f2", "float64": "<f8", "int8": "i1", "uint8": "u1", "int16": "<i2"}
 _BITS = {"int4": 4, "int2": 2}
 
@@ -72,7 +71,7 @@ def read_weights(content: bytes | bytearray) -> tuple[Weight, ...]:
     """Every weight operand in file order; tensors that share a buffer appear once per use."""
     model = schema.Model.GetRootAs(content, 0)
     codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
-    names = [_OPERATORS.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "?") for code in codes]
+    names = [OPERATORS.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "?") for code in codes]
     tied = _read_otherwise(model, names)
     return tuple(
         replace(weight, tied=weight.buffer in tied)
@@ -195,7 +194,7 @@ def _weight(
     activation: str,
 ) -> Weight | None:
     """The tensor as a weight at a slot and place; None where it is computed, or holds indexes that are gathered."""
-    dtype = _TYPES.get(tensor.Type(), "?")
+    dtype = TYPES.get(tensor.Type(), "?")
     located = _locate(model.Buffers(tensor.Buffer()))
     if located is None or dtype not in _NUMPY | _BITS:
         return None
@@ -237,7 +236,7 @@ def _locate(buffer: Any) -> tuple[int, int] | None:  # noqa: ANN401 (generated c
 def _activation(graph: Any, operator: Any, operand: int) -> str:  # noqa: ANN401 (generated code)
     """dtype of the operator's first input that is not the weight. TRANSPOSE_CONV's is behind shape and weight."""
     others = [operator.Inputs(i) for i in range(operator.InputsLength()) if i != operand]
-    types = [_TYPES.get(graph.Tensors(tensor).Type(), "?") for tensor in others if tensor >= 0]
+    types = [TYPES.get(graph.Tensors(tensor).Type(), "?") for tensor in others if tensor >= 0]
     return next((name for name in types if name != "int32"), "int32")
 
 
