@@ -279,6 +279,7 @@ def _cell(model: Model, spec: VariantSpec, device: DeviceFacts, unit: ComputeUni
         prebuilt=spec.prebuilt_digest,
         op_settings=spec.settings,
         signature=model.signature if model.signature != next(iter(model.signatures), None) else None,
+        target=spec.target,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from harness.core import digest
 from harness.core.compute_unit import ComputeUnit
 from harness.core.launch import MeasureSettings
+from harness.core.target import Target
 from harness.core.variant import OpSetting
 
 
@@ -14,7 +15,7 @@ class Cell:
     """Variant x device x compute unit x settings. is_source marks the model at its own precision.
 
     prebuilt is the digest of the file where somebody else built the variant, else None. op_settings are the variant's
-    own for single operators. signature is the one that runs, None for the model's first.
+    own for single operators. signature is the one that runs, None for the model's first. target is the one asked for.
     """
 
     model: str
@@ -30,6 +31,7 @@ class Cell:
     prebuilt: str | None = None
     op_settings: tuple[OpSetting, ...] = ()
     signature: str | None = None
+    target: Target | None = None
 
     @property
     def id(self) -> str:
@@ -50,4 +52,6 @@ class Cell:
             content["op_settings"] = [asdict(setting) for setting in self.op_settings]
         if self.signature is not None:
             content["signature"] = self.signature
+        if self.target is not None:
+            content["target"] = str(self.target)
         return digest.of_content(content)[:16]

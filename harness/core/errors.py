@@ -3,6 +3,7 @@
 WeighbridgeError
  +- ConfigError           the file or the command line is wrong (exit 2)
  +- ModelUnreadable       a source model cannot be used
+ +- ReferenceUnable       this host cannot run a model as a reference, so its fidelity stays unknown
  +- DataUnreadable        calibration or evaluation data cannot be used
  +- RecipeError           a variant cannot be built
  |   +- RecipeUnknown     no such technique
@@ -36,6 +37,14 @@ class ModelUnreadable(WeighbridgeError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = str(path)
+        self.reason = reason
+
+
+class ReferenceUnable(WeighbridgeError):
+    """This host cannot run a model as a reference. reason names what is missing."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
         self.reason = reason
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.target import Target
 from harness.core.units import Bytes
 
 
@@ -59,6 +60,7 @@ class Model:
     random_weights: outputs mean nothing, so fidelity is shown as not meaningful.
     signature is the key of the signature that is run, None where the file has none; signatures are all keys in file
     order. notes are sentences the user must see ("input shapes fixed to ...").
+    target is what a Core ML program is written for, None for other formats. path of an `.mlpackage` is a folder.
     """
 
     name: str
@@ -77,3 +79,4 @@ class Model:
     signature: str | None = None
     signatures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    target: Target | None = None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.model import TensorSpec
+from harness.core.target import Target
 from harness.core.units import Bytes, Decibels, Seconds
 
 
@@ -26,7 +27,7 @@ class VariantSpec:
 
     name is unique within the model; it is the recipe's text where the user gave none. prebuilt_digest is the
     content's, None where the file could not be read. settings stand in order of precedence, types before names: the
-    last one that fits an operator holds.
+    last one that fits an operator holds. target is what to build a Core ML program for, None for the bench's choice.
     """
 
     model: str
@@ -35,6 +36,7 @@ class VariantSpec:
     prebuilt: Path | None = None
     prebuilt_digest: str | None = None
     settings: tuple[OpSetting, ...] = ()
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,8 @@ class Variant:
     weights_compressed of weights_total tensors were changed by the recipe.
     calibration says what activations were calibrated on, None where the recipe needs none.
     notes are sentences the user must see ("calibrated on random inputs", a chain that lost sparsity).
+    target is what a Core ML program was built for, None for other formats. path of an `.mlpackage` is a folder, digest
+    and sizes are of all its files.
     """
 
     model: str
@@ -111,6 +115,7 @@ class Variant:
     fidelity: Fidelity | None = None
     accuracy: Accuracy | None = None
     notes: tuple[str, ...] = ()
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,24 +1,24 @@
 """The grammar of recipes.
 
-A recipe is steps joined with `+` in order of application: `sparse-50+palette-4+int8`. A step is a technique's name,
-with a number where the technique takes one (`sparse-75`, `sparse-2:4`), and a word behind the number where it has
-another way to do it (`sparse-70-encoded`, `palette-4-per-channel`). `@` after a step names a method other than the
-plain post-training one; no method is built yet, so it is refused as unknown.
+A recipe is steps joined with `+` in order of application: `sparse-50+palette-4+int8`. A step is the name of a row of
+the table, with numbers where the name has capital letters: `sparse-P` is written `sparse-75`, `palette-B-group-G`
+`palette-4-group-16`. A number that only another format allows is grammar; the plan then refuses it for this one.
+`@` after a step names a method other than the plain post-training one; no method is built yet, so it is refused as
+unknown.
 """
 
 import difflib
 import re
+from collections.abc import Mapping, Sequence
 
 from harness.core.errors import RecipeUnknown
-from harness.variants.technique import Recipe, Step, Technique
+from harness.variants.technique import LETTER, Numbers, Recipe, Span, Step, letters
 from harness.variants.techniques import AS_STORED, TECHNIQUES
 
 _SHOWN = 60  # characters of a name that is no technique
-_WORDS = "[a-z][a-z0-9]*(?:-[a-z][a-z0-9]*)*"
-_STEP = re.compile(
-    rf"(?P<stem>{_WORDS})-(?P<number>[1-9][0-9]{{0,2}})(?::(?P<of>[1-9][0-9]?))?(?:-(?P<suffix>{_WORDS}))?"
-)
-_ROWS = {name: row for (name, _), row in TECHNIQUES.items()}
+_WHOLE, _REAL = "[1-9][0-9]{0,3}", r"[0-9]\.[0-9]{1,6}"
+_ROWS = tuple(dict.fromkeys(name for name, _ in TECHNIQUES))
+_NUMBERED = re.compile(rf"{_REAL}|{_WHOLE}")
 
 
 def parse(text: str) -> Recipe:
@@ -31,15 +31,27 @@ def _parse_step(text: str, part: str) -> Step:
     if at:
         plain = _visible(name[:_SHOWN]) or "the technique"
         raise RecipeUnknown(text, f"the method @{_visible(method[:_SHOWN])} is not available; write {plain} without it")
-    if name in AS_STORED or (name in _ROWS and not _takes_number(_ROWS[name])):
-        return Step(technique=name)
-    step = _numbered(name)
-    row = _ROWS.get(step.row) if step else None
-    if step is None or row is None or not _takes_number(row):
-        raise RecipeUnknown(text, _unnumbered(name) or _unknown(name))
-    if not _allowed(step, row):
-        raise RecipeUnknown(text, f"write {_allowed_text(step.row, row)}")
-    return step
+    if name in AS_STORED:
+        return Step(row=name)
+    read = [step for row in _ROWS if (step := _read(name, row)) is not None]
+    for step in read:
+        if any(is_allowed(step, format) for format in _formats(step.row)):
+            return step
+    raise RecipeUnknown(text, f"write {_allowed_text(read[0].row)}" if read else _unnumbered(name) or _unknown(name))
+
+
+def is_allowed(step: Step, format: str) -> bool:
+    """Whether a format has the row, with these numbers. Of N:M the first is less."""
+    row = TECHNIQUES.get((step.row, format))
+    if row is None:
+        return False
+    given = [step.real(letter) in row.numbers[letter] for letter in letters(step.row)]
+    return all(given) and not ("N:M" in step.row and step.whole("N") >= step.whole("M"))
+
+
+def allowed_text(row: str, format: str) -> str:
+    """What may stand in a row in one format: `sparse-1 to sparse-99`."""
+    return _range_text(row, [TECHNIQUES[row, format].numbers])
 
 
 def _visible(text: str) -> str:
@@ -47,70 +59,104 @@ def _visible(text: str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def _numbered(name: str) -> Step | None:
-    """The step that a text is by its form alone, whether there is such a technique or not."""
-    match = _STEP.fullmatch(name)
-    if match is None:
-        return None
-    number, of = int(match["number"]), match["of"]
-    if of is None:
-        return Step(technique=match["stem"], parameter=number, suffix=match["suffix"])
-    return Step(technique=match["stem"], pattern=(number, int(of)), suffix=match["suffix"])
+def _formats(row: str) -> tuple[str, ...]:
+    return tuple(format for name, format in TECHNIQUES if name == row)
 
 
-def _takes_number(row: Technique) -> bool:
-    return row.parameter is not None or row.groups is not None
+def _read(name: str, row: str) -> Step | None:
+    """The step that a text is by its form alone, whether its numbers are allowed or not."""
+    match = re.fullmatch(_pattern(row), name)
+    return None if match is None else Step(row=row, numbers=match.groups())
 
 
-def _allowed(step: Step, row: Technique) -> bool:
-    if step.pattern is not None:
-        few, of = step.pattern
-        return row.groups is not None and of in row.groups and few < of
-    return row.parameter is not None and step.parameter in row.parameter
+def _pattern(row: str) -> str:
+    parts = LETTER.split(row)
+    numbers = [_REAL if _is_real(row, letter) else _WHOLE for letter in letters(row)]
+    return "".join(
+        [re.escape(parts[0])]
+        + [f"({number}){re.escape(part)}" for number, part in zip(numbers, parts[1:], strict=True)]
+    )
 
 
-def _allowed_text(name: str, row: Technique) -> str:
-    """What may stand for a technique that takes a number: `sparse-1 to sparse-99`."""
-    if row.groups is not None:
-        return f"{name} with N from 1 below M, and M from {row.groups[0]} to {row.groups[-1]}"
-    numbers = row.parameter or range(1)
-    return f"{_with_number(name, str(numbers[0]))} to {_with_number(name, str(numbers[-1]))}"
+def _is_real(row: str, letter: str) -> bool:
+    return any(isinstance(TECHNIQUES[row, format].numbers[letter], Span) for format in _formats(row))
 
 
-def _with_number(name: str, number: str) -> str:
-    """A row's name with a number where it belongs: `sparse-encoded` and 70 are `sparse-70-encoded`."""
-    if "N:M" in name:
-        return name
-    stem, dash, suffix = name.partition("-")
-    return f"{stem}-{number}{dash}{suffix}"
+def _allowed_text(row: str) -> str:
+    return _range_text(row, [TECHNIQUES[row, format].numbers for format in _formats(row)])
+
+
+def _range_text(row: str, allowed: Sequence[Mapping[str, Numbers]]) -> str:
+    """The row with its least and its greatest number, or with what each of its letters may be."""
+    choices = {letter: _choices([numbers[letter] for numbers in allowed]) for letter in letters(row)}
+    if "N:M" in row:
+        return f"{row} with N from 1 below M, and M from {choices['M'][0]} to {choices['M'][-1]}"
+    if len(choices) != 1:
+        return f"{row} with {' and '.join(f'{letter} of {_listed(found)}' for letter, found in choices.items())}"
+    (found,) = choices.values()
+    if _has_gaps(found):
+        return _listed([_with(row, number) for number in found])
+    return f"{_with(row, found[0])} to {_with(row, found[-1])}"
+
+
+def _choices(allowed: Sequence[Numbers]) -> list[str]:
+    """Every number that may stand there, or the least and the greatest where they are real."""
+    spans = [numbers for numbers in allowed if isinstance(numbers, Span)]
+    if spans:
+        return [f"{min(span.least for span in spans):f}".rstrip("0"), f"{max(span.most for span in spans):g}"]
+    return [str(n) for n in sorted({n for numbers in allowed if not isinstance(numbers, Span) for n in numbers})]
+
+
+def _has_gaps(found: Sequence[str]) -> bool:
+    return found[0].isdigit() and int(found[-1]) - int(found[0]) >= len(found)
+
+
+def _listed(words: Sequence[str]) -> str:
+    if len(words) > 6 and not _has_gaps(words):
+        return f"{words[0]} to {words[-1]}"
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+
+
+def _with(row: str, number: str) -> str:
+    """A row with one number for each of its letters."""
+    return LETTER.sub(number, row)
 
 
 def _unnumbered(name: str) -> str | None:
-    """The answer to a technique that lacks its number."""
-    row = _ROWS.get(name)
-    return f"write {_allowed_text(name, row)}" if row is not None else None
+    """The answer to a technique that lacks its number: `sparse`, `sparse-encoded`, `sparse-N:M`."""
+    meant = [row for row in _ROWS if letters(row) and name in (row, _bare(row))]
+    return f"write {_allowed_text(meant[0])}" if meant else None
+
+
+def _bare(row: str) -> str:
+    return re.sub(r"-?[A-Z](:[A-Z])?(?![A-Za-z0-9])", "", row)
 
 
 def _unknown(name: str) -> str:
     shown = name if len(name) <= _SHOWN else name[:_SHOWN] + "..."
-    number = re.search(r"[0-9]+(:[0-9]+)?", shown)
-    close = difflib.get_close_matches(shown.lower(), _candidates(number[0] if number else None), n=3, cutoff=0.5)
+    close = difflib.get_close_matches(shown.lower(), _candidates(shown), n=3, cutoff=0.5)
     if close:
         return f"{shown!r} is no technique; did you mean {' or '.join(close)}?"
-    return f"{shown!r} is no technique; one of {', '.join(_candidates('N'))}"
+    return f"{shown!r} is no technique; one of {', '.join(_ROWS)}"
 
 
-def _candidates(number: str | None) -> list[str]:
-    """Every technique as a user writes it, with this number where it may have it, else with one that it may."""
-    plain = [name for name, row in _ROWS.items() if not _takes_number(row)]
-    return plain + [_example(name, row, number) for name, row in _ROWS.items() if _takes_number(row)]
+def _candidates(name: str) -> list[str]:
+    """Every technique as a user writes it, with the numbers of a name where it may have them, else with some."""
+    numbers = _NUMBERED.findall(name)
+    return [row if not letters(row) else _example(row, numbers) for row in _ROWS]
 
 
-def _example(name: str, row: Technique, number: str | None) -> str:
-    if row.groups is not None:
-        meant = name.replace("N:M", number or "N:M")
-        step = _numbered(meant)
-        return meant if step is not None and step.pattern and _allowed(step, row) else name
-    numbers = row.parameter or range(1)
-    fits = number == "N" or (number is not None and number.isdigit() and int(number) in numbers)
-    return _with_number(name, str(number if fits else numbers[len(numbers) // 2]))
+def _example(row: str, numbers: Sequence[str]) -> str:
+    """A row with these numbers, else with numbers from the middle of what it may have."""
+    middles = [] if "N:M" in row else [_middle(row, letter) for letter in letters(row)]
+    for given in (numbers, middles):
+        if len(given) == len(letters(row)):
+            step = Step(row=row, numbers=tuple(given))
+            if any(is_allowed(step, format) for format in _formats(row)):
+                return str(step)
+    return row
+
+
+def _middle(row: str, letter: str) -> str:
+    found = _choices([TECHNIQUES[row, format].numbers[letter] for format in _formats(row)])
+    return found[len(found) // 2]

@@ -87,7 +87,7 @@ def _two_values_refusal(steps: Sequence[Step]) -> str | None:
     """palette-1 after sparse: one of its two values is zero, so every other weight would be one number."""
     pruned = False
     for step in steps:
-        if pruned and step.technique == "palette" and step.parameter == 1:
+        if pruned and step.palette_bits == 1:
             return f"after sparse, {step} has one value left besides zero; use palette-2 or more"
-        pruned = pruned or step.technique == "sparse"
+        pruned = pruned or step.is_sparse
     return None

@@ -1,9 +1,12 @@
 """The nouns of compression: a technique and what it does, a step of a recipe, a recipe, what activations see."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from harness.core.target import Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,24 +27,47 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One technique of a recipe with its number.
+    """One technique of a recipe with its numbers.
 
-    `sparse-75` has parameter 75, `sparse-2:4` pattern (2, 4), `sparse-70-encoded` parameter 70 and suffix `encoded`.
+    row is its name in the table, with a capital letter for each number: `sparse-P`, `palette-B-group-G`. numbers are
+    what a user wrote for the letters, in their order: ("4", "16").
     """
 
-    technique: str
-    parameter: int | None = None
-    pattern: tuple[int, int] | None = None
-    suffix: str | None = None
+    row: str
+    numbers: tuple[str, ...] = ()
+
+    def whole(self, letter: str) -> int:
+        """The number that stands for a letter of the row, a whole one."""
+        return int(self._written(letter))
+
+    def real(self, letter: str) -> float:
+        """The number that stands for a letter of the row."""
+        return float(self._written(letter))
+
+    def _written(self, letter: str) -> str:
+        return dict(zip(letters(self.row), self.numbers, strict=True))[letter]
 
     @property
-    def row(self) -> str:
-        """Its name in the table of techniques: `sparse`, `sparse-N:M`, `sparse-encoded`."""
-        return _joined(self.technique, "N:M" if self.pattern else None, self.suffix)
+    def is_sparse(self) -> bool:
+        return self.row.startswith("sparse-")
+
+    @property
+    def palette_bits(self) -> int | None:
+        """B of a palette, None for anything else."""
+        return self.whole("B") if self.row.startswith("palette-") else None
 
     def __str__(self) -> str:
-        number = ":".join(map(str, self.pattern)) if self.pattern else self.parameter
-        return _joined(self.technique, None if number is None else str(number), self.suffix)
+        written = iter(self.numbers)
+        return LETTER.sub(lambda _: next(written), self.row)
+
+
+LETTER = re.compile(r"(?<![A-Za-z0-9])[A-Z](?![A-Za-z0-9])")
+"""A place for a number in the name of a row."""
+
+
+def letters(row: str) -> tuple[str, ...]:
+    """The places for numbers in the name of a row: ("B", "G") of `palette-B-group-G`."""
+    return tuple(LETTER.findall(row))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,34 +152,64 @@ class Quantization:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Real numbers from least to most, both included."""
+
+    least: float
+    most: float
+
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, float | int) and self.least <= number <= self.most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compression:
+    """One call of coremltools on weights that were chosen (coreml/steps.py).
+
+    compress gets the program, the step, the names of the weights, whether they are compressed already (joint), and
+    samples where the technique is calibrated; it answers the new program. prunes: it may come before another one.
+    since: the oldest target that has it, for a step's numbers.
+    """
+
+    compress: Callable[["CoreMLProgram", Step, Sequence[str], bool, Calibration | None], "CoreMLProgram"]
+    since: Callable[[Step], Target]
+    prunes: bool = False
+    calibrated: bool = False
+
+
+# coremltools' MLModel, which is not typed
+CoreMLProgram = Any
+
+Numbers = Collection[int] | Span
+"""What may stand for a letter of a row's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Technique:
     """One row of the table: a technique in one format.
 
-    does is None for the source as it is. parameter: allowed numbers, None where it takes none. groups: allowed M of
-    N:M, N being less. notes says what the user must know of the finished content. cost orders builds, longest first:
-    about seconds of one core per 10 MB of source. runs_on, size and what are for people.
+    does is None for the source as it is. numbers: what may stand for each letter of the row's name. notes says what
+    the user must know of the finished content. cost orders builds, longest first: about seconds of one core per 10 MB
+    of source; cost_of where it depends on the numbers. runs_on, size and what are for people.
     """
 
     what: str
-    does: Edit | Quantization | Encoding | None
+    does: Edit | Quantization | Encoding | Compression | None
     runs_on: str
     size: str
-    parameter: range | None = None
-    groups: range | None = None
+    numbers: Mapping[str, Numbers] = field(default_factory=dict)
     notes: Callable[[bytes], tuple[str, ...]] | None = None
     cost: float = 1.0
+    cost_of: Callable[[Step], float] | None = None
 
     @property
     def kind(self) -> Kind:
         if self.does is None:
             return Kind.SOURCE
-        return Kind.EDIT if isinstance(self.does, Edit) else Kind.FINAL
+        first = isinstance(self.does, Edit) or (isinstance(self.does, Compression) and self.does.prunes)
+        return Kind.EDIT if first else Kind.FINAL
 
     @property
     def calibrated(self) -> bool:
         """Whether it needs samples."""
-        return isinstance(self.does, Quantization) and self.does.calibrated
-
-
-def _joined(*parts: str | None) -> str:
-    return "-".join(part for part in parts if part)
+        return isinstance(self.does, Quantization | Compression) and self.does.calibrated

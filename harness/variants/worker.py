@@ -134,8 +134,8 @@ def _left_inside(left: frozenset[Place], source: bytes) -> tuple[str, ...]:
 
 def _told(works: Sequence[Work], content: bytes) -> tuple[str, ...]:
     """What the techniques have to say of the finished content."""
-    rows = dict.fromkeys(row for work in works for _, row in work.steps)
-    return tuple(note for row in rows if row.notes is not None for note in row.notes(content))
+    told = dict.fromkeys(row.notes for work in works for _, row in work.steps if row.notes is not None)
+    return tuple(note for notes in told for note in notes(content))
 
 
 def _taken(spec: VariantSpec, path: Path, source: bytes) -> _Made:

@@ -50,14 +50,12 @@ def source_promises(content: bytes) -> tuple[Promise, ...]:
 def promises(step: Step, content: bytes, applies: Applies = every) -> tuple[Promise, ...]:
     """What an edit step has just made of each weight of content that it was applied to."""
     weights = [weight for weight in read_weights(content) if weight.editable and applies(weight)]
-    match step.technique, step.parameter:
-        case "sparse", _:
-            return tuple(Promise(step=str(step), slot=w.slot, zeros=zero_count(content, w)) for w in weights)
-        case "palette", int(bits):
-            own = step.suffix == "per-channel"
-            return tuple(Promise(step=str(step), slot=w.slot, distinct=1 << bits, of_channels=own) for w in weights)
-        case _:
-            return ()
+    if step.is_sparse:
+        return tuple(Promise(step=str(step), slot=w.slot, zeros=zero_count(content, w)) for w in weights)
+    if step.palette_bits is None:
+        return ()
+    most, own = 1 << step.palette_bits, step.row == "palette-B-per-channel"
+    return tuple(Promise(step=str(step), slot=w.slot, distinct=most, of_channels=own) for w in weights)
 
 
 def losses(made: Sequence[Promise], built: bytes) -> tuple[str, ...]:

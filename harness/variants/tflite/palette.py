@@ -21,6 +21,6 @@ def change(values: "Floats", _weight: "Weight", step: Step) -> "Floats":
 
     from harness.variants.tflite.clusters import cluster
 
-    count = 1 << (step.parameter or 0)
+    count = 1 << step.whole("B")
     pruned = np.count_nonzero(values == 0) >= max(1, round(0.01 * values.size))
     return cluster(values.reshape(-1), count, keep_zeros=bool(pruned) and count > 2).reshape(values.shape)

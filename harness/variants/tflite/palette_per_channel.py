@@ -25,7 +25,7 @@ def change(values: "Floats", weight: "Weight", step: Step) -> "Floats":
 
     if values.ndim < 2:
         return values
-    count = 1 << (step.parameter or 0)
+    count = 1 << step.whole("B")
     pruned = np.count_nonzero(values == 0) >= max(1, round(0.01 * values.size))
     axis = min(CHANNEL_AXIS[weight.operator], values.ndim - 1)
     first = np.moveaxis(values, axis, 0)

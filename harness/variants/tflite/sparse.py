@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def change(values: "Floats", _weight: "Weight", step: Step) -> "Floats":
     """The weight with P % of its values at zero."""
-    return prune(values, (step.parameter or 0) / 100)
+    return prune(values, step.whole("P") / 100)
 
 
 def prune(values: "Floats", share: float) -> "Floats":

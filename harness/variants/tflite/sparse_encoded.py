@@ -17,7 +17,7 @@ def encode(content: bytes, step: Step, applies: Applies) -> bytes:
     from harness.variants.tflite.sparse_encoding import NothingSmaller, encode_sparsely
     from harness.variants.tflite.weights import read_weights, unique
 
-    percent = step.parameter or 0
+    percent = step.whole("P")
     pruned = edit_weights(content, str(step), lambda values, _: prune(values, percent / 100), applies)
     weights = unique(tuple(weight for weight in read_weights(pruned) if weight.editable and applies(weight)))
     if not weights:

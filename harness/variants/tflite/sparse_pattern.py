@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 def change(values: "Floats", weight: "Weight", step: Step) -> "Floats":
     """The weight with N of every M neighbouring input channels at zero."""
-    if weight.operator == "DEPTHWISE_CONV_2D" or step.pattern is None:
+    if weight.operator == "DEPTHWISE_CONV_2D":
         return values
-    return prune_pattern(values, *step.pattern)
+    return prune_pattern(values, step.whole("N"), step.whole("M"))
 
 
 def prune_pattern(values: "Floats", zeros: int, group: int) -> "Floats":

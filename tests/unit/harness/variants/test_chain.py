@@ -14,8 +14,8 @@ from tests.support import models
 from tests.support.recipes import compressed
 from tests.unit.harness.variants.models import dense, normal
 
-SPARSE = Step(technique="sparse", parameter=50)
-PALETTE = Step(technique="palette", parameter=4)
+SPARSE = Step(row="sparse-P", numbers=("50",))
+PALETTE = Step(row="palette-B", numbers=("4",))
 
 
 def pruned() -> bytes:

@@ -15,22 +15,30 @@ from harness.core.model import Model
 from harness.sources import tflite_ops as ops
 from harness.sources.tflite_writer import ModelWriter
 from harness.variants.recipes import TECHNIQUES, default_variants, is_source, parse, refusal
-from harness.variants.technique import Kind, Recipe, Step
+from harness.variants.technique import Kind, Numbers, Recipe, Span, Step, letters
 from harness.variants.techniques import AS_STORED
+from harness.variants.tflite import table as tflite
 from tests.support import models, unusual
 from tests.unit.harness.variants.models import a_model, normal
 
-PLAIN = [name for (name, _), row in TECHNIQUES.items() if row.parameter is None and row.groups is None]
-FINALS = [name for (name, _), row in TECHNIQUES.items() if row.kind is Kind.FINAL and row.parameter is None]
-PATTERNS = st.tuples(st.integers(1, 31), st.integers(2, 32)).filter(lambda pattern: pattern[0] < pattern[1])
-STEPS = st.one_of(
-    st.sampled_from([Step(technique=name) for name in PLAIN]),
-    st.integers(1, 99).map(lambda number: Step(technique="sparse", parameter=number)),
-    st.integers(1, 99).map(lambda number: Step(technique="sparse", parameter=number, suffix="encoded")),
-    PATTERNS.map(lambda pattern: Step(technique="sparse", pattern=pattern)),
-    st.integers(1, 8).map(lambda number: Step(technique="palette", parameter=number)),
-    st.integers(1, 8).map(lambda number: Step(technique="palette", parameter=number, suffix="per-channel")),
-)
+ROWS = sorted(TECHNIQUES)
+FINALS = [name for name, row in tflite.TECHNIQUES.items() if row.kind is Kind.FINAL and not row.numbers]
+
+
+def number_of(allowed: Numbers) -> st.SearchStrategy[str]:
+    if isinstance(allowed, Span):
+        return st.integers(1, 900_000).map(lambda number: f"0.{number:06}").filter(lambda text: float(text) in allowed)
+    return st.sampled_from(sorted(allowed)).map(str)
+
+
+@st.composite
+def some_step(draw: st.DrawFn) -> Step:
+    name, format = draw(st.sampled_from(ROWS))
+    allowed = TECHNIQUES[name, format].numbers
+    return Step(row=name, numbers=tuple(draw(number_of(allowed[letter])) for letter in letters(name)))
+
+
+STEPS = some_step().filter(lambda step: "N:M" not in step.row or step.whole("N") < step.whole("M"))
 
 
 @pytest.fixture
@@ -68,7 +76,7 @@ def test_any_text_is_a_recipe_or_unknown(text: str) -> None:
         ("sparse-50+", "is no technique"),
         ("", "one of float32, float16"),
         ("sparse-50 + int8", "sparse-50"),
-        ("zzzzzzzz", "sparse-N, sparse-N:M, sparse-N-encoded, palette-N, palette-N-per-channel"),
+        ("zzzzzzzz", "sparse-P, sparse-N:M, sparse-P-encoded, palette-B, palette-B-per-channel"),
         ("sparse-4:2", "write sparse-N:M with N from 1 below M, and M from 2 to 32"),
         ("sparse-2:64", "write sparse-N:M with N from 1 below M"),
         ("sparse-N:M", "write sparse-N:M with"),
@@ -151,7 +159,7 @@ def test_the_default_set_begins_with_the_source_and_holds_all_that_works_on_smal
     names = default_variants(model)
     used = {step.row for name in names for step in parse(name).steps}
     assert names[0] == "float32"
-    assert used == {name for name, _ in TECHNIQUES} - {"sparse-N:M", "sparse-encoded"}
+    assert used == set(tflite.TECHNIQUES) - {"sparse-N:M", "sparse-P-encoded"}
 
 
 def test_the_default_set_has_each_variant_once_and_none_that_is_refused(model: Model) -> None:
@@ -188,7 +196,7 @@ def test_every_row_says_what_a_user_needs(name: str, format: str) -> None:
     assert row.what
     assert row.runs_on
     assert row.size
-    assert (row.parameter is None and row.groups is None) <= (row.kind is not Kind.EDIT)
+    assert set(row.numbers) == set(letters(name))
 
 
 def test_a_very_long_name_is_not_repeated_whole() -> None:
