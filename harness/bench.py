@@ -100,7 +100,7 @@ def loadables(
 
 def _loadables_of(model: Model, variants: Sequence[Variant], directory: Path) -> tuple[Loadable, ...]:
     from harness.fidelity.evaluation import dataset_of
-    from harness.fidelity.host import write_input_files
+    from harness.fidelity.inputs import write_input_files
     from harness.sources.tflite import read_graph, signature_in
 
     if not variants:

@@ -7,8 +7,9 @@ from pathlib import Path
 from harness.core.errors import ModelUnreadable
 from harness.core.variant import Accuracy, Fidelity
 from harness.fidelity.evaluation import Dataset
-from harness.fidelity.host import Output, run_on_host
+from harness.fidelity.litert import run_on_host
 from harness.fidelity.metrics import METRICS
+from harness.fidelity.output import Output
 from harness.fidelity.scores import Array, Distance, class_scores, distance, top1_agreement, worst
 from harness.sources.tflite_file import shorten
 

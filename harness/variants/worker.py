@@ -16,7 +16,7 @@ from harness.core.model import Model, TensorSpec
 from harness.core.variant import Variant, VariantSpec
 from harness.fidelity.evaluate import evaluate
 from harness.fidelity.evaluation import dataset_of
-from harness.fidelity.host import match_inputs
+from harness.fidelity.inputs import match_inputs
 from harness.sources.tflite import read_model, signature_in
 from harness.variants import recipes
 from harness.variants.calibration import calibrate

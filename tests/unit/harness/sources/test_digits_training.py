@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.fidelity.evaluation import Dataset
-from harness.fidelity.host import run_on_host
+from harness.fidelity.litert import run_on_host
 from harness.sources.digits import network
 from harness.sources.digits.dataset import load_split
 from harness.sources.digits.train import Schedule, gradients, predict, start_weights, train

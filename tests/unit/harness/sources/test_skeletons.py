@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.core.model import Model
 from harness.fidelity.evaluation import calibration_of, dataset_of
-from harness.fidelity.host import run_on_host
+from harness.fidelity.litert import run_on_host
 from harness.sources.samples import sample_model
 from harness.sources.tflite import read_graph
 from harness.variants.technique import Calibration

@@ -5,42 +5,24 @@ processes that may end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.core import digest
 from harness.core.errors import ModelUnreadable
-from harness.core.files import keep
 from harness.core.model import TensorSpec
 from harness.fidelity.evaluation import Dataset
+from harness.fidelity.inputs import match_inputs
+from harness.fidelity.output import Array, Output
 from harness.fidelity.quantization import dequantize, to_stored
 from harness.sources.signatures import Signature
 from harness.sources.tflite import leaves_traces, read_signature
-from harness.sources.tflite_strings import pack_strings
 
-Array = NDArray[Any]
 Invoke = Callable[[Sequence[Array]], Sequence[Array]]
 
 REFUSALS = (RuntimeError, ValueError, TypeError, KeyError)
 """What LiteRT's wrapper raises for anything that it refuses."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Output:
-    """One output of a model over a dataset.
-
-    values (n, *shape), float64, dequantised; complex ones have a last dimension of 2. None where there is nothing to
-    compare, and `unlike` says why. sized_by_values: the file does not have the shape that came out.
-    """
-
-    name: str
-    values: Array | None
-    unlike: str | None = None
-    sized_by_values: bool = False
 
 
 def run_on_host(path: Path, dataset: Dataset, signature: str | None = None) -> tuple[Output, ...]:
@@ -73,40 +55,6 @@ def _output(spec: TensorSpec, results: Sequence[Array]) -> Output:
         values = np.stack([values.real, values.imag], -1)
     sized = results[0].shape != spec.shape
     return Output(name=spec.name, values=dequantize(values, spec), sized_by_values=sized)
-
-
-def match_inputs(path: Path, specs: Sequence[TensorSpec], dataset: Dataset) -> tuple[Array, ...]:
-    """The dataset's arrays in the order of specs: by name where the names are the same, else by position.
-
-    Raises ModelUnreadable where count or shapes differ from those of the model the data belongs to.
-    """
-    arrays = dataset.inputs
-    named = {spec.name for spec in specs} == set(arrays)
-    ordered = [arrays[spec.name] for spec in specs] if named else list(arrays.values())
-    shapes = [values.shape[1:] for values in ordered]
-    if shapes != [spec.shape for spec in specs]:
-        raise ModelUnreadable(
-            path, f"its inputs have shapes {[spec.shape for spec in specs]} and the source's have {shapes}"
-        )
-    return tuple(ordered)
-
-
-def write_input_files(specs: Sequence[TensorSpec], dataset: Dataset, directory: Path) -> tuple[Path, ...]:
-    """Write the first sample as one raw little-endian file per input, in the dtypes of specs.
-
-    Strings are written as a tensor holds them (`tflite_strings.py`). Files are named by their content, so that variants
-    with the same inputs share them. Raises OSError.
-    """
-    arrays = match_inputs(directory, specs, dataset)
-    return tuple(_write(directory, to_stored(values[0], spec)) for spec, values in zip(specs, arrays, strict=True))
-
-
-def _write(directory: Path, values: Array) -> Path:
-    if values.dtype.kind == "S":
-        content = pack_strings(values.ravel().tolist())
-    else:
-        content = values.astype(values.dtype.newbyteorder("<")).tobytes()
-    return keep(directory / f"{digest.of_bytes(content)[:32]}.bin", content)
 
 
 def open_on_host(path: Path, signature: Signature) -> Invoke:
