@@ -110,11 +110,11 @@ class Emitter:
     _count: int = 0
     _shared: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
 
-    def node(self, kind: str, inputs: Sequence[Operand | str | None], **attributes: Any) -> str:
+    def node(self, kind: str, inputs: Sequence[Operand | str | None], **attributes: Any) -> str:  # noqa: ANN401
         """Add a node with one output; its name. None is an optional input that is left out."""
         return self.split(kind, inputs, 1, **attributes)[0]
 
-    def split(self, kind: str, inputs: Sequence[Operand | str | None], outputs: int, **attributes: Any) -> list[str]:
+    def split(self, kind: str, inputs: Sequence[Operand | str | None], outputs: int, **attributes: Any) -> list[str]:  # noqa: ANN401
         """Add a node with several outputs; their names."""
         from onnx import helper
 

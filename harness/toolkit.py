@@ -1,0 +1,39 @@
+"""coremltools, imported in one way everywhere: quietly, and without torch unless that is what it is for.
+
+It imports torch and TensorFlow where they are installed, which costs seconds and hundreds of megabytes, and says what
+it was not tested with on standard error.
+"""
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_HEAVY = ("torch", "tensorflow", "transformers", "executorch")
+
+
+def import_coremltools(*, torch: bool = False) -> Any:  # noqa: ANN401 (it has no types)
+    """The package. torch: with its converter from torch; a process that has imported it without cannot have that."""
+    logging.getLogger("coremltools").setLevel(logging.ERROR)
+    if "coremltools" not in sys.modules:
+        with _without(() if torch else _HEAVY), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import coremltools
+    import coremltools
+
+    return coremltools
+
+
+@contextmanager
+def _without(names: tuple[str, ...]) -> Iterator[None]:
+    """Have imports of these packages fail, those that are imported already left as they are."""
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
