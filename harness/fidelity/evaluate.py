@@ -1,15 +1,15 @@
 """Fidelity of a variant to its source, and its accuracy, by running both on this host."""
 
 from collections.abc import Sequence
-from importlib import metadata
+from dataclasses import replace
 from pathlib import Path
 
 from harness.core.errors import ModelUnreadable
 from harness.core.variant import Accuracy, Fidelity
 from harness.fidelity.evaluation import Dataset
-from harness.fidelity.litert import run_on_host
 from harness.fidelity.metrics import METRICS
 from harness.fidelity.output import Output
+from harness.fidelity.reference import reference_of
 from harness.fidelity.scores import Array, Distance, class_scores, distance, top1_agreement, worst
 from harness.sources.tflite_file import shorten
 
@@ -30,11 +30,14 @@ def evaluate(
 
     metric None is top1. meaningful False marks random weights. Signatures are keys, None for a file's first.
     Strings are not compared, nor outputs that the values size and that came out in different sizes.
-    Raises ModelUnreadable where LiteRT refuses either file, or where their inputs or outputs differ in count or shape.
+    Raises ModelUnreadable where the reference refuses either file, or where their inputs or outputs differ in count or
+    shape, and ReferenceUnable where this host has no reference for them.
     """
-    expected = run_on_host(source, dataset, source_signature)
-    outputs = _match_outputs(variant, expected, run_on_host(variant, dataset, variant_signature))
-    return _fidelity(expected, outputs, dataset, meaningful), _accuracy(outputs, dataset, metric)
+    reference = reference_of(source)
+    expected = reference.run(source, dataset, source_signature)
+    outputs = _match_outputs(variant, expected, reference.run(variant, dataset, variant_signature))
+    fidelity = _fidelity(expected, outputs, dataset, reference.described)
+    return replace(fidelity, meaningful=meaningful), _accuracy(outputs, dataset, metric)
 
 
 def _match_outputs(variant: Path, expected: Sequence[Output], found: Sequence[Output]) -> tuple[Output, ...]:
@@ -59,7 +62,7 @@ def _shape(output: Output) -> tuple[int, ...] | None:
     return None if output.values is None else output.values.shape[1:]
 
 
-def _fidelity(expected: Sequence[Output], found: Sequence[Output], dataset: Dataset, meaningful: bool) -> Fidelity:
+def _fidelity(expected: Sequence[Output], found: Sequence[Output], dataset: Dataset, ran: str) -> Fidelity:
     compared = [(e.name, _compare(e, f)) for e, f in zip(expected, found, strict=True)]
     distances = {name: result for name, result in compared if isinstance(result, Distance)}
     farthest = list(distances)[worst(list(distances.values()))] if distances else None
@@ -70,8 +73,9 @@ def _fidelity(expected: Sequence[Output], found: Sequence[Output], dataset: Data
         max_abs_error=_largest([it.max_abs_error for it in distances.values()]) if distances else None,
         worst_output=farthest if farthest is not None else expected[0].name,
         samples=dataset.samples,
-        reference="; ".join([_reference(dataset, distances[farthest] if farthest is not None else None), *remarks]),
-        meaningful=meaningful,
+        reference="; ".join(
+            [_reference(ran, dataset, distances[farthest] if farthest is not None else None), *remarks]
+        ),
     )
 
 
@@ -90,8 +94,8 @@ def _largest(errors: Sequence[float | None]) -> float | None:
     return max(known) if len(known) == len(errors) else None
 
 
-def _reference(dataset: Dataset, farthest: Distance | None) -> str:
-    text = f"LiteRT {metadata.version('ai-edge-litert')} on the host, {dataset.samples} samples of {dataset.source}"
+def _reference(ran: str, dataset: Dataset, farthest: Distance | None) -> str:
+    text = f"{ran}, {dataset.samples} samples of {dataset.source}"
     if farthest is not None and farthest.not_finite:
         text += f"; NaN or infinite outputs in {farthest.not_finite} of {dataset.samples} samples"
     return text

@@ -1,83 +1,65 @@
-"""One build: apply the recipe, check, load, score. Runs in a build process; the cache's entries are the parent's.
+"""One build: the format's builder makes the artefact, then it is scored. Runs in a build process; the cache's entries
+are the parent's."""
 
-Everything heavy is imported at the top on purpose: the fork server imports this module once for all builds.
-"""
-
-import io
-import time
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from harness.core import digest
-from harness.core.errors import ChangedNothing, ModelUnreadable, RecipeError, RecipeRefused
+from harness.core.errors import RecipeError, ReferenceUnable
 from harness.core.model import Model, TensorSpec
-from harness.core.variant import Variant, VariantSpec
+from harness.core.variant import Variant
 from harness.fidelity.evaluate import evaluate
-from harness.fidelity.evaluation import dataset_of
+from harness.fidelity.evaluation import Dataset, dataset_of
 from harness.fidelity.inputs import match_inputs
-from harness.sources.tflite import read_model, signature_in
-from harness.variants import recipes
-from harness.variants.calibration import calibrate
-from harness.variants.job import CHANGED, BuildJob
-from harness.variants.settings import Place, assign, operators_in
-from harness.variants.tflite import inspect, quantizer  # noqa: F401 (quantizer: imported once for all builds)
-from harness.variants.tflite.compiled import compiled_for
-from harness.variants.tflite.load_check import check_loads
-from harness.variants.tflite.steps import Work, apply_all, static_inside, work_of
-
-_INNER_GRAPHS = ("WHILE", "IF")
-_SUFFIX = {"tflite": ".tflite"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    """Content of an artefact, and what must be said of it. seconds are the recipe's steps alone.
-
-    works are what was done to its operators, none where it was taken as it is.
-    """
-
-    content: bytes
-    works: tuple[Work, ...] = ()
-    seconds: float = 0.0
-    notes: tuple[str, ...] = ()
-    calibration: str | None = None
+from harness.sources.reading import signature_in
+from harness.variants.builder import Build
+from harness.variants.job import BuildJob
 
 
 def build_one(job: BuildJob) -> Variant:
-    """Build, check and score one variant; its file lies in the job's scratch.
+    """Build, check and score one variant; its artefact lies in the job's scratch.
 
-    Raises RecipeError, ModelUnreadable, DataUnreadable, or whatever the quantizer raises; may end the process.
+    Raises RecipeError, ModelUnreadable, DataUnreadable, or whatever the format's tools raise; may end the process.
     """
     model, spec = job.model, job.spec
-    source = _read_source(model)
     dataset = dataset_of(model)
-    made = _made(model, spec, source)
-    path = job.scratch / f"artefact{_SUFFIX[model.format]}"
-    path.write_bytes(made.content)
-    variant = _describe(model, spec, source, made, path)
-    match_inputs(path, variant.inputs, dataset)  # launches will be fed with them
+    built = builder_of(model.format)(job)
+    variant = built.variant
+    match_inputs(variant.path, variant.inputs, dataset)  # launches will be fed with them
     _check_numbers(spec.recipe, (*model.inputs, *model.outputs), (*variant.inputs, *variant.outputs))
-    if elsewhere := compiled_for(made.content):
-        return _unscored(variant, f"compiled for {elsewhere}")
-    check_loads(spec.recipe, path, signature_in(path, model))
-    if elsewhere := compiled_for(source):
-        return _unscored(variant, f"the source is compiled for {elsewhere}")
+    if built.unscored:
+        return _unscored(variant, f"{built.unscored}, which the host cannot run")
+    try:
+        return _scored(variant, model, dataset)
+    except ReferenceUnable as exc:
+        return _unscored(variant, str(exc))
+
+
+def builder_of(format: str) -> Build:
+    """What builds variants of a format; imported where it is used, as its tools take a second or two."""
+    if format == "mlpackage":
+        from harness.variants.coreml.build import build as build_program
+
+        return build_program
+    from harness.variants.tflite.build import build
+
+    return build
+
+
+def _scored(variant: Variant, model: Model, dataset: Dataset) -> Variant:
     fidelity, accuracy = evaluate(
-        path,
+        variant.path,
         model.path,
         dataset,
         metric=model.metric,
         meaningful=not model.random_weights,
-        variant_signature=signature_in(path, model),
+        variant_signature=signature_in(variant.path, model),
         source_signature=model.signature,
     )
     return replace(variant, fidelity=fidelity, accuracy=accuracy)
 
 
 def _unscored(variant: Variant, why: str) -> Variant:
-    return replace(variant, notes=(*variant.notes, f"{why}, which the host cannot run: fidelity is unknown"))
+    return replace(variant, notes=(*variant.notes, f"{why}: fidelity is unknown"))
 
 
 def _check_numbers(recipe: str, wanted: Sequence[TensorSpec], given: Sequence[TensorSpec]) -> None:
@@ -88,107 +70,3 @@ def _check_numbers(recipe: str, wanted: Sequence[TensorSpec], given: Sequence[Te
     for old, new in zip(wanted, ordered, strict=False):  # another number of outputs has an error of its own
         if "float" in old.dtype and "float" not in new.dtype and new.scale is None:
             raise RecipeError(recipe, f"{new.name!r} is {new.dtype} without a scale; the source's is {old.dtype}")
-
-
-def _read_source(model: Model) -> bytes:
-    content = model.path.read_bytes()
-    if digest.of_bytes(content) != model.digest:
-        raise ModelUnreadable(model.path, CHANGED)
-    return content
-
-
-def _made(model: Model, spec: VariantSpec, source: bytes) -> _Made:
-    if spec.prebuilt is not None:
-        return _taken(spec, spec.prebuilt, source)
-    recipe = recipes.parse(spec.recipe)
-    if recipes.is_source(recipe, model) and not spec.settings:
-        return _Made(content=source)
-    reason = recipes.refusal(recipe, model, spec.settings)
-    if reason is not None:
-        raise RecipeRefused(spec.recipe, reason)
-    parts = assign(recipe, spec.settings, operators_in(source))
-    return _apply(model, spec, source, [work_of(part, recipes.TECHNIQUES) for part in parts])
-
-
-def _apply(model: Model, spec: VariantSpec, source: bytes, works: Sequence[Work]) -> _Made:
-    left = static_inside(source, works)
-    own, *others = works
-    needed = own.is_static or any(work.is_static and work.operators - left for work in others)
-    calibration, notes = calibrate(model) if needed else (None, ())
-    started = time.monotonic()
-    content, losses = apply_all(spec.recipe, works, source, calibration)
-    seconds = time.monotonic() - started
-    return _Made(
-        content=content,
-        works=tuple(works),
-        seconds=seconds,
-        notes=(*losses, *notes, *_left_inside(left, source), *_told(works, content)),
-        calibration=calibration.described if calibration is not None else None,
-    )
-
-
-def _left_inside(left: frozenset[Place], source: bytes) -> tuple[str, ...]:
-    looped = left and any(operator.type in _INNER_GRAPHS for operator in operators_in(source))
-    return ("operators inside loops and branches stay as they are: nothing calibrates them",) if looped else ()
-
-
-def _told(works: Sequence[Work], content: bytes) -> tuple[str, ...]:
-    """What the techniques have to say of the finished content."""
-    told = dict.fromkeys(row.notes for work in works for _, row in work.steps if row.notes is not None)
-    return tuple(note for notes in told for note in notes(content))
-
-
-def _taken(spec: VariantSpec, path: Path, source: bytes) -> _Made:
-    """A file that somebody else built, as it is."""
-    content = path.read_bytes()
-    if spec.prebuilt_digest not in (None, digest.of_bytes(content)):
-        raise ModelUnreadable(path, CHANGED)
-    if content == source:
-        raise ChangedNothing(spec.recipe, f"{path} is the source itself, byte for byte")
-    return _Made(content=content, notes=("built elsewhere and taken as it is",))
-
-
-def _check(model: Model, spec: VariantSpec, source: bytes, made: _Made, read: Model) -> None:
-    """Whether every operator has what its recipe says, and inputs and outputs what the variant's says."""
-    for work in made.works:
-        if not work.steps:
-            inspect.check_untouched(spec.recipe, source, made.content, work.applies)
-        inspect.check_stored(spec.recipe, work.quantization, source, made.content, work.applies)
-    if made.works:
-        own = made.works[0].quantization
-        ends = [*zip(model.inputs, read.inputs, strict=True), *zip(model.outputs, read.outputs, strict=True)]
-        inspect.check_ends(spec.recipe, own.ends if own else "float32", ends)
-
-
-def _describe(model: Model, spec: VariantSpec, source: bytes, made: _Made, path: Path) -> Variant:
-    """The artefact as it lies at path, checked against what its recipe says."""
-    read = read_model(path, name=spec.name, signature=signature_in(path, model))
-    _check(model, spec, source, made, read)
-    tensors = inspect.weight_tensors(source, made.content)
-    return Variant(
-        model=model.name,
-        name=spec.name,
-        recipe=spec.recipe,
-        format=model.format,
-        digest=read.digest,
-        path=path,
-        size_bytes=read.size_bytes,
-        zip_bytes=zip_size(made.content),
-        weights_compressed=sum(tensor.compressed for tensor in tensors),
-        weights_total=len(tensors),
-        parameters=read.parameters,
-        tensors=tensors,
-        inputs=read.inputs,
-        outputs=read.outputs,
-        build_s=made.seconds,
-        calibration=made.calibration,
-        notes=made.notes,
-    )
-
-
-def zip_size(content: bytes) -> int:
-    """Bytes of a zip archive that holds content as its one file, deflated at level 6, as app stores do."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as writer:
-        writer.writestr(zipfile.ZipInfo("model.tflite"), content, zipfile.ZIP_DEFLATED, 6)
-    return len(archive.getvalue())

@@ -17,8 +17,9 @@ from harness.sources.tflite_writer import ModelWriter, Tensor
 from harness.variants.calibration import RANDOM_INPUTS, calibrate
 from harness.variants.job import BuildJob
 from harness.variants.recipes import default_variants
+from harness.variants.tflite.build import zip_size
 from harness.variants.tflite.weights import read_weights
-from harness.variants.worker import build_one, zip_size
+from harness.variants.worker import build_one
 from tests.support import models, unusual
 from tests.unit.harness.variants.models import a_model, a_spec, dense, dense_in_a_loop, encode_and_decode, normal
 

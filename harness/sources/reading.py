@@ -1,0 +1,56 @@
+"""Model files read, whatever their format: by the ending of their names."""
+
+from pathlib import Path
+from types import ModuleType
+
+from harness.core.model import Graph, Model
+
+ENDINGS = {".mlpackage": "mlpackage", ".mlmodel": "mlpackage"}
+"""Endings with their formats; any other file is taken for a .tflite."""
+
+
+def format_of(path: Path) -> str:
+    return ENDINGS.get(path.suffix.lower(), "tflite")
+
+
+def read_model(
+    path: Path,
+    *,
+    name: str,
+    data: Path | None = None,
+    metric: str | None = None,
+    random_weights: bool = False,
+    signature: str | None = None,
+) -> Model:
+    """Read a source model, to be run by the signature of that key, by its first without one. Raises ModelUnreadable."""
+    model: Model = _reader(path).read_model(
+        path, name=name, data=data, metric=metric, random_weights=random_weights, signature=signature
+    )
+    return model
+
+
+def read_graph(path: Path, signature: str | None = None) -> Graph:
+    """Read the operators of the graph that a signature runs, the first one without. Raises ModelUnreadable."""
+    graph: Graph = _reader(path).read_graph(path, signature)
+    return graph
+
+
+def read_macs(path: Path, signature: str | None = None) -> int:
+    """Multiply-accumulates of one inference, of the operators that have a formula. Raises ModelUnreadable."""
+    return sum(node.macs or 0 for node in read_graph(path, signature).nodes)
+
+
+def signature_in(path: Path, model: Model) -> str | None:
+    """The key by which a variant of a model runs what the model runs. Raises ModelUnreadable."""
+    key: str | None = _reader(path).signature_in(path, model)
+    return key
+
+
+def _reader(path: Path) -> ModuleType:
+    if format_of(path) == "mlpackage":
+        from harness.sources import mlpackage
+
+        return mlpackage
+    from harness.sources import tflite
+
+    return tflite
