@@ -5,6 +5,7 @@ it was not tested with on standard error.
 """
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ _HEAVY = ("torch", "tensorflow", "transformers", "executorch")
 def import_coremltools(*, torch: bool = False) -> Any:  # noqa: ANN401 (it has no types)
     """The package. torch: with its converter from torch; a process that has imported it without cannot have that."""
     logging.getLogger("coremltools").setLevel(logging.ERROR)
+    os.environ.setdefault("TQDM_DISABLE", "1")  # its bars of progress; read when tqdm is imported
     if "coremltools" not in sys.modules:
         with _without(() if torch else _HEAVY), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -24,6 +26,14 @@ def import_coremltools(*, torch: bool = False) -> Any:  # noqa: ANN401 (it has n
     import coremltools
 
     return coremltools
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Around conversions and compressions: coremltools leaves temporary folders to be collected; Python warns of it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Implicitly cleaning up", ResourceWarning)
+        yield
 
 
 @contextmanager
