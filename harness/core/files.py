@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -35,11 +36,27 @@ def keep(path: Path, content: bytes) -> Path:
 
 
 def move_durably(source: Path, target: Path) -> None:
-    """Rename a file so that name and content survive a loss of power. Raises OSError."""
-    with source.open("rb+") as stream:
-        os.fsync(stream.fileno())
+    """Rename a file or a folder so that name and content survive a loss of power. Raises OSError.
+
+    A file that is there is replaced; a folder that is there is taken away first, as no system replaces one that holds
+    files.
+    """
+    for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
+        if file.is_file():
+            with file.open("rb+") as stream:
+                os.fsync(stream.fileno())
+    if target.is_dir():
+        remove(target)
     source.replace(target)
     _sync_directory(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Take away a file, or a folder with all that it holds; one that is not there is fine. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -84,7 +84,7 @@ class _FileDigests:
         if path is None:
             return None
         if path not in self._known:
-            self._known[path] = digest.of_file(path)
+            self._known[path] = digest.of_path(path)
         return self._known[path]
 
 
@@ -95,7 +95,7 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
         reason = recipes.refusal(recipes.parse(spec.recipe), model, spec.settings) if spec.prebuilt is None else None
         theirs = digests.of(spec.prebuilt)
         data = digests.of(model.data)
-        key = artefacts.entry_key(model, spec.recipe, spec.settings, data_digest=data, prebuilt_digest=theirs)
+        key = artefacts.entry_key(model, spec, data_digest=data, prebuilt_digest=theirs)
     except RecipeUnknown as exc:
         reason = exc.reason
     except OSError as exc:

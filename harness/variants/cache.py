@@ -1,6 +1,6 @@
 """Built variants, kept: content-addressed artefacts, and an index entry for each (source, recipe, data, code).
 
-    cache/artefacts/<sha256>.tflite     the file; its name is its content
+    cache/artefacts/<sha256>.tflite     the file, or the folder (.mlpackage); its name is its content
     cache/index/<key>.json              the Variant that says so
     cache/scratch/                      builds under way, on the same file system so that a rename publishes them
 
@@ -10,20 +10,21 @@ two processes that build the same thing at once leave one. An entry that does no
 
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from harness.core import digest
-from harness.core.files import PART, move_durably, write_whole
+from harness.core.files import PART, move_durably, remove, write_whole
 from harness.core.model import Model, TensorSpec
+from harness.core.target import Target
 from harness.core.units import Bytes, Seconds
-from harness.core.variant import Accuracy, Fidelity, OpSetting, Variant, VariantSpec, WeightTensor
+from harness.core.variant import Accuracy, Fidelity, Variant, VariantSpec, WeightTensor
 from harness.sources.samples import WRITERS
 
-_TOOLS = (*WRITERS, "ai-edge-quantizer")
+_TOOLS = (*WRITERS, "ai-edge-quantizer", "coremltools", "scikit-learn", "onnx", "onnxruntime")
 _CODE = ("variants", "fidelity", "sources")  # packages of harness whose code decides what an entry holds
 
 
@@ -38,8 +39,7 @@ class Pruned:
 
 def entry_key(
     model: Model,
-    recipe: str,
-    settings: Sequence[OpSetting] = (),
+    spec: VariantSpec,
     *,
     data_digest: str | None,
     prebuilt_digest: str | None,
@@ -50,8 +50,9 @@ def entry_key(
             "source": model.digest,
             "inputs": [(spec.name, spec.shape, spec.dtype) for spec in model.inputs],
             "signature": model.signature,
-            "recipe": recipe,
-            "settings": [(setting.op, setting.op_type, setting.recipe) for setting in settings],
+            "recipe": spec.recipe,
+            "target": spec.target,
+            "settings": [(setting.op, setting.op_type, setting.recipe) for setting in spec.settings],
             "prebuilt": prebuilt_digest,
             "data": data_digest,
             "metric": model.metric,
@@ -75,7 +76,7 @@ def load(cache: Path, key: str, model: Model, spec: VariantSpec) -> Variant | No
     try:
         entry = json.loads(_index_path(cache, key).read_bytes())
         variant = _decode(entry["variant"], cache)
-        if variant.path.stat().st_size != variant.size_bytes or digest.of_file(variant.path) != variant.digest:
+        if digest.size_of(variant.path) != variant.size_bytes or digest.of_path(variant.path) != variant.digest:
             return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -96,7 +97,8 @@ def store(cache: Path, key: str, variant: Variant) -> Variant:
     """
     place = cache / "artefacts" / f"{variant.digest}{variant.path.suffix}"
     place.parent.mkdir(parents=True, exist_ok=True)
-    move_durably(variant.path, place)
+    if not (place.is_dir() and digest.of_path(place) == variant.digest):
+        move_durably(variant.path, place)
     stored = replace(variant, path=place)
     entry = {"versions": versions(), "variant": _encode(stored)}
     write_whole(_index_path(cache, key), json.dumps(entry, indent=1).encode(), durable=True)
@@ -120,13 +122,14 @@ def prune(cache: Path, *, now: float, grace_s: Seconds = 3600.0) -> Pruned:
             stale.append(path)
         else:
             live.add(name)
-    orphans = [path for path in _files(cache / "artefacts") if path.name not in live]
-    abandoned = [*orphans, *unfinished, *_files(cache / "scratch")]
-    old = [path for path in abandoned if now - path.stat().st_mtime >= grace_s]
-    freed = sum(path.stat().st_size for path in (*stale, *old))
+    orphans = [path for path in _entries(cache / "artefacts") if path.name not in live]
+    abandoned = [*orphans, *unfinished, *_entries(cache / "scratch")]
+    old = [path for path in abandoned if now - _touched(path) >= grace_s]
+    freed = sum(digest.size_of(path) for path in (*stale, *old))
+    files = sum(len(digest.files_in(path)) if path.is_dir() else 1 for path in old)
     for path in (*stale, *old):
-        path.unlink(missing_ok=True)
-    return Pruned(entries=len(stale), files=len(old), freed_bytes=freed)
+        remove(path)
+    return Pruned(entries=len(stale), files=files, freed_bytes=freed)
 
 
 def _artefact_name(entry: Path) -> str | None:
@@ -141,6 +144,17 @@ def _artefact_name(entry: Path) -> str | None:
 
 def _files(directory: Path) -> Iterator[Path]:
     return (path for path in directory.rglob("*") if path.is_file())
+
+
+def _entries(directory: Path) -> list[Path]:
+    """Files and folders right below a directory."""
+    return list(directory.iterdir()) if directory.is_dir() else []
+
+
+def _touched(path: Path) -> float:
+    """When it was last written to, or anything in it. Seconds since the epoch."""
+    inside = digest.files_in(path) if path.is_dir() else []
+    return max(each.stat().st_mtime for each in (path, *inside))
 
 
 def _index_path(cache: Path, key: str) -> Path:
@@ -162,6 +176,7 @@ def _decode(fields: dict[str, Any], cache: Path) -> Variant:
         "inputs": tuple(TensorSpec(**{**t, "shape": tuple(t["shape"])}) for t in fields["inputs"]),
         "outputs": tuple(TensorSpec(**{**t, "shape": tuple(t["shape"])}) for t in fields["outputs"]),
         "notes": tuple(fields["notes"]),
+        "target": Target(fields["target"]) if fields["target"] else None,
         "fidelity": Fidelity(**fields["fidelity"]) if fields["fidelity"] else None,
         "accuracy": Accuracy(**fields["accuracy"]) if fields["accuracy"] else None,
     }

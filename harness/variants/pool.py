@@ -19,7 +19,10 @@ from harness.core.variant import BuildFailed, BuildOutcome
 from harness.variants.child import run_job
 from harness.variants.job import BuildJob, BuildOne
 
-_PRELOADED = ["numpy", "ai_edge_quantizer.quantizer", "ai_edge_litert.interpreter", "harness.variants.worker"]
+_PRELOADED = {
+    "tflite": ["ai_edge_litert.interpreter", "harness.variants.tflite.build"],
+    "mlpackage": ["onnxruntime", "harness.variants.coreml.preload"],
+}
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 _MOMENT_S = 0.2
 _EXIT_S = 5.0  # for a process that has answered, or was killed, to be gone
@@ -42,6 +45,7 @@ def run_jobs(
     Closing the iterator, or an exception in it (Ctrl-C), ends every process that is left. check is called several times
     a second and may raise.
     """
+    preload(jobs)
     waiting = list(reversed(jobs))
     running: list[_Running] = []
     try:
@@ -96,9 +100,16 @@ def _context() -> ForkServerContext | SpawnContext:
     """Where new processes come from. Windows has no fork server; this has never run there."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    return context
+    return multiprocessing.get_context("forkserver")
+
+
+def preload(jobs: Sequence[BuildJob]) -> None:
+    """Have the fork server import what these builds need, before it starts; one that runs already stays as it is."""
+    context = _context()
+    if isinstance(context, ForkServerContext):
+        formats = sorted({job.model.format for job in jobs})
+        modules = [module for format in formats for module in _PRELOADED.get(format, [])]
+        context.set_forkserver_preload(["numpy", "harness.variants.worker", *modules])
 
 
 def _wait(running: Sequence[_Running]) -> list[_Running]:

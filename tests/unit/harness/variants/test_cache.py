@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.core import digest
+from harness.core.target import Target
 from harness.core.variant import OpSetting, Variant
 from harness.variants.cache import entry_key, load, prune, store, versions
 from harness.variants.job import BuildJob
@@ -36,7 +38,7 @@ def kept(tmp_path: Path) -> Kept:
     model, cache = a_model(tmp_path), tmp_path / "cache"
     scratch = cache / "scratch" / "job"
     scratch.mkdir(parents=True)
-    key = entry_key(model, "int8", data_digest=None, prebuilt_digest=None)
+    key = entry_key(model, a_spec("int8"), data_digest=None, prebuilt_digest=None)
     made = a_variant(BuildJob(model=model, spec=a_spec("int8"), scratch=scratch), b"content")
     return Kept(cache=cache, key=key, variant=store(cache, key, made))
 
@@ -50,14 +52,15 @@ def edit(path: Path, old: str, new: str) -> None:
 def test_settings_have_an_entry_of_their_own(tmp_path: Path) -> None:
     model = a_model(tmp_path)
     settings = [(), (OpSetting(op="logits"),), (OpSetting(op_type="logits"),), (OpSetting(op="logits", recipe="int8"),)]
-    keys = {entry_key(model, "int8", each, data_digest=None, prebuilt_digest=None) for each in settings}
+    specs = [replace(a_spec("int8"), settings=each) for each in settings]
+    keys = {entry_key(model, spec, data_digest=None, prebuilt_digest=None) for spec in specs}
     assert len(keys) == 4
 
 
 def test_signatures_have_an_entry_of_their_own(tmp_path: Path) -> None:
     model = a_model(tmp_path)
     other = replace(model, signature="another")
-    keys = {entry_key(each, "int8", data_digest=None, prebuilt_digest=None) for each in (model, other)}
+    keys = {entry_key(each, a_spec("int8"), data_digest=None, prebuilt_digest=None) for each in (model, other)}
     assert len(keys) == 2
 
 
@@ -93,17 +96,18 @@ def test_a_damaged_entry_is_a_miss(tmp_path: Path, kept: Kept, spoil: Callable[[
 def test_the_key_holds_all_that_the_variant_depends_on(tmp_path: Path) -> None:
     model = a_model(tmp_path)
     keys = [
-        entry_key(model, "int8", data_digest=None, prebuilt_digest=None),
-        entry_key(model, "uint8", data_digest=None, prebuilt_digest=None),
-        entry_key(model, "int8", data_digest="d", prebuilt_digest=None),
-        entry_key(model, "int8", data_digest=None, prebuilt_digest="d"),
-        entry_key(replace(model, digest="d"), "int8", data_digest=None, prebuilt_digest=None),
-        entry_key(replace(model, metric="top1"), "int8", data_digest=None, prebuilt_digest=None),
-        entry_key(replace(model, random_weights=True), "int8", data_digest=None, prebuilt_digest=None),
-        entry_key(replace(model, inputs=()), "int8", data_digest=None, prebuilt_digest=None),
+        entry_key(model, a_spec("int8"), data_digest=None, prebuilt_digest=None),
+        entry_key(model, a_spec("uint8"), data_digest=None, prebuilt_digest=None),
+        entry_key(model, a_spec("int8"), data_digest="d", prebuilt_digest=None),
+        entry_key(model, a_spec("int8"), data_digest=None, prebuilt_digest="d"),
+        entry_key(replace(model, digest="d"), a_spec("int8"), data_digest=None, prebuilt_digest=None),
+        entry_key(replace(model, metric="top1"), a_spec("int8"), data_digest=None, prebuilt_digest=None),
+        entry_key(replace(model, random_weights=True), a_spec("int8"), data_digest=None, prebuilt_digest=None),
+        entry_key(model, replace(a_spec("int8"), target=Target.IOS16), data_digest=None, prebuilt_digest=None),
+        entry_key(replace(model, inputs=()), a_spec("int8"), data_digest=None, prebuilt_digest=None),
     ]
     assert len(set(keys)) == len(keys)
-    assert entry_key(replace(model, name="other"), "int8", data_digest=None, prebuilt_digest=None) == keys[0]
+    assert entry_key(replace(model, name="other"), a_spec("int8"), data_digest=None, prebuilt_digest=None) == keys[0]
 
 
 def test_pruning_keeps_what_a_current_entry_names(tmp_path: Path, kept: Kept) -> None:
@@ -132,6 +136,52 @@ def test_pruning_nothing_is_fine(tmp_path: Path) -> None:
     assert prune(tmp_path / "none", now=time.time()).freed_bytes == 0
 
 
-@pytest.mark.parametrize("package", ["ai-edge-litert", "ai-edge-quantizer", "numpy", "flatbuffers"])
-def test_whatever_writes_files_is_among_the_versions(package: str) -> None:
-    assert versions()[package] == metadata.version(package)
+def a_package(scratch: Path) -> Path:
+    folder = scratch / "artefact.mlpackage"
+    (folder / "Data").mkdir(parents=True)
+    (folder / "Manifest.json").write_text("{}")
+    (folder / "Data" / "weight.bin").write_bytes(b"12345")
+    return folder
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Kept:
+    """A stored variant that is a folder."""
+    model, cache = a_model(tmp_path), tmp_path / "cache"
+    scratch = cache / "scratch" / "job"
+    path = a_package(scratch)
+    key = entry_key(model, a_spec("int8"), data_digest=None, prebuilt_digest=None)
+    made = a_variant(BuildJob(model=model, spec=a_spec("int8"), scratch=scratch), b"content")
+    whole = replace(made, path=path, digest=digest.of_path(path), size_bytes=digest.size_of(path), target=Target.IOS18)
+    return Kept(cache=cache, key=key, variant=store(cache, key, whole))
+
+
+def test_a_package_reads_back_as_it_was(tmp_path: Path, package: Kept) -> None:
+    assert package.variant.path.name == f"{package.variant.digest}.mlpackage"
+    assert package.load(tmp_path) == package.variant
+
+
+def test_a_package_that_is_stored_twice_stays(tmp_path: Path, package: Kept) -> None:
+    again = replace(package.variant, path=a_package(package.cache / "scratch" / "again"))
+    assert store(package.cache, package.key, again) == package.variant
+    assert package.load(tmp_path) == package.variant
+
+
+def test_a_damaged_package_is_a_miss_and_is_replaced(tmp_path: Path, package: Kept) -> None:
+    (package.variant.path / "Data" / "weight.bin").write_bytes(b"12346")
+    assert package.load(tmp_path) is None
+    store(package.cache, package.key, replace(package.variant, path=a_package(package.cache / "scratch" / "again")))
+    assert package.load(tmp_path) == package.variant
+
+
+def test_pruning_removes_packages_whole(package: Kept) -> None:
+    package.index.unlink()
+    assert prune(package.cache, now=time.time() + 10_000).files >= 2
+    assert not package.variant.path.exists()
+
+
+@pytest.mark.parametrize(
+    "tool", ["ai-edge-litert", "coremltools", "onnxruntime", "ai-edge-quantizer", "numpy", "flatbuffers"]
+)
+def test_whatever_writes_files_is_among_the_versions(tool: str) -> None:
+    assert versions()[tool] == metadata.version(tool)
