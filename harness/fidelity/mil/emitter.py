@@ -1,10 +1,12 @@
 """The ONNX graph that an ML Program becomes, and what the translation of one operation sees and may do.
 
 Values: every float of the program is float32 in the graph and rounded to its declared type by the caller, not by the
-operators' translations; every integer is int64, every bool bool. Strings are constants only.
+operators' translations; every integer is int64, every bool bool. Strings are constants only. A list of MIL is one
+tensor of shape (length, *element). A class label is its index, int64; the probabilities by label are their tensor.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+OPSET = 21  # of the graph, so of every node that a translation adds
 _SHARED = 64  # elements up to which equal constants are one
 
 
@@ -102,13 +105,18 @@ class Untranslatable(Exception):
 @dataclass(slots=True)
 class Emitter:
     """A graph under construction. Nodes of nested graphs (branches, loop bodies) have emitters of their own, made by
-    `nested`, whose names differ from all others."""
+    `nested`, whose names differ from all others; constants are those of the whole graph, seen from everywhere.
+
+    Names begin with %, as no name of a program does. Constants that no node reads cost nothing."""
 
     nodes: list[Any] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
-    prefix: str = ""
-    _count: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _shared: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
+
+    def nested(self) -> "Emitter":
+        """An emitter of a graph inside this one: the body of an If or a Loop. It reads names of this one too."""
+        return Emitter(constants=self.constants, _numbers=self._numbers, _shared=self._shared)
 
     def node(self, kind: str, inputs: Sequence[Operand | str | None], **attributes: Any) -> str:  # noqa: ANN401
         """Add a node with one output; its name. None is an optional input that is left out."""
@@ -118,8 +126,8 @@ class Emitter:
         """Add a node with several outputs; their names."""
         from onnx import helper
 
-        self._count += 1
-        names = [f"{self.prefix}{kind}_{self._count}_{index}" for index in range(outputs)]
+        number = next(self._numbers)
+        names = [f"%{kind}_{number}_{index}" for index in range(outputs)]
         read = [each.tensor if isinstance(each, Operand) else each or "" for each in inputs]
         self.nodes.append(helper.make_node(kind, read, names, **attributes))
         return names
@@ -130,8 +138,7 @@ class Emitter:
         key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= _SHARED else None
         if key is not None and key in self._shared:
             return self._shared[key]
-        self._count += 1
-        name = f"{self.prefix}constant_{self._count}"
+        name = f"%constant_{next(self._numbers)}"
         self.constants[name] = array
         if key is not None:
             self._shared[key] = name
