@@ -98,14 +98,15 @@ def devices(as_json: bool) -> int:
 
 @cli.command()
 @click.argument("source", required=False, metavar="[MODEL|CONFIG]")
-@click.option("--format", "format_", type=click.Choice(["tflite"]), default="tflite", help="Format of the variants.")
+@click.option("--format", "format_", type=click.Choice(["tflite", "mlpackage"]), help="Variants of this format alone.")
 @click.option("--prune", is_flag=True, help="Remove what this version would build anew, and what is left over.")
 @_bench
 @_json
-def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json: bool) -> int:
+def variants(source: str | None, format_: str | None, prune: bool, bench: Path, as_json: bool) -> int:
     """Build variants without measuring them: sizes, fidelity, accuracy.
 
-    MODEL is a shipped model's name, a .tflite file or a folder of them, and gets its format's default set.
+    MODEL is a shipped model's name, a .tflite, an .mlpackage or a folder of them, and gets its format's default set.
+    A shipped model is a .tflite unless --format says otherwise.
     """
     from harness.building import build_only
     from harness.core.variant import BuildFailed, Variant
@@ -118,9 +119,9 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
         raise ConfigError("--prune looks at all that was built; leave out the model")
     if prune:
         return _say_pruned(places)
-    intake = take_in(_config_of(source)[0], places)
+    intake = take_in(_config_of(source, format_)[0], places)
     with progress("building") as (step,):
-        chosen = [model for model in intake.models if model.format == format_]
+        chosen = [model for model in intake.models if format_ in (None, model.format)]
         built = build_only(intake.specs, chosen, places.variants, step, INTERRUPTION.check)
     failed = [outcome for outcome in built if isinstance(outcome, BuildFailed)]
     if as_json:
@@ -130,6 +131,8 @@ def variants(source: str | None, format_: str, prune: bool, bench: Path, as_json
         )
     elif built:
         click.echo(variants_text(built))
+    elif not intake.failed:
+        click.echo(f"{source or 'the shipped models'}: nothing of the format {format_} there", err=True)
     _say_unreadable(intake.failed)
     return INCOMPLETE if intake.failed or any(not outcome.refused for outcome in failed) else FINE
 
@@ -171,7 +174,7 @@ def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_js
 def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench: Path) -> int:
     """Build, measure, compare, report. Without CONFIG: the shipped models on this machine.
 
-    MODEL is a shipped model's name, a .tflite file or a folder of them, and gets its format's default set.
+    MODEL is a shipped model's name, a .tflite, an .mlpackage or a folder of them, and gets its format's default set.
 
     The last line of the output is the report's path, the line before it the campaign's id.
     """
@@ -264,29 +267,43 @@ def _places(bench: Path) -> "Places":
     return Places(root=bench)
 
 
-def _config_of(source: str | None) -> "tuple[Config, Path]":
-    """What a command was given, as a configuration and where it stands.
+def _config_of(source: str | None, format: str | None = None) -> "tuple[Config, Path]":
+    """What a command was given, as a configuration and where it stands. format is that of a shipped model.
 
-    A YAML file, a sample's name, a .tflite, a pattern of them or a folder of them.
+    A YAML file, a sample's name, a model file, a pattern of them or a folder of them.
     """
-    from harness.config import load_config, parse_config
+    from harness.config import load_config
+    from harness.sources.reading import ENDINGS
     from harness.sources.samples import SAMPLES
 
     if source == "":
         raise ConfigError("an empty name was given; give a configuration, a model, or nothing for the shipped models")
     path = Path(source) if source else FIRST
     if source in SAMPLES and not path.exists():
-        return parse_config(json.dumps({"models": [source]}), source="argument"), Path("argument")
+        return _config_with({"sample": source} | ({"format": format} if format else {}))
+    if path.suffix.lower() in (".tflite", *ENDINGS):
+        return _config_with({"path": str(source).rstrip("/")})
     if path.is_dir():
-        return parse_config(
-            json.dumps({"models": [{"path": f"{glob.escape(str(source))}/*.tflite"}]}), source="argument"
-        ), Path("argument")
-    if path.suffix.lower() == ".tflite":
-        return parse_config(json.dumps({"models": [{"path": source}]}), source="argument"), Path("argument")
+        folder = glob.escape(str(source))
+        return _config_with(*[{"path": f"{folder}/*{ending}"} for ending in _endings_in(path)])
     if not path.exists():
         shipped = ", ".join(SAMPLES)
-        raise ConfigError(f"{source}: no such file; give a configuration, a .tflite or a shipped model ({shipped})")
+        reason = f"no such file; give a configuration, a .tflite, an .mlpackage or a shipped model ({shipped})"
+        raise ConfigError(f"{source}: {reason}")
     return load_config(path), path
+
+
+def _config_with(*models: Mapping[str, str]) -> "tuple[Config, Path]":
+    from harness.config import parse_config
+
+    return parse_config(json.dumps({"models": models}), source="argument"), Path("argument")
+
+
+def _endings_in(folder: Path) -> list[str]:
+    """Endings of the models in a folder; of a .tflite where there is none, for the message."""
+    from harness.sources.reading import ENDINGS
+
+    return [ending for ending in (".tflite", *ENDINGS) if any(folder.glob(f"*{ending}"))] or [".tflite"]
 
 
 def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", only: str | None) -> "Plan":

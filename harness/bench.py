@@ -19,6 +19,7 @@ from harness.building import Step, build
 from harness.campaign import Loadable, Progress, run_campaign
 from harness.core import digest
 from harness.core.campaign import Campaign, CampaignResult
+from harness.core.cell import Cell
 from harness.core.device import DeviceFacts
 from harness.core.errors import ConfigError
 from harness.core.interruption import Check, never
@@ -98,10 +99,16 @@ def loadables(
     return found
 
 
+def _measured(builds: Sequence[BuildOutcome], cells: Sequence[Cell]) -> list[BuildOutcome]:
+    """The builds that some cell runs; the others are for their sizes and scores."""
+    wanted = {(cell.model, cell.variant) for cell in cells}
+    return [built for built in builds if (built.model, built.name) in wanted]
+
+
 def _loadables_of(model: Model, variants: Sequence[Variant], directory: Path) -> tuple[Loadable, ...]:
     from harness.fidelity.evaluation import dataset_of
     from harness.fidelity.inputs import write_input_files
-    from harness.sources.tflite import read_graph, signature_in
+    from harness.sources.reading import read_graph, signature_in
 
     if not variants:
         return ()
@@ -144,8 +151,9 @@ def carry_out(
     check_devices_unchanged(stored.devices, [device.facts for device in devices.values()])
     builds = build(store, stored, places.variants, watchers.built, watchers.check)
     watchers.check()
-    ready = loadables(stored.models, builds, places.inputs)
-    blocks = schedule([cell for cell in stored.cells if cell.id not in stored.skipped], stored.campaign.seed)
+    cells = [cell for cell in stored.cells if cell.id not in stored.skipped]
+    ready = loadables(stored.models, _measured(builds, cells), places.inputs)
+    blocks = schedule(cells, stored.campaign.seed)
 
     def tell(step: Progress) -> None:
         watchers.launched(step.done, step.total, step.text, step.left_s)
@@ -158,7 +166,7 @@ def carry_out(
 
 def estimate_s(plan: Plan, models: Sequence[Model]) -> Seconds:
     """About how long measuring a plan takes, from the multiply-accumulates of its models."""
-    from harness.sources.tflite import read_macs
+    from harness.sources.reading import read_macs
 
     macs = {model.name: read_macs(model.path, model.signature) for model in models}
     return estimate(plan.runnable(), macs)
@@ -213,7 +221,7 @@ def check_models_unchanged(models: Sequence[Model], specs: Sequence[VariantSpec]
     files += [("data", model.data, model.data_digest or "") for model in models if model.data is not None]
     files += [("variant", s.prebuilt, s.prebuilt_digest) for s in specs if s.prebuilt and s.prebuilt_digest]
     for what, path, planned in files:
-        if not (path.is_file() and digest.of_file(path) == planned):
+        if not (path.exists() and digest.of_path(path) == planned):
             raise ConfigError(f"{path}: is no longer the {what} that was planned; start a new run")
 
 

@@ -28,6 +28,7 @@ Saver = Callable[[BuildOutcome], None]
 # and calibration run a model once for each sample.
 _TIMEOUT_S = 60.0
 _TIMEOUT_S_PER_GIGA_MAC = 3.0
+_TIMEOUT_S_PER_MEGA_PARAMETER = 20.0  # an optimal palette of 8 bits takes 2 s of one core
 _TIMEOUT_S_AT_MOST = 3600.0
 # No network for a device has more in an inference; a damaged file may claim any number, and gets no time for them.
 _MOST_MACS = 10**12
@@ -79,13 +80,17 @@ def _refusal(spec: VariantSpec, model: Model) -> str | None:
     """Raises RecipeUnknown."""
     from harness.variants.recipes import parse, refusal
 
-    return refusal(parse(spec.recipe), model, spec.settings)
+    return refusal(parse(spec.recipe), model, spec.settings, spec.target)
 
 
 def _lacking(spec: VariantSpec, model: Model, device: DeviceFacts) -> str | None:
+    from harness.variants.expectations import unable
     from harness.variants.recipes import lacking, parse
 
-    return None if spec.prebuilt or device.simulated else lacking(parse(spec.recipe), model, device, spec.settings)
+    if device.simulated:
+        return None
+    reason = unable(model.format, device)
+    return reason if reason or spec.prebuilt else lacking(parse(spec.recipe), model, device, spec.settings)
 
 
 def _warning(spec: VariantSpec, model: Model, unit: ComputeUnit) -> str | None:
@@ -129,11 +134,12 @@ def deadline_s(model: Model) -> Seconds:
     """How long a build of a model may take."""
     macs = _macs(model)
     work = _inferences(model) * macs if macs <= _MOST_MACS else 0
-    return round(min(_TIMEOUT_S + _TIMEOUT_S_PER_GIGA_MAC * work / 1e9, _TIMEOUT_S_AT_MOST))
+    clustering = _TIMEOUT_S_PER_MEGA_PARAMETER * model.parameters / 1e6 if model.format == "mlpackage" else 0
+    return round(min(_TIMEOUT_S + _TIMEOUT_S_PER_GIGA_MAC * work / 1e9 + clustering, _TIMEOUT_S_AT_MOST))
 
 
 def _macs(model: Model) -> int:
-    from harness.sources.tflite import read_macs
+    from harness.sources.reading import read_macs
 
     return read_macs(model.path, model.signature)
 
@@ -152,9 +158,9 @@ def _inferences(model: Model) -> int:
 
 def _is_there(outcome: BuildOutcome) -> bool:
     """Built, and still what was built. What failed is tried again: on a resume the reason may be gone."""
-    if not isinstance(outcome, Variant) or not outcome.path.is_file():
+    if not isinstance(outcome, Variant) or not outcome.path.exists():
         return False
-    return digest.of_file(outcome.path) == outcome.digest
+    return digest.of_path(outcome.path) == outcome.digest
 
 
 def _failed(spec: VariantSpec, error: str, *, refused: bool = False) -> BuildFailed:

@@ -144,20 +144,27 @@ class Config(Form):
             raise ConfigError(f"{self.place('devices', index, 'scenario')}: {reason}") from error
         return DeviceSpec(name=entry.name, kind=entry.kind, scenario=root or {}, source=source)
 
-    def specs(self, model: str, default: Sequence[str]) -> tuple[VariantSpec, ...]:
+    def specs(self, model: str, format: str, default: Sequence[str]) -> tuple[VariantSpec, ...]:
         """The variants asked for of a model: its own list, else the common one, else `default` (recipes' texts).
 
         Those that somebody else built come last. Raises ConfigError where one is called as another variant.
         """
         own = next(entry.variants for entry in self.sources if entry.name == model)
         asked = own or self.variants or tuple(VariantForm(recipe=text) for text in default)
-        specs = [VariantSpec(model=model, name=v.name, recipe=v.recipe, settings=v.settings) for v in asked]
+        specs = [spec for variant in asked for spec in variant.specs(model, format)]
+        self._check_names(model, specs)
         for index, entry in enumerate(self.models):
             if isinstance(entry, PrebuiltVariant) and entry.of == model:
                 if any(spec.name == entry.name for spec in specs):
                     raise ConfigError(f"{self.place('models', index, 'name')}: {taken(model, entry.name)}")
                 specs.append(VariantSpec(model=model, name=entry.name, recipe=PREBUILT, prebuilt=entry.path))
         return tuple(specs)
+
+    def _check_names(self, model: str, specs: Sequence[VariantSpec]) -> None:
+        names = [spec.name for spec in specs]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ConfigError(f"{self.place('variants')}: {taken(model, twice)}")
 
     def place(self, *keys: Key) -> Place:
         """Where the value at `keys` stands in the file, for problems that only its reader can find."""

@@ -1,5 +1,6 @@
 """What a configuration may say of models and their variants."""
 
+from dataclasses import replace
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,18 +8,35 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag
 
 from harness.config_fields import File, Form, Pattern, Problem, RecipeText, Text, as_mapping, refuse, taken, unique
-from harness.core.variant import OpSetting
+from harness.core.target import Target
+from harness.core.variant import OpSetting, VariantSpec
+from harness.sources.reading import format_of, is_torch
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+TargetName = Annotated[Target, Strict(False)]
+Targets = Annotated[
+    tuple[TargetName, ...],
+    Strict(False),
+    BeforeValidator(_as_list, json_schema_input_type=Target | list[Target]),
+    unique("target", str),
+]
 
 
 class VariantForm(Form):
     """A recipe to build, under a name of its own; without one it is called by the recipe.
 
     ops and op_types hold other recipes for single operators, by name or pattern, and for all of a type; null leaves
-    them as they are.
+    them as they are. target is what a Core ML program is built for; several make as many variants, called by the name
+    with each target behind it.
     """
 
     recipe: RecipeText
     name: Text = Field(default_factory=lambda given: str(given["recipe"]))
+    target: Targets = ()
     ops: dict[Text, RecipeText | None] = Field(default_factory=dict)
     op_types: dict[Text, RecipeText | None] = Field(default_factory=dict)
 
@@ -27,6 +45,15 @@ class VariantForm(Form):
         """In order of precedence: a name goes before a type."""
         types = (OpSetting(op_type=name, recipe=recipe) for name, recipe in self.op_types.items())
         return (*types, *(OpSetting(op=name, recipe=recipe) for name, recipe in self.ops.items()))
+
+    def specs(self, model: str, format: str) -> tuple[VariantSpec, ...]:
+        """What is asked for of a model of a format; targets are Core ML's alone."""
+        spec = VariantSpec(model=model, name=self.name, recipe=self.recipe, settings=self.settings)
+        if format != "mlpackage" or not self.target:
+            return (spec,)
+        if len(self.target) == 1:
+            return (replace(spec, target=self.target[0]),)
+        return tuple(replace(spec, name=f"{self.name}-{target}", target=target) for target in self.target)
 
 
 Variants = Annotated[
@@ -41,19 +68,18 @@ Variants = Annotated[
 
 
 # Held equal to harness.sources.samples and harness.fidelity.metrics by a test; written out for editors.
-Sample = Literal["digits", "mobilenet_v1", "mobilenet_v2", "inception_v3", "resnet_v2_101", "resnet50"]
+Sample = Literal["digits", "mobilenet_v1", "mobilenet_v2", "inception_v3", "resnet_v2_101", "resnet50", "ssd_resnet18"]
 Metric = Literal["top1"]
+Format = Literal["tflite", "mlpackage"]
 
 
 class SampleModel(Form):
-    """A model that ships with the bench."""
+    """A model that ships with the bench. In another format beside the first it needs a name of its own."""
 
     sample: Sample
+    format: Format = "tflite"
+    name: Text = Field(default_factory=lambda given: str(given["sample"]))
     variants: Variants | None = None
-
-    @property
-    def name(self) -> str:
-        return self.sample
 
 
 Shape = Annotated[tuple[Annotated[int, Field(ge=1, lt=1 << 31)], ...], Strict(False)]
@@ -63,6 +89,7 @@ class FileModel(Form):
     """A model of the user's, called by its file's name without the ending where no name is given.
 
     signature is the key of the one to run, without it the file's first. input_shapes fix what the file leaves open.
+    format is what a file of torch is converted to.
     """
 
     path: File
@@ -71,6 +98,7 @@ class FileModel(Form):
     metric: Metric | None = None
     signature: Text | None = None
     input_shapes: dict[Text, Shape] | None = Field(default=None, min_length=1)
+    format: Format | None = None
     variants: Variants | None = None
 
 
@@ -87,11 +115,16 @@ class ModelFolder(Form):
     def models(self) -> tuple[FileModel, ...]:
         """The files there are now, in order of their names."""
         named = (Path(file).absolute() for file in glob(str(self.path), recursive=True))
-        found = sorted(path for path in named if path.is_file() or path.is_symlink())  # a broken link fails as a model
+        found = sorted(path for path in named if _is_model(path))
         return tuple(
             FileModel.model_validate({"path": str(file), "name": _readable(file), "variants": self.variants})
             for file in found
         )
+
+
+def _is_model(path: Path) -> bool:
+    """A file, a package, or a broken link, which fails as a model."""
+    return path.is_file() or path.is_symlink() or format_of(path) == "mlpackage"
 
 
 def _readable(file: Path) -> str:
@@ -139,6 +172,9 @@ ModelEntry = Annotated[
 ]
 
 
+TORCH_ONLY = "allowed: for a .pt2, .pt or .pth, which is converted to it"
+
+
 def check_models(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Every model has its own name; every prebuilt variant names a model, and is not called as another variant."""
     models: dict[str, set[str]] = {}
@@ -146,6 +182,8 @@ def check_models(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     for index, entry in enumerate(entries):
         if isinstance(entry, PrebuiltVariant | ModelFolder):
             continue
+        if isinstance(entry, FileModel) and entry.format and not is_torch(entry.path):
+            problems.append(((index, "format"), f"{entry.format} for a file that has a format, {TORCH_ONLY}"))
         if isinstance(entry, FileModel) and entry.metric and entry.data is None:
             problems.append(((index, "metric"), f"{entry.metric} without data, allowed: beside data that has labels"))
         if entry.name in models:

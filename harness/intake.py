@@ -12,10 +12,14 @@ from harness.core.model import Model
 from harness.core.variant import VariantSpec
 from harness.places import Places
 from harness.plan import Wishes
+from harness.sources.reading import is_torch
 
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.config_models import FileModel, SampleModel
+
+
+_CONVERSION_TIMEOUT_S = 900.0  # of a torch module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,7 @@ def take_in(config: "Config", places: Places) -> Intake:
             continue
         model = replace(model, data_digest=digest.of_file(model.data) if model.data else None)
         models.append(model)
-        asked = config.specs(model.name, common)
+        asked = config.specs(model.name, model.format, common)
         specs[model.name] = tuple(_with_digest(spec) for spec in asked)
     return Intake(models=tuple(models), failed=tuple(failed), specs=specs)
 
@@ -62,9 +66,10 @@ def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
     if isinstance(entry, SampleModel):
         from harness.sources.samples import sample_model
 
-        return sample_model(entry.sample, places.models)
+        given = () if entry.format == "tflite" else (entry.format,)
+        return replace(sample_model(entry.sample, places.models, *given), name=entry.name)
     from harness.fidelity.evaluation import dataset_of
-    from harness.sources.tflite import read_model
+    from harness.sources.reading import read_model
 
     path, notes = _fixed(entry, places)
     model = read_model(path, name=entry.name, data=entry.data, metric=entry.metric, signature=entry.signature)
@@ -74,7 +79,10 @@ def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
 
 
 def _fixed(entry: "FileModel", places: Places) -> tuple[Path, tuple[str, ...]]:
-    """The file, or its copy with the input shapes that were asked for, and what is to be said of it."""
+    """The file, what a torch module was converted to, or a copy with the input shapes that were asked for; and what is
+    to be said of it."""
+    if is_torch(entry.path):
+        return _converted(entry, places)
     if entry.input_shapes is None:
         return entry.path, ()
     from harness.sources.fixed_shapes import fix_shapes
@@ -83,10 +91,20 @@ def _fixed(entry: "FileModel", places: Places) -> tuple[Path, tuple[str, ...]]:
     return fixed.path, (fixed.note,) if fixed.note is not None else ()
 
 
+def _converted(entry: "FileModel", places: Places) -> tuple[Path, tuple[str, ...]]:
+    from harness.sources.torch_module import convert_torch
+
+    format = entry.format or "tflite"
+    path = convert_torch(
+        entry.path, format, places.models, input_shapes=entry.input_shapes, timeout_s=_CONVERSION_TIMEOUT_S
+    )
+    return path, (f"converted from {entry.path.name} to {format}",)
+
+
 def _with_digest(spec: VariantSpec) -> VariantSpec:
-    if spec.prebuilt is None or not spec.prebuilt.is_file():
+    if spec.prebuilt is None or not spec.prebuilt.exists():
         return spec  # a file that is missing fails its build, with its path
-    return replace(spec, prebuilt_digest=digest.of_file(spec.prebuilt))
+    return replace(spec, prebuilt_digest=digest.of_path(spec.prebuilt))
 
 
 def wishes(config: "Config", intake: Intake) -> Wishes:

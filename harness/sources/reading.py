@@ -1,5 +1,6 @@
 """Model files read, whatever their format: by the ending of their names."""
 
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -7,6 +8,14 @@ from harness.core.model import Graph, Model
 
 ENDINGS = {".mlpackage": "mlpackage", ".mlmodel": "mlpackage"}
 """Endings with their formats; any other file is taken for a .tflite."""
+
+
+_TORCH = (".pt2", ".pt", ".pth")
+
+
+def is_torch(path: Path) -> bool:
+    """Whether a file is a torch module, which is converted before it is read."""
+    return path.suffix.lower() in _TORCH
 
 
 def format_of(path: Path) -> str:
@@ -47,10 +56,4 @@ def signature_in(path: Path, model: Model) -> str | None:
 
 
 def _reader(path: Path) -> ModuleType:
-    if format_of(path) == "mlpackage":
-        from harness.sources import mlpackage
-
-        return mlpackage
-    from harness.sources import tflite
-
-    return tflite
+    return import_module(f"harness.sources.{format_of(path)}")  # each has the same functions

@@ -95,6 +95,20 @@ _SURPRISES = (
 )
 
 
+# What each runtime runs.
+_FORMATS = {"LiteRT": "tflite", "tflite-runtime": "tflite", "Core ML": "mlpackage"}
+
+
+def unable(format: str, device: DeviceFacts) -> str | None:
+    """Why a device cannot run variants of a format, None where it may."""
+    runs = {_FORMATS[name] for name in device.runtimes if name in _FORMATS}
+    if format in runs or not runs:
+        return None
+    if format == "mlpackage":
+        return f"no Apple device attached: {device.name} runs .{' and .'.join(sorted(runs))}"
+    return f"{device.name} runs .{' and .'.join(sorted(runs))} alone"
+
+
 def lacking(parts: Iterable[Part], operators: Sequence[Operator], device: DeviceFacts) -> str | None:
     """Why the runtime that a device measures with cannot run what some of the operators get, None where it may."""
     given = _given(parts, operators)

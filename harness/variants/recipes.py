@@ -6,6 +6,7 @@ from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts
 from harness.core.errors import ModelUnreadable
 from harness.core.model import Model
+from harness.core.target import Target
 from harness.core.variant import OpSetting
 from harness.variants import expectations
 from harness.variants.grammar import parse
@@ -31,14 +32,21 @@ def is_source(recipe: Recipe, model: Model) -> bool:
     return str(recipe) == model.precision
 
 
-def refusal(recipe: Recipe, model: Model, settings: Settings = ()) -> str | None:
+def refusal(recipe: Recipe, model: Model, settings: Settings = (), target: Target | None = None) -> str | None:
     """Why the recipe with its settings cannot work on this model, None where it may. Builds nothing.
 
-    Reads the model's graphs where they matter; of a file that is gone the build will say so.
+    target is what a Core ML program is to be built for. Reads the model's graphs where they matter; of a file that is
+    gone the build will say so.
     """
     reason = recipe_refusal(recipe, model, TECHNIQUES)
-    if reason is not None or (is_source(recipe, model) and not settings):
+    if reason is not None:
         return reason
+    if model.format == "mlpackage":
+        from harness.variants.coreml import refusals
+
+        return refusals.refusal(recipe, model, settings, target)
+    if is_source(recipe, model) and not settings:
+        return None
     if is_source(recipe, model) and model.precision != "float32":
         return f"{model.name} is already {model.precision}; settings need a float32 source"
     operators = _operators(model)
@@ -73,12 +81,14 @@ def default_variants(model: Model) -> tuple[str, ...]:
 
 def cost(recipe: Recipe, model: Model) -> float:
     """Rough build time, only to start the longest first. Seconds of one core."""
-    rows = [technique(step, model.format) for step in recipe.steps]
-    return sum(row.cost for row in rows if row is not None) * model.size_bytes / 10e6
+    rows = [(step, row) for step in recipe.steps if (row := technique(step, model.format)) is not None]
+    return sum(row.cost_of(step) if row.cost_of else row.cost for step, row in rows) * model.size_bytes / 10e6
 
 
 def _operators(model: Model) -> tuple[Operator, ...]:
-    """None of a file that cannot be read."""
+    """None of a file that cannot be read, and of other formats, whose expectations are their own."""
+    if model.format != "tflite":
+        return ()
     try:
         return read_operators(model)
     except ModelUnreadable:

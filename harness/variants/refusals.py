@@ -6,10 +6,13 @@ from harness.core.errors import RecipeUnknown
 from harness.core.model import Model
 from harness.core.variant import OpSetting
 from harness.sources.tflite_file import shorten
-from harness.variants.grammar import parse
+from harness.variants.grammar import allowed_text, is_allowed, parse
 from harness.variants.settings import Operator, assign, unknown
 from harness.variants.technique import Encoding, Kind, Quantization, Recipe, Step, Technique
+from harness.variants.techniques import AS_STORED
 
+# What compression starts from.
+_FLOATS = {"tflite": ("float32",), "mlpackage": ("float32", "float16")}
 Table = Mapping[tuple[str, str], Technique]
 
 
@@ -17,14 +20,27 @@ def recipe_refusal(recipe: Recipe, model: Model, table: Table) -> str | None:
     """Why a recipe cannot work on a model, whatever its operators; the source as it is always can."""
     if str(recipe) == model.precision:
         return None
-    missing = [str(step) for step in recipe.steps if (step.row, model.format) not in table]
-    if missing:
+    missing = [step for step in recipe.steps if (step.row, model.format) not in table]
+    if missing and str(missing[0]) in AS_STORED:
         return f"{missing[0]} does not exist for {model.format}; it can only name a source that is stored so"
-    if model.precision != "float32" and _order_refusal(recipe, model.format, table) is None:
+    if missing:
+        return f"{missing[0]} does not exist for {model.format}; it has {_rows_text(missing[0], model.format, table)}"
+    wrong = [step for step in recipe.steps if not is_allowed(step, model.format)]
+    if wrong:
+        return f"{wrong[0]} does not exist for {model.format}; write {allowed_text(wrong[0].row, model.format)}"
+    if model.precision not in _FLOATS[model.format] and _order_refusal(recipe, model.format, table) is None:
         if model.parameters == 0:
             return f"{model.name} has no weights to compress; its own variant is called {model.precision}"
-        return f"{model.name} is already {model.precision}; {recipe} starts from float32 weights"
+        floats = " or ".join(_FLOATS[model.format])
+        return f"{model.name} is already {model.precision}; {recipe} starts from {floats} weights"
     return _order_refusal(recipe, model.format, table)
+
+
+def _rows_text(step: Step, format: str, table: Table) -> str:
+    """What a format has of the same family: everything that begins alike."""
+    names = [name for name, its in table if its == format]
+    family = step.row.partition("-")[0]
+    return ", ".join([name for name in names if name.partition("-")[0] == family] or names)
 
 
 def weights_refusal(recipe: Recipe, operators: Sequence[Operator], model: Model, table: Table) -> str | None:

@@ -39,7 +39,7 @@ def test_each_scenario_runs_to_its_report(tmp_path: Path, scenario: Path) -> Non
 
 def test_the_architectures_are_measured_by_every_technique() -> None:
     config = load_config(EXAMPLES / "architectures.yaml")
-    steps = [step for spec in config.specs("resnet50", ()) for step in parse(spec.recipe).steps]
+    steps = [step for spec in config.specs("resnet50", "tflite", ()) for step in parse(spec.recipe).steps]
     used = [technique(step, "tflite") for step in steps]
     assert [name for (name, _), row in TECHNIQUES.items() if row not in used] == []
 
@@ -49,6 +49,6 @@ def test_the_architectures_are_planned_without_exclusions(tmp_path: Path) -> Non
     shown = run_bench("plan", EXAMPLES / "architectures.yaml", "--json", "--bench", tmp_path / "b")
     assert shown.returncode == 0, shown.stderr
     cells = json.loads(shown.stdout)["cells"]
-    variants = len(load_config(EXAMPLES / "architectures.yaml").specs("resnet50", ()))
+    variants = len(load_config(EXAMPLES / "architectures.yaml").specs("resnet50", "tflite", ()))
     assert len(cells) == 5 * variants
     assert not [cell for cell in cells if cell["skipped"]]

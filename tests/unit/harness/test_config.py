@@ -108,7 +108,7 @@ def test_a_model_is_run_by_the_signature_and_in_the_shapes_that_are_asked_for() 
 
 def test_settings_of_types_come_before_those_of_single_operators() -> None:
     text = "models: [digits]\nvariants: [{recipe: int8, name: n, ops: {a*: float16}, op_types: {SOFTMAX: null}}]\n"
-    (spec,) = a_config(text).specs("digits", ())
+    (spec,) = a_config(text).specs("digits", "tflite", ())
     assert (spec.name, spec.recipe) == ("n", "int8")
     assert spec.settings == (OpSetting(op_type="SOFTMAX"), OpSetting(op="a*", recipe="float16"))
 
@@ -194,13 +194,13 @@ def test_a_found_file_whose_name_is_no_text_is_called_in_text(tmp_path: Path) ->
 
 def test_a_models_own_variants_go_before_the_common_ones() -> None:
     config = a_config("models: [{sample: digits, variants: [int8]}, mobilenet_v2]\nvariants: [float16]\n")
-    assert [spec.recipe for spec in config.specs("digits", ("uint8",))] == ["int8"]
-    assert [spec.recipe for spec in config.specs("mobilenet_v2", ("uint8",))] == ["float16"]
+    assert [spec.recipe for spec in config.specs("digits", "tflite", ("uint8",))] == ["int8"]
+    assert [spec.recipe for spec in config.specs("mobilenet_v2", "tflite", ("uint8",))] == ["float16"]
 
 
 def test_without_variants_the_default_set_is_taken_and_a_prebuilt_one_added() -> None:
     config = a_config("models: [digits, {path: x.tflite, of: digits}]\n")
-    specs = config.specs("digits", ("uint8", "int8"))
+    specs = config.specs("digits", "tflite", ("uint8", "int8"))
     assert [spec.name for spec in specs] == ["uint8", "int8", "x"]
     assert [spec.prebuilt for spec in specs] == [None, None, Path("/folder/x.tflite")]
 
@@ -208,7 +208,7 @@ def test_without_variants_the_default_set_is_taken_and_a_prebuilt_one_added() ->
 def test_a_prebuilt_variant_is_not_called_as_one_of_the_default_set() -> None:
     config = a_config("models:\n  - digits\n  - {path: int8.tflite, of: digits}\n")
     with pytest.raises(ConfigError, match=r"^/folder/bench\.yaml:3:5: digits has a variant 'int8' already"):
-        config.specs("digits", ("float32", "int8"))
+        config.specs("digits", "tflite", ("float32", "int8"))
 
 
 def test_the_samples_are_those_that_ship() -> None:
@@ -245,7 +245,7 @@ def test_anchors_and_merges_work() -> None:
         "models:\n  - {sample: digits, variants: &set [int8, float16]}\n  - {sample: mobilenet_v2, variants: *set}\n"
         "devices:\n  - &sim {name: a, kind: simulated}\n  - {<<: *sim, name: b}\n"
     )
-    assert [spec.name for spec in config.specs("mobilenet_v2", ())] == ["int8", "float16"]
+    assert [spec.name for spec in config.specs("mobilenet_v2", "tflite", ())] == ["int8", "float16"]
     assert [device.name for device in config.devices] == ["a", "b"]
 
 
@@ -383,7 +383,7 @@ def test_a_hostile_name_is_a_name(name: str) -> None:
         ),
         (
             "models: [{sample: digits, signature: x}]\n",
-            "bench.yaml:1:27: models.0.signature: unknown key, allowed: sample, variants",
+            "bench.yaml:1:27: models.0.signature: unknown key, allowed: sample, format, name, variants",
         ),
         (
             "models: [digits]\nvariants: [{recipe: int8, ops: {a: flaot16}}]\n",
@@ -516,9 +516,9 @@ def test_the_shipped_configuration_holds_eight_variants_and_more() -> None:
     config = load_config(ROOT / "examples" / "first.yaml")
     assert config.name == "first"
     assert [model.name for model in config.sources] == ["digits", "mobilenet_v2"]
-    recipes = {spec.recipe for model in config.sources for spec in config.specs(model.name, ())}
+    recipes = {spec.recipe for model in config.sources for spec in config.specs(model.name, "tflite", ())}
     assert len(recipes) >= 8
-    assert "int16x8" not in {spec.recipe for spec in config.specs("mobilenet_v2", ())}
+    assert "int16x8" not in {spec.recipe for spec in config.specs("mobilenet_v2", "tflite", ())}
 
 
 def test_the_exported_schema_is_the_codes_own() -> None:
