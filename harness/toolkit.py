@@ -1,5 +1,7 @@
 """coremltools, imported in one way everywhere: quietly, and without torch unless that is what it is for.
 
+Where its binding to Core ML is missing (everywhere but on macOS), a double stands in for it.
+
 It imports torch and TensorFlow where they are installed, which costs seconds and hundreds of megabytes, and says what
 it was not tested with on standard error.
 """
@@ -10,7 +12,11 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+
+from harness.fidelity import native_bridge
 
 _HEAVY = ("torch", "tensorflow", "transformers", "executorch")
 
@@ -20,12 +26,19 @@ def import_coremltools(*, torch: bool = False) -> Any:  # noqa: ANN401 (it has n
     logging.getLogger("coremltools").setLevel(logging.ERROR)
     os.environ.setdefault("TQDM_DISABLE", "1")  # its bars of progress; read when tqdm is imported
     if "coremltools" not in sys.modules:
+        _stand_in()
         with _without(() if torch else _HEAVY), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import coremltools
     import coremltools
 
     return coremltools
+
+
+def _stand_in() -> None:
+    found = find_spec("coremltools")
+    for folder in found.submodule_search_locations or () if found else ():
+        native_bridge.stand_in(Path(folder))
 
 
 @contextmanager
