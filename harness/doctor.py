@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 
 from harness.core.device import Conditions, DeviceFacts
@@ -38,7 +39,7 @@ class Finding:
 def examine(facts: DeviceFacts, now: Conditions, bench: Path) -> tuple[Finding, ...]:
     """Look at the interpreter, the runtime, the folder for results and how quiet the machine is."""
     units = (_units(facts), _adapters(facts), *_unproven(facts), *_left_out(facts))
-    return (_python(), _runtime(facts), *units, _folder(bench), *_quietness(facts, now))
+    return (_python(), _runtime(facts), _core_ml(facts), *units, _folder(bench), *_quietness(facts, now))
 
 
 def _python() -> Finding:
@@ -52,6 +53,17 @@ def _runtime(facts: DeviceFacts) -> Finding:
     if version is None:
         return Finding(what="LiteRT", ok=False, seen="not found", advice="pip install ai-edge-litert==2.3.0")
     return Finding(what="LiteRT", ok=True, seen=version)
+
+
+def _core_ml(facts: DeviceFacts) -> Finding:
+    """Variants of Core ML need no Apple device, their measurements do."""
+    try:
+        seen = f"coremltools {metadata.version('coremltools')} builds its variants, the reference scores them"
+    except metadata.PackageNotFoundError:
+        return Finding(what="Core ML", ok=False, seen="not found", advice="pip install coremltools==9.0")
+    if "Core ML" in facts.runtimes:
+        return Finding(what="Core ML", ok=True, seen=seen)
+    return Finding(what="Core ML", ok=True, seen=seen, advice="no Apple device attached: its variants are not measured")
 
 
 def _units(facts: DeviceFacts) -> Finding:

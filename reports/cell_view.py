@@ -29,6 +29,7 @@ def cell_fields(result: CellResult, judged: Judged, source: CellResult | None) -
         **_execution(result.cell, measurement),
         "cold_start": _cold_start(result.cold),
         "explanation": list(result.explanation),
+        "target": str(result.variant.target) if result.variant and result.variant.target else None,
         "id": result.cell.id,
         "is_source": result.cell.is_source,
         "settings": asdict(result.cell.settings),

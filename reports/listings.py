@@ -73,18 +73,40 @@ def artefact_fields(variant: Variant) -> Fields:
         "build_s": variant.build_s,
         "digest": variant.digest,
         "calibration": variant.calibration,
+        "target": str(variant.target) if variant.target else None,
         "notes": list(variant.notes),
     }
 
 
 def variants_text(built: Iterable[BuildOutcome]) -> str:
-    """A table, and below it in full what cannot stand in a column: notes, and why something was not built."""
-    head = ("model", "variant", "size", "zip", "weights", "SNR", "top-1 same", "accuracy")
+    """What each model is, a table, and below it in full what cannot stand in a column: notes, and why something was not
+    built."""
+    head = ("model", "variant", "size", "zip", "weights", "SNR", "top-1 same", "accuracy", "built in")
     outcomes = list(built)
-    remarks = [f"{o.model} {o.name}: {remark}" for o in outcomes for remark in _remarks(o)]
-    return "\n".join(
-        [table_text(head, [_variant_row(outcome) for outcome in outcomes]), *[""][: len(remarks)], *remarks]
-    )
+    remarks = by_reason((f"{o.model} {o.name}", remark) for o in outcomes for remark in _remarks(o))
+    table = table_text(head, [_variant_row(outcome) for outcome in outcomes])
+    return "\n".join([*_models_text(outcomes), "", table, *[""][: len(remarks)], *remarks])
+
+
+def _models_text(outcomes: Iterable[BuildOutcome]) -> list[str]:
+    """A line a model: its format, its parameters, and what its variants were compared by."""
+    sources: dict[str, Variant] = {}
+    for outcome in outcomes:
+        if isinstance(outcome, Variant):
+            sources.setdefault(outcome.model, outcome)  # the source is built first
+    return [
+        f"{name}: .{v.format}, {_count(v.parameters)} parameters"
+        + (f"; fidelity by {v.fidelity.reference}" if v.fidelity else "")
+        for name, v in sources.items()
+    ]
+
+
+def _count(number: int) -> str:
+    """`25.6 M`, `61.4 k`, `120`."""
+    for unit, name in ((1e6, " M"), (1e3, " k")):
+        if number >= unit:
+            return f"{number / unit:.1f}{name}"
+    return str(number)
 
 
 def _remarks(outcome: BuildOutcome) -> tuple[str, ...]:
@@ -93,7 +115,7 @@ def _remarks(outcome: BuildOutcome) -> tuple[str, ...]:
 
 def _variant_row(outcome: BuildOutcome) -> tuple[str, ...]:
     if isinstance(outcome, BuildFailed):
-        return (outcome.model, outcome.name, "refused" if outcome.refused else "failed", "", "", "", "", "")
+        return (outcome.model, outcome.name, "refused" if outcome.refused else "failed", *[""] * 6)
     accuracy = outcome.accuracy
     fidelity = outcome.fidelity
     agreement = fidelity.top1_agreement if fidelity and fidelity.meaningful else None
@@ -106,6 +128,7 @@ def _variant_row(outcome: BuildOutcome) -> tuple[str, ...]:
         _snr(fidelity),
         percent(agreement, 1) if agreement is not None else "",
         f"{percent(accuracy.value, 1)} {accuracy.metric}" if accuracy else "",
+        f"{outcome.build_s:.1f} s" if outcome.build_s else "",
     )
 
 

@@ -188,6 +188,7 @@ def _model(model: Model) -> Fields:
         "signature": model.signature,
         "signatures": list(model.signatures),
         "notes": list(model.notes),
+        "target": str(model.target) if model.target else None,
         "inputs": [asdict(spec) for spec in model.inputs],
         "outputs": [asdict(spec) for spec in model.outputs],
     }

@@ -18,6 +18,7 @@ from harness.core.device import DeviceSpec
 from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
+from harness.core.target import Target
 from harness.core.variant import OpSetting
 from harness.fidelity.metrics import METRICS
 from harness.sources.samples import SAMPLES
@@ -532,3 +533,51 @@ def test_the_schema_takes_the_short_forms() -> None:
     models = schema["properties"]["models"]["items"]
     assert {"enum": list(SAMPLES), "type": "string"} in models["anyOf"]
     assert schema["additionalProperties"] is False
+
+
+def test_several_targets_are_as_many_variants_of_a_program_and_none_of_anything_else() -> None:
+    config = a_config("models: [digits]\nvariants: [{recipe: palette-4, target: [iOS16, iOS18]}]\n")
+    specs = config.specs("digits", "mlpackage", ())
+    assert [(spec.name, spec.target) for spec in specs] == [
+        ("palette-4-iOS16", Target.IOS16),
+        ("palette-4-iOS18", Target.IOS18),
+    ]
+    assert [(spec.name, spec.target) for spec in config.specs("digits", "tflite", ())] == [("palette-4", None)]
+
+
+def test_one_target_keeps_the_name() -> None:
+    config = a_config("models: [digits]\nvariants: [{recipe: palette-4, target: iOS17}]\n")
+    assert [(s.name, s.target) for s in config.specs("digits", "mlpackage", ())] == [("palette-4", Target.IOS17)]
+
+
+def test_a_name_with_a_target_behind_it_is_not_given_twice() -> None:
+    config = a_config(
+        "models: [digits]\n"
+        "variants: [{recipe: palette-4, target: [iOS16, iOS18]}, {recipe: int8, name: palette-4-iOS16}]\n"
+    )
+    with pytest.raises(ConfigError, match="digits has a variant 'palette-4-iOS16' already"):
+        config.specs("digits", "mlpackage", ())
+
+
+def test_a_sample_in_both_formats_needs_two_names() -> None:
+    both = "models: [digits, {sample: digits, format: mlpackage, name: digits.mlpackage}]\n"
+    assert [entry.name for entry in a_config(both).sources] == ["digits", "digits.mlpackage"]
+    with pytest.raises(ConfigError, match="model 'digits' is there twice"):
+        a_config("models: [digits, {sample: digits, format: mlpackage}]\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "models: [digits]\nvariants: [{recipe: int8, target: iOS14}]\n",
+            "given 'iOS14', allowed: 'iOS15', 'iOS16', 'iOS17', 'iOS18' or 'iOS26'",
+        ),
+        ("models: [digits]\nvariants: [{recipe: int8, target: [iOS16, iOS16]}]\n", "target 'iOS16' is there twice"),
+        ("models: [{sample: digits, format: onnx}]\n", "allowed: 'tflite' or 'mlpackage'"),
+        ("models: [{path: a.tflite, format: mlpackage}]\n", "for a .pt2, .pt or .pth, which is converted to it"),
+    ],
+)
+def test_a_wrong_target_or_format_says_what_is_allowed(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        a_config(text)

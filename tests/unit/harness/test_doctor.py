@@ -34,3 +34,9 @@ def test_units_that_nobody_has_measured_yet_say_so(tmp_path: Path) -> None:
 
 def test_a_software_adapter_is_no_gpu_to_warn_of(tmp_path: Path) -> None:
     assert "gpu" not in findings(tmp_path, "cpu", "gpu/software")
+
+
+def test_core_ml_builds_here_and_measures_nowhere(tmp_path: Path) -> None:
+    found = findings(tmp_path, "cpu")["Core ML"]
+    assert found.ok
+    assert found.advice == "no Apple device attached: its variants are not measured"

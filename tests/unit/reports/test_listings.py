@@ -97,3 +97,18 @@ def test_a_unit_that_has_to_be_named_and_the_adapters_stand_in_a_device() -> Non
 @pytest.mark.parametrize(("seconds", "words"), [(40, "40 s"), (200, "3 min"), (9000, "2.5 h")])
 def test_time_to_wait_is_rounded_to_what_it_is_worth(seconds: Seconds, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_model_says_its_parameters_and_what_its_variants_were_compared_by() -> None:
+    first = variants_text([replace(a_variant("float32"), parameters=25_557_032)]).splitlines()[0]
+    assert first == "digits: .tflite, 25.6 M parameters; fidelity by LiteRT on the host, 360 samples"
+
+
+def test_a_build_says_how_long_it_took() -> None:
+    row = variants_text([replace(a_variant("int8"), build_s=2.5)]).splitlines()[3]
+    assert row.endswith("  2.5 s")
+
+
+def test_variants_with_one_remark_share_its_line() -> None:
+    noted = [replace(a_variant(name), notes=("`conv1` was left alone: 288 elements",)) for name in ("int8", "int4")]
+    assert variants_text(noted).splitlines()[-1] == "digits int8, digits int4: `conv1` was left alone: 288 elements"
