@@ -26,11 +26,18 @@ def match_inputs(path: Path, specs: Sequence[TensorSpec], dataset: Dataset) -> t
     named = {spec.name for spec in specs} == set(arrays)
     ordered = [arrays[spec.name] for spec in specs] if named else list(arrays.values())
     shapes = [values.shape[1:] for values in ordered]
-    if shapes != [spec.shape for spec in specs]:
+    if len(shapes) != len(specs) or not all(map(_fits, shapes, specs)):
         raise ModelUnreadable(
             path, f"its inputs have shapes {[spec.shape for spec in specs]} and the source's have {shapes}"
         )
     return tuple(ordered)
+
+
+def _fits(shape: tuple[int, ...], spec: TensorSpec) -> bool:
+    """Whether a sample has the shape that is declared; an open size takes any."""
+    return len(shape) == len(spec.shape) and all(
+        wanted in (-1, size) for size, wanted in zip(shape, spec.shape, strict=True)
+    )
 
 
 def write_input_files(specs: Sequence[TensorSpec], dataset: Dataset, directory: Path) -> tuple[Path, ...]:

@@ -118,6 +118,10 @@ class Emitter:
         """An emitter of a graph inside this one: the body of an If or a Loop. It reads names of this one too."""
         return Emitter(constants=self.constants, _numbers=self._numbers, _shared=self._shared)
 
+    def name(self, kind: str) -> str:
+        """A name that nothing else has, for a value that no node makes: what comes into a nested graph."""
+        return f"%{kind}_{next(self._numbers)}"
+
     def node(self, kind: str, inputs: Sequence[Operand | str | None], **attributes: Any) -> str:  # noqa: ANN401
         """Add a node with one output; its name. None is an optional input that is left out."""
         return self.split(kind, inputs, 1, **attributes)[0]
@@ -126,8 +130,8 @@ class Emitter:
         """Add a node with several outputs; their names."""
         from onnx import helper
 
-        number = next(self._numbers)
-        names = [f"%{kind}_{number}_{index}" for index in range(outputs)]
+        made = self.name(kind)
+        names = [f"{made}_{index}" for index in range(outputs)]
         read = [each.tensor if isinstance(each, Operand) else each or "" for each in inputs]
         self.nodes.append(helper.make_node(kind, read, names, **attributes))
         return names
@@ -138,7 +142,7 @@ class Emitter:
         key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= _SHARED else None
         if key is not None and key in self._shared:
             return self._shared[key]
-        name = f"%constant_{next(self._numbers)}"
+        name = self.name("constant")
         self.constants[name] = array
         if key is not None:
             self._shared[key] = name

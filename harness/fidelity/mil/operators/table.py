@@ -1,5 +1,9 @@
-"""The one table of operators that the reference can run: MIL's name -> its translation, from the families' tables."""
+"""The one table of operators that the reference can run: MIL's name -> its translation, from the families' tables.
+
+Branches, loops and states are not here: they need more than one operation (`control_flow.py`, `states.py`).
+"""
 
 from harness.fidelity.mil.emitter import Translate
 
-TRANSLATIONS: dict[str, Translate] = {}
+FAMILIES: tuple[dict[str, Translate], ...] = ()
+TRANSLATIONS: dict[str, Translate] = {name: translate for family in FAMILIES for name, translate in family.items()}
