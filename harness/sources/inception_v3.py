@@ -7,18 +7,15 @@ Source: Szegedy et al. 2015, "Rethinking the Inception Architecture for Computer
 
 from collections.abc import Sequence
 
-from harness.sources import tflite_ops as ops
-from harness.sources.skeleton import Skeleton, Weights
-from harness.sources.tflite_writer import Tensor
+from harness.sources.layers import Tensor
+from harness.sources.skeleton import Network, Skeleton
 
 Filter = tuple[int, int, int]
 """Channels, height and width of a convolution."""
 Branch = tuple[Filter, ...]
 
 
-def build(seed: int = 0) -> bytes:
-    """The .tflite: image (1, 299, 299, 3) in [-1, 1] to scores (1, 1000)."""
-    net = Skeleton("inception_v3 299", 299, Weights(seed))
+def _build(net: Skeleton) -> None:
     x = _stem(net)
     for i, pooled in enumerate((32, 64, 64)):
         x = _module(net, x, _wide(pooled), f"mixed{i}")
@@ -29,18 +26,17 @@ def build(seed: int = 0) -> bytes:
     for i in (9, 10):
         x = _expanded(net, x, f"mixed{i}")
     net.classify(x, gain=4)
-    return net.pack()
 
 
 def _stem(net: Skeleton) -> Tensor:
     """299x299x3 to 35x35x192."""
-    x = net.convolve(net.image, 32, "stem0", size=3, stride=2, padding="VALID")
+    x = net.convolve(net.layers.image, 32, "stem0", size=3, stride=2, padding="VALID")
     x = net.convolve(x, 32, "stem1", size=3, padding="VALID")
     x = net.convolve(x, 64, "stem2", size=3)
-    x = ops.max_pool_2d(net.graph, x, name="stem3", size=3)
+    x = net.layers.pool_largest(x, name="stem3", size=3, stride=2)
     x = net.convolve(x, 80, "stem4", padding="VALID")
     x = net.convolve(x, 192, "stem5", size=3, padding="VALID")
-    return ops.max_pool_2d(net.graph, x, name="stem6", size=3)
+    return net.layers.pool_largest(x, name="stem6", size=3, stride=2)
 
 
 def _wide(pooled: int) -> tuple[Branch, ...]:
@@ -68,7 +64,7 @@ def _module(net: Skeleton, x: Tensor, branches: Sequence[Branch], name: str) -> 
     *direct, pooled = branches
     parts = [_chain(net, x, branch, f"{name}/{i}") for i, branch in enumerate(direct)]
     parts.append(_chain(net, _average(net, x, name), pooled, f"{name}/pooled"))
-    return ops.concatenation(net.graph, parts, 3, name=name)
+    return net.layers.join(parts, 3, name=name)
 
 
 def _reduction(net: Skeleton, x: Tensor, branches: Sequence[Branch], name: str) -> Tensor:
@@ -77,8 +73,8 @@ def _reduction(net: Skeleton, x: Tensor, branches: Sequence[Branch], name: str) 
     for i, (*filters, (channels, *_)) in enumerate(branches):
         inner = _chain(net, x, filters, f"{name}/{i}")
         parts.append(net.convolve(inner, channels, f"{name}/{i}/reduce", size=3, stride=2, padding="VALID"))
-    parts.append(ops.max_pool_2d(net.graph, x, name=f"{name}/pool", size=3))
-    return ops.concatenation(net.graph, parts, 3, name=name)
+    parts.append(net.layers.pool_largest(x, name=f"{name}/pool", size=3, stride=2))
+    return net.layers.join(parts, 3, name=name)
 
 
 def _expanded(net: Skeleton, x: Tensor, name: str) -> Tensor:
@@ -87,9 +83,9 @@ def _expanded(net: Skeleton, x: Tensor, name: str) -> Tensor:
     for i, filters in enumerate((((384, 1, 1),), ((448, 1, 1), (384, 3, 3))), 1):
         inner = _chain(net, x, filters, f"{name}/{i}")
         ends = [net.convolve(inner, 384, f"{name}/{i}/{h}x{w}", size=(h, w)) for h, w in ((1, 3), (3, 1))]
-        parts.append(ops.concatenation(net.graph, ends, 3, name=f"{name}/{i}"))
+        parts.append(net.layers.join(ends, 3, name=f"{name}/{i}"))
     parts.append(net.convolve(_average(net, x, name), 192, f"{name}/pooled"))
-    return ops.concatenation(net.graph, parts, 3, name=name)
+    return net.layers.join(parts, 3, name=name)
 
 
 def _chain(net: Skeleton, x: Tensor, filters: Sequence[Filter], name: str) -> Tensor:
@@ -99,4 +95,8 @@ def _chain(net: Skeleton, x: Tensor, filters: Sequence[Filter], name: str) -> Te
 
 
 def _average(net: Skeleton, x: Tensor, name: str) -> Tensor:
-    return ops.average_pool_2d(net.graph, x, name=f"{name}/pool", size=3, stride=1, padding="SAME")
+    return net.layers.pool_average(x, name=f"{name}/pool", size=3)
+
+
+NETWORK = Network(description="inception_v3 299", image=299, build=_build)
+"""To scores (1, 1000)."""

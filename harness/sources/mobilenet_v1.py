@@ -6,8 +6,7 @@ convolutions, the padding before strided depthwise convolutions fused into SAME,
 Source: Howard et al. 2017, "MobileNets", table 1.
 """
 
-from harness.sources import tflite_ops as ops
-from harness.sources.skeleton import CLASSES, Skeleton, Weights
+from harness.sources.skeleton import CLASSES, Network, Skeleton
 
 BLOCKS = (
     *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1)),
@@ -17,14 +16,15 @@ BLOCKS = (
 """Channels and stride of each depthwise separable convolution."""
 
 
-def build(seed: int = 0) -> bytes:
-    """The .tflite: image (1, 224, 224, 3) in [-1, 1] to scores (1, 1000)."""
-    net = Skeleton("mobilenet_v1 1.0 224", 224, Weights(seed))
-    x = net.convolve(net.image, 32, "stem", size=3, stride=2, activation="RELU6")
+def _build(net: Skeleton) -> None:
+    x = net.convolve(net.layers.image, 32, "stem", size=3, stride=2, activation="RELU6")
     for i, (channels, stride) in enumerate(BLOCKS):
         x = net.filter_depthwise(x, f"block{i}/depthwise", stride=stride)
         x = net.convolve(x, channels, f"block{i}/pointwise", activation="RELU6")
-    x = ops.mean(net.graph, x, (1, 2), name="pooled", keep=True)
+    x = net.layers.average(x, name="pooled", keep=True)
     x = net.convolve(x, CLASSES, "classifier", activation="NONE", gain=2)
-    net.end(ops.reshape(net.graph, x, (1, CLASSES), name="logits"))
-    return net.pack()
+    net.score(net.layers.flatten(x, name="logits"))
+
+
+NETWORK = Network(description="mobilenet_v1 1.0 224", image=224, build=_build)
+"""To scores (1, 1000)."""

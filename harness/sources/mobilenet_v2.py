@@ -8,9 +8,8 @@ Source: Sandler et al. 2018, "MobileNetV2", table 2.
 
 from dataclasses import dataclass
 
-from harness.sources import tflite_ops as ops
-from harness.sources.skeleton import Skeleton, Weights
-from harness.sources.tflite_writer import Tensor
+from harness.sources.layers import Tensor
+from harness.sources.skeleton import Network, Skeleton, Weights
 
 _LAST_CHANNELS = 1280
 
@@ -36,17 +35,14 @@ STAGES = (
 )
 
 
-def build(seed: int = 0) -> bytes:
-    """The .tflite: image (1, 224, 224, 3) in [-1, 1] to scores (1, 1000)."""
-    net = Skeleton("mobilenet_v2 1.0 224", 224, Weights(seed, centred=1, gain=1))
-    x = net.convolve(net.image, 32, "stem", size=3, stride=2, activation="RELU6")
+def _build(net: Skeleton) -> None:
+    x = net.convolve(net.layers.image, 32, "stem", size=3, stride=2, activation="RELU6")
     number = 0
     for stage in STAGES:
         for i in range(stage.blocks):
             x = _block(net, x, stage, stage.stride if i == 0 else 1, f"block{number}")
             number += 1
     net.classify(net.convolve(x, _LAST_CHANNELS, "last", activation="RELU6"))
-    return net.pack()
 
 
 def _block(net: Skeleton, x: Tensor, stage: Stage, stride: int, name: str) -> Tensor:
@@ -55,4 +51,12 @@ def _block(net: Skeleton, x: Tensor, stage: Stage, stride: int, name: str) -> Te
     out = x if stage.expansion == 1 else net.convolve(x, wide, f"{name}/expand", activation="RELU6")
     out = net.filter_depthwise(out, f"{name}/depthwise", stride=stride)
     out = net.convolve(out, stage.channels, f"{name}/project", activation="NONE")
-    return ops.add(net.graph, x, out, name=f"{name}/add") if stride == 1 and x.shape == out.shape else out
+    return net.layers.add(x, out, name=f"{name}/add") if stride == 1 and x.shape == out.shape else out
+
+
+def _weights(seed: int) -> Weights:
+    return Weights(seed, centred=1, gain=1)
+
+
+NETWORK = Network(description="mobilenet_v2 1.0 224", image=224, build=_build, weights=_weights)
+"""To scores (1, 1000)."""

@@ -6,9 +6,8 @@ convolutions, the stride in the first convolution of a stage, the paddings of th
 Source: He et al. 2015, "Deep Residual Learning for Image Recognition", table 1.
 """
 
-from harness.sources import tflite_ops as ops
-from harness.sources.skeleton import Skeleton, Weights
-from harness.sources.tflite_writer import Tensor
+from harness.sources.layers import Tensor
+from harness.sources.skeleton import Network, Skeleton
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
 """Channels inside, count of blocks and stride of each stage."""
@@ -16,16 +15,14 @@ _WIDER = 4  # channels outside over channels inside
 _BRANCH_GAIN = 0.5
 
 
-def build(seed: int = 0) -> bytes:
-    """The .tflite: image (1, 224, 224, 3) in [-1, 1] to scores (1, 1000)."""
-    net = Skeleton("resnet50 224", 224, Weights(seed))
-    x = net.convolve(net.pad(net.image, 3, "stem/pad"), 64, "stem", size=7, stride=2, padding="VALID")
-    x = ops.max_pool_2d(net.graph, net.pad(x, 1, "pool/pad"), name="pool", size=3)
+def _build(net: Skeleton) -> None:
+    padded = net.layers.pad(net.layers.image, 3, name="stem/pad")
+    x = net.convolve(padded, 64, "stem", size=7, stride=2, padding="VALID")
+    x = net.layers.pool_largest(net.layers.pad(x, 1, name="pool/pad"), name="pool", size=3, stride=2)
     for s, (channels, blocks, stride) in enumerate(STAGES):
         for b in range(blocks):
             x = _block(net, x, channels, stride if b == 0 else 1, f"stage{s}/block{b}")
     net.classify(x, gain=1.3)
-    return net.pack()
 
 
 def _block(net: Skeleton, x: Tensor, channels: int, stride: int, name: str) -> Tensor:
@@ -37,4 +34,8 @@ def _block(net: Skeleton, x: Tensor, channels: int, stride: int, name: str) -> T
     out = net.convolve(x, channels, f"{name}/narrow", stride=stride)
     out = net.convolve(out, channels, f"{name}/filter", size=3)
     out = net.convolve(out, wide, f"{name}/widen", activation="NONE", gain=_BRANCH_GAIN)
-    return ops.add(net.graph, shortcut, out, name=f"{name}/add", activation="RELU")
+    return net.layers.add(shortcut, out, name=f"{name}/add", activation="RELU")
+
+
+NETWORK = Network(description="resnet50 224", image=224, build=_build)
+"""To scores (1, 1000)."""

@@ -7,9 +7,8 @@ mean nothing.
 Source: He et al. 2016, "Identity Mappings in Deep Residual Networks", figure 4e; the stages of He et al. 2015, table 1.
 """
 
-from harness.sources import tflite_ops as ops
-from harness.sources.skeleton import Skeleton, Weights
-from harness.sources.tflite_writer import Tensor
+from harness.sources.layers import Tensor
+from harness.sources.skeleton import Network, Skeleton
 
 STAGES = ((64, 3, 2), (128, 4, 2), (256, 23, 2), (512, 3, 1))
 """Channels inside, count of blocks and stride of each stage."""
@@ -17,12 +16,10 @@ _WIDER = 4  # channels outside over channels inside
 _BRANCH_GAIN = 0.5
 
 
-def build(seed: int = 0) -> bytes:
-    """The .tflite: image (1, 224, 224, 3) in [-1, 1] to scores (1, 1000)."""
-    net = Skeleton("resnet_v2_101 224", 224, Weights(seed))
-    padded = net.pad(net.image, 3, "stem/pad")
+def _build(net: Skeleton) -> None:
+    padded = net.layers.pad(net.layers.image, 3, name="stem/pad")
     x = net.convolve(padded, 64, "stem", size=7, stride=2, padding="VALID", activation="NONE")
-    x = ops.max_pool_2d(net.graph, net.pad(x, 1, "pool/pad"), name="pool", size=3)
+    x = net.layers.pool_largest(net.layers.pad(x, 1, name="pool/pad"), name="pool", size=3, stride=2)
     added = 0
     for s, (channels, blocks, stride) in enumerate(STAGES):
         for b in range(blocks):
@@ -31,7 +28,6 @@ def build(seed: int = 0) -> bytes:
             added = 1 if b == 0 else added + 1
             x = _block(net, x, active, channels, stride if b == blocks - 1 else 1, name)
     net.classify(_normalise(net, x, added, "last"), gain=6)
-    return net.pack()
 
 
 def _block(net: Skeleton, x: Tensor, active: Tensor, channels: int, stride: int, name: str) -> Tensor:
@@ -40,21 +36,24 @@ def _block(net: Skeleton, x: Tensor, active: Tensor, channels: int, stride: int,
     if x.shape[3] != wide:
         shortcut = net.convolve(active, wide, f"{name}/shortcut", stride=stride, activation="NONE")
     else:
-        shortcut = x if stride == 1 else ops.max_pool_2d(net.graph, x, name=f"{name}/shortcut", size=1, stride=stride)
+        shortcut = x if stride == 1 else net.layers.pool_largest(x, name=f"{name}/shortcut", size=1, stride=stride)
     out = net.convolve(active, channels, f"{name}/narrow")
     if stride == 1:
         out = net.convolve(out, channels, f"{name}/filter", size=3)
     else:
-        padded = net.pad(out, 1, f"{name}/pad")
+        padded = net.layers.pad(out, 1, name=f"{name}/pad")
         out = net.convolve(padded, channels, f"{name}/filter", size=3, stride=stride, padding="VALID")
     out = net.convolve(out, wide, f"{name}/widen", activation="NONE", gain=_BRANCH_GAIN)
-    return ops.add(net.graph, shortcut, out, name=f"{name}/add")
+    return net.layers.add(shortcut, out, name=f"{name}/add")
 
 
 def _normalise(net: Skeleton, x: Tensor, added: int, name: str) -> Tensor:
     """Batch normalisation and ReLU. added: how many branches, each _BRANCH_GAIN as large, are in x by now."""
     mean_scale, channels = (1 + added * _BRANCH_GAIN**2) ** -0.5, x.shape[3]
-    scale = net.graph.constant(f"{name}/scale", net.weights.draw_around(mean_scale, mean_scale / 4, channels))
-    offset = net.graph.constant(f"{name}/offset", net.weights.draw_around(0, 0.25, channels))
-    scaled = ops.mul(net.graph, x, scale, name=f"{name}/scaled")
-    return ops.add(net.graph, scaled, offset, name=f"{name}/active", activation="RELU")
+    scale = net.weights.draw_around(mean_scale, mean_scale / 4, channels)
+    offset = net.weights.draw_around(0, 0.25, channels)
+    return net.layers.normalise(x, scale, offset, name=name)
+
+
+NETWORK = Network(description="resnet_v2_101 224", image=224, build=_build)
+"""To scores (1, 1000)."""

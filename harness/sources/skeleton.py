@@ -1,13 +1,16 @@
 """What the architecture skeletons share: seeded weights, and layers as TensorFlow's converter leaves them.
 
 A batch normalisation behind a convolution is folded into it: only the bias of its four vectors is left. Padding that
-comes to the same as SAME is folded too. ReLU is part of the operator before it.
+comes to the same as SAME is folded too. One description of a network is written in every format.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from harness.sources import tflite_ops as ops
-from harness.sources.tflite_writer import Array, GraphWriter, ModelWriter, Tensor
+from harness.sources.layers import Array, Layers, Tensor
 
 CLASSES = 1000
 
@@ -44,13 +47,11 @@ class Weights:
 
 
 class Skeleton:
-    """A classifier under construction: image (1, size, size, 3) in [-1, 1] to scores (1, 1000)."""
+    """A network under construction: layers of either format, their weights drawn as they are asked for."""
 
-    def __init__(self, description: str, size: int, weights: Weights) -> None:
-        self._writer = ModelWriter(f"{description} with random weights")
+    def __init__(self, layers: Layers, weights: Weights) -> None:
+        self.layers = layers
         self.weights = weights
-        self.graph: GraphWriter = self._writer.graph()
-        self.image = self.graph.input("image", (1, size, size, 3))
 
     def convolve(
         self,
@@ -67,34 +68,62 @@ class Skeleton:
         """Convolution, batch normalisation folded in, activation."""
         height, width = (size, size) if isinstance(size, int) else size
         filters = self.weights.draw(channels, height, width, x.shape[3], gain=gain)
-        bias = np.zeros(channels, np.float32)
-        return ops.conv_2d(
-            self.graph, x, filters, bias, name=name, stride=stride, padding=padding, activation=activation
+        return self.layers.convolve(
+            x, filters, _zeros(channels), name=name, stride=stride, padding=padding, activation=activation
         )
 
     def filter_depthwise(self, x: Tensor, name: str, *, stride: int) -> Tensor:
         """3x3 depthwise convolution, batch normalisation folded in, ReLU6."""
         channels = x.shape[3]
         filters = self.weights.draw_depthwise(channels)
-        bias = np.zeros(channels, np.float32)
-        return ops.depthwise_conv_2d(self.graph, x, filters, bias, name=name, stride=stride, activation="RELU6")
-
-    def pad(self, x: Tensor, amount: int, name: str) -> Tensor:
-        """Zeros on all four sides: Keras's ZeroPadding2D where it is not what SAME does."""
-        return ops.pad(self.graph, x, ((0, 0), (amount, amount), (amount, amount), (0, 0)), name=name)
+        return self.layers.filter_depthwise(x, filters, _zeros(channels), name=name, stride=stride, activation="RELU6")
 
     def classify(self, x: Tensor, *, gain: float = 1.0) -> None:
         """Mean over the image and a dense layer, then end the network."""
-        x = ops.mean(self.graph, x, (1, 2), name="pooled")
-        weights = self.weights.draw(CLASSES, x.shape[1], gain=gain)
-        self.end(ops.fully_connected(self.graph, x, weights, np.zeros(CLASSES, np.float32), name="logits"))
+        pooled = self.layers.average(x, name="pooled")
+        weights = self.weights.draw(CLASSES, pooled.shape[1], gain=gain)
+        self.score(self.layers.dense(pooled, weights, _zeros(CLASSES), name="logits"))
 
-    def end(self, logits: Tensor) -> None:
-        """Softmax, and the names that callers use."""
-        scores = ops.softmax(self.graph, logits, name="scores")
-        self.graph.output(scores)
-        self._writer.signature(self.graph, {"image": self.image}, {"scores": scores}, "serving_default")
+    def score(self, logits: Tensor) -> None:
+        """Softmax, and the end of the network."""
+        self.layers.end({"scores": self.layers.softmax(logits, name="scores")})
 
-    def pack(self) -> bytes:
-        """The .tflite."""
-        return self._writer.pack()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A shipped architecture, written alike in every format: image (1, image, image, 3) in [-1, 1] to its outputs.
+
+    An `.mlpackage` has the same tensors with the channels second. weights makes them from a seed.
+    """
+
+    description: str
+    image: int
+    build: Callable[[Skeleton], None]
+    weights: Callable[[int], Weights] = Weights
+
+    def write_tflite(self, seed: int = 0) -> bytes:
+        """The bytes of a .tflite."""
+        from harness.sources.tflite_layers import TfliteLayers
+
+        layers = TfliteLayers(f"{self.description} with random weights", self._shape)
+        self._lay(layers, seed)
+        return layers.pack()
+
+    def write_mlpackage(self, path: Path, seed: int = 0) -> None:
+        """A folder that is not there yet. Raises OSError."""
+        from harness.sources.mil_layers import write_layers
+
+        write_layers(
+            lambda layers: self._lay(layers, seed), path, f"{self.description} with random weights", self._shape
+        )
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return (1, self.image, self.image, 3)
+
+    def _lay(self, layers: Layers, seed: int) -> None:
+        self.build(Skeleton(layers, self.weights(seed)))
+
+
+def _zeros(count: int) -> Array:
+    return np.zeros(count, np.float32)

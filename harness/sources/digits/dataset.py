@@ -34,9 +34,15 @@ def load_split() -> Split:
     return Split(train_images=parts[0], test_images=parts[1], train_labels=parts[2], test_labels=parts[3])
 
 
-def write_evaluation_data(path: Path) -> None:
-    """Write the model's .npz: test images and labels for evaluation, training images for calibration."""
+def write_evaluation_data(path: Path, *, channels_first: bool = False) -> None:
+    """Write the model's .npz: test images and labels for evaluation, training images for calibration.
+
+    Images are (n, 8, 8, 1), or (n, 1, 8, 8).
+    """
     split = load_split()
-    arrays = {"image": split.test_images, "labels": split.test_labels, "calibration/image": split.train_images}
+    judged, calibrated = (
+        np.moveaxis(images, 3, 1) if channels_first else images for images in (split.test_images, split.train_images)
+    )
+    arrays = {"image": judged, "labels": split.test_labels, "calibration/image": calibrated}
     with path.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.sources import tflite_ops as ops
-from harness.sources.tflite_writer import Array, ModelWriter
+from harness.sources.layers import Array, Layers
 
 WEIGHTS = Path(__file__).with_name("weights.npz")
+_DESCRIPTION = "digits: a CNN trained on scikit-learn's handwritten digits"
+_IMAGE = (1, 8, 8, 1)
 
 SHAPES: dict[str, tuple[int, ...]] = {
     "conv1": (32, 3, 3, 1),
@@ -27,15 +28,27 @@ def load_weights() -> dict[str, Array]:
 
 def build(weights: Mapping[str, Array]) -> bytes:
     """The .tflite: image (1, 8, 8, 1) in [0, 1] to logits (1, 10)."""
-    writer = ModelWriter("digits: a CNN trained on scikit-learn's handwritten digits")
-    graph = writer.graph()
-    x = image = graph.input("image", (1, 8, 8, 1))
+    from harness.sources.tflite_layers import TfliteLayers
+
+    layers = TfliteLayers(_DESCRIPTION, _IMAGE)
+    _lay(layers, weights)
+    return layers.pack()
+
+
+def write_mlpackage(weights: Mapping[str, Array], path: Path) -> None:
+    """The `.mlpackage`, image (1, 1, 8, 8) to logits (1, 10), as a folder that is not there yet. Raises OSError."""
+    from harness.sources.mil_layers import write_layers
+
+    write_layers(lambda layers: _lay(layers, weights), path, _DESCRIPTION, _IMAGE)
+
+
+def _lay(layers: Layers, weights: Mapping[str, Array]) -> None:
+    def of(layer: str) -> tuple[Array, Array]:
+        return weights[f"{layer}/weights"], weights[f"{layer}/bias"]
+
+    x = layers.image
     for layer in ("conv1", "conv2"):
-        x = ops.conv_2d(graph, x, weights[f"{layer}/weights"], weights[f"{layer}/bias"], name=layer, activation="RELU")
-    x = ops.max_pool_2d(graph, x, name="pool")
-    x = ops.reshape(graph, x, (1, 512), name="flat")
-    x = ops.fully_connected(graph, x, weights["dense/weights"], weights["dense/bias"], name="dense", activation="RELU")
-    logits = ops.fully_connected(graph, x, weights["logits/weights"], weights["logits/bias"], name="logits")
-    graph.output(logits)
-    writer.signature(graph, {"image": image}, {"logits": logits}, "serving_default")
-    return writer.pack()
+        x = layers.convolve(x, *of(layer), name=layer, stride=1, padding="SAME", activation="RELU")
+    x = layers.flatten(layers.pool_largest(x, name="pool", size=2, stride=2), name="flat")
+    x = layers.dense(x, *of("dense"), name="dense", activation="RELU")
+    layers.end({"logits": layers.dense(x, *of("logits"), name="logits")})
