@@ -330,7 +330,7 @@ def test_a_flipped_byte_is_read_or_refused_and_nothing_else(tmp_path: Path) -> N
 
 
 def test_damage_in_a_large_file_is_found_within_a_second(tmp_path: Path) -> None:
-    content = mobilenet_v2.build()
+    content = mobilenet_v2.NETWORK.write_tflite()
     rng = np.random.default_rng(0)
     slowest = 0.0
     # The structure stands at the beginning of the file, the weights behind it, or the other way round.

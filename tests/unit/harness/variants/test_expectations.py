@@ -19,7 +19,7 @@ XNNPACK = ComputeUnit(kind="cpu", backend="xnnpack")
 @pytest.fixture(scope="module")
 def mobile(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """Convolutions, depthwise ones, a fully connected layer."""
-    return a_model(tmp_path_factory.mktemp("mobile"), mobilenet_v2.build(), name="mobile")
+    return a_model(tmp_path_factory.mktemp("mobile"), mobilenet_v2.NETWORK.write_tflite(), name="mobile")
 
 
 def device(runtime: str | None) -> DeviceFacts:

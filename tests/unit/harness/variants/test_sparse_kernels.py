@@ -169,7 +169,7 @@ def test_without_pointwise_convolutions_there_is_nothing_to_gain() -> None:
 
 def test_keras_padding_keeps_mobilenet_dense() -> None:
     """As measured on an emulated ARM core: 0.91 of the dense latency, against 0.28 with symmetric padding."""
-    assert verdict(encoded(mobilenet_v2.build(), 90)).able == 0
+    assert verdict(encoded(mobilenet_v2.NETWORK.write_tflite(), 90)).able == 0
 
 
 def test_a_convolution_without_options_is_no_part_of_it() -> None:
