@@ -83,14 +83,16 @@ def _refusal(spec: VariantSpec, model: Model) -> str | None:
     return refusal(parse(spec.recipe), model, spec.settings, spec.target)
 
 
-def _lacking(spec: VariantSpec, model: Model, device: DeviceFacts) -> str | None:
+def _unable(model: Model, device: DeviceFacts) -> str | None:
     from harness.variants.expectations import unable
+
+    return None if device.simulated else unable(model.format, device)
+
+
+def _lacking(spec: VariantSpec, model: Model, device: DeviceFacts) -> str | None:
     from harness.variants.recipes import lacking, parse
 
-    if device.simulated:
-        return None
-    reason = unable(model.format, device)
-    return reason if reason or spec.prebuilt else lacking(parse(spec.recipe), model, device, spec.settings)
+    return None if spec.prebuilt or device.simulated else lacking(parse(spec.recipe), model, device, spec.settings)
 
 
 def _warning(spec: VariantSpec, model: Model, unit: ComputeUnit) -> str | None:
@@ -100,7 +102,7 @@ def _warning(spec: VariantSpec, model: Model, unit: ComputeUnit) -> str | None:
 
 
 # What the techniques have to say to a plan.
-RULES = Rules(refusal=_refusal, lacking=_lacking, warning=_warning)
+RULES = Rules(refusal=_refusal, unable=_unable, lacking=_lacking, warning=_warning)
 
 
 def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver, check: Check) -> tuple[BuildOutcome, ...]:

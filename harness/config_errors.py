@@ -17,6 +17,7 @@ _ALLOWED = {
     "float_type": "a number",
     "float_parsing": "a number",
     "finite_number": "a finite number",
+    "enum": "{expected}",
     "tuple_type": "a list",
     "dict_type": "a mapping (key: value)",
     "model_type": "a mapping (key: value)",

@@ -32,11 +32,12 @@ _COLD_INFERENCES = 6  # at most: the first, and five warm ones
 class Rules:
     """What is known of recipes before anything is built; each answers in one sentence, or None.
 
-    refusal: why a recipe cannot work on a model. lacking: why a device's runtime cannot run what it makes.
-    warning: what a user should know who asks for it on a unit.
+    refusal: why a recipe cannot work on a model. unable: why a device can run nothing of a model's format. lacking: why
+    a device's runtime cannot run what a recipe makes. warning: what a user should know who asks for it on a unit.
     """
 
     refusal: Callable[[VariantSpec, Model], str | None]
+    unable: Callable[[Model, DeviceFacts], str | None]
     lacking: Callable[[VariantSpec, Model, DeviceFacts], str | None]
     warning: Callable[[VariantSpec, Model, ComputeUnit], str | None]
 
@@ -109,8 +110,10 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
         refused = {spec.name: rules.refusal(spec, model) for spec in wanted if spec.prebuilt is None}
         specs.extend(spec for spec in wanted if not refused.get(spec.name))
         for device in devices:
-            for unit in wishes.units or _chosen_units(device):
-                missing = why_missing(unit, device)
+            unable = rules.unable(model, device)
+            units = wishes.units or _chosen_units(device)
+            for unit in units[:1] if unable else units:  # one row says that nothing of it runs there
+                missing = unable or why_missing(unit, device)
                 for spec in wanted:
                     cell = _cell(model, spec, device, unit, wishes.settings)
                     cells.append(cell)

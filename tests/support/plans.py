@@ -43,7 +43,7 @@ def some_facts(name: str = "local", cores: int | None = 2) -> DeviceFacts:
 
 def some_rules(refusal: Callable[[VariantSpec, Model], str | None] = lambda *_: None) -> Rules:
     """Rules that have nothing to say but a refusal."""
-    return Rules(refusal=refusal, lacking=lambda *_: None, warning=lambda *_: None)
+    return Rules(refusal=refusal, unable=lambda *_: None, lacking=lambda *_: None, warning=lambda *_: None)
 
 
 def some_wishes(

@@ -11,6 +11,7 @@ from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
 from harness.core.errors import ConfigError
 from harness.core.launch import MeasureSettings, Pass
+from harness.core.target import Target
 from harness.core.variant import OpSetting, VariantSpec
 from harness.plan import Plan, Wishes, estimate, make_plan, schedule, select, weight_cache, why_missing, with_source
 from tests.support.plans import BUILTIN, CPU, GPU, a_model, some_facts, some_rules, some_wishes
@@ -247,3 +248,21 @@ def test_heavier_model_is_expected_to_take_longer() -> None:
 
 def test_estimate_counts_cpu_and_unknown_models_too() -> None:
     assert estimate([a_plan("int8", units=(CPU,)).cells[0]], {"m": None}) > 0
+
+
+def test_what_a_device_cannot_run_at_all_is_one_skipped_cell_a_variant() -> None:
+    rules = dataclasses.replace(some_rules(), unable=lambda *_: "no Apple device attached")
+    plan = make_plan(some_wishes("float32", "palette-4"), [a_model()], [some_facts()], rules)
+    assert [(cell.variant, str(cell.unit)) for cell in plan.cells] == [("float32", "cpu"), ("palette-4", "cpu")]
+    assert set(plan.skipped.values()) == {"no Apple device attached"}
+    assert [spec.name for spec in plan.specs] == ["float32", "palette-4"]
+
+
+def test_targets_are_cells_of_their_own() -> None:
+    specs = tuple(
+        VariantSpec(model="m", name=f"int8-{target}", recipe="int8", target=target) for target in (None, *Target)
+    )
+    wishes = dataclasses.replace(some_wishes(), specs={"m": specs})
+    plan = make_plan(wishes, [a_model()], [some_facts()], some_rules())
+    assert len({cell.id for cell in plan.cells}) == 2 * (len(specs) + 1)
+    assert {cell.target for cell in plan.cells} == {None, *Target}

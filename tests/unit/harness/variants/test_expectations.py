@@ -9,6 +9,7 @@ from harness.core.device import DeviceFacts
 from harness.core.model import Model
 from harness.core.variant import OpSetting
 from harness.sources import mobilenet_v2
+from harness.variants.expectations import unable
 from harness.variants.recipes import lacking, parse, warning
 from tests.support.models import partitioned
 from tests.unit.harness.variants.models import a_model
@@ -107,3 +108,19 @@ def test_hybrid_kernels_without_depthwise_convolutions_are_no_surprise(tmp_path:
 def test_a_setting_is_warned_of_too(mobile: Model) -> None:
     settings = (OpSetting(op_type="CONV_2D", recipe="int16x8"),)
     assert "int16" in str(warning(parse("float32"), mobile, XNNPACK, settings))
+
+
+def test_a_program_needs_an_apple_device() -> None:
+    reason = unable("mlpackage", device("LiteRT"))
+    assert reason == "no Apple device attached: board runs .tflite"
+    assert unable("tflite", device("LiteRT")) is None
+
+
+def test_an_apple_device_without_litert_runs_no_tflite() -> None:
+    mac = DeviceFacts(name="studio", family="mac", simulated=False, runtimes={"Core ML": "15.4"}, runtime="Core ML")
+    assert unable("tflite", mac) == "studio runs .mlpackage alone"
+    assert unable("mlpackage", mac) is None
+
+
+def test_a_device_that_names_no_runtime_is_asked_all_the_same() -> None:
+    assert unable("mlpackage", DeviceFacts(name="odd", family="unknown", simulated=False)) is None
