@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 # Run by name alone: it takes an hour.
 LONG = ("architectures",)
-NAMES = ("startup", "report", "power", "parity", "per_op", "overhead", "aa")
+NAMES = ("startup", "report", "power", "parity", "per_op", "overhead", "aa", "build_variants")
 _LONGEST_S = 1800.0
 _LONGER = 8  # times as long
 
