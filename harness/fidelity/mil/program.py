@@ -67,7 +67,7 @@ def _read_spec(path: Path) -> Any:  # noqa: ANN401 (coremltools has no types)
     coremltools = import_coremltools()
     try:
         spec = coremltools.utils.load_spec(str(path))
-    except Exception as exc:
+    except _refusals() as exc:
         raise ModelUnreadable(path, f"coremltools cannot read it: {_in_one_line(exc)}") from exc
     if spec.WhichOneof("Type") != "mlProgram":
         raise ModelUnreadable(path, NEURAL_NETWORK)
@@ -103,8 +103,17 @@ def _read_program(path: Path, spec: Any) -> Any:  # noqa: ANN401 (coremltools ha
     weights = _try_get_weights_dir_path(str(path)) or str(path.parent / "weights")
     try:
         return load(spec, spec.specificationVersion, weights)
-    except Exception as exc:
+    except NotImplementedError as exc:
+        raise ReferenceUnable(f"coremltools cannot read all of its program: {_in_one_line(exc)}") from exc
+    except _refusals() as exc:
         raise ModelUnreadable(path, f"coremltools cannot read its program: {_in_one_line(exc)}") from exc
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What coremltools raises for files that it cannot read: whatever a wrong file leads to."""
+    from google.protobuf.message import Error
+
+    return (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError, OSError, Error)
 
 
 def _in_one_line(exc: Exception) -> str:
