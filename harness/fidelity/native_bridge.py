@@ -56,13 +56,12 @@ class _MLModelProxy:
         self._stamp = _stamp(self._path)
         self._program: Program | None = None
 
-    def predict(self, features: "Mapping[str, Array]", state: object = None) -> "dict[str, Array]":
+    def predict(self, features: "Mapping[str, Array]", state: "_State | None" = None) -> "dict[str, Array]":
         """Outputs by name, float16 ones as float32, as the binding gives them. Raises RuntimeError."""
         import numpy as np
 
-        if state is not None:
-            raise RuntimeError("the reference execution has no states")
-        outputs = _as_runtime_error(lambda: self._loaded().predict(features))
+        held = None if state is None else state._values
+        outputs = _as_runtime_error(lambda: self._loaded().predict(features, held))
         return {name: each.astype(np.float32) if each.dtype == np.float16 else each for name, each in outputs.items()}
 
     def batchPredict(self, batch: "Sequence[Mapping[str, Array]]") -> "list[dict[str, Array]]":
@@ -74,7 +73,7 @@ class _MLModelProxy:
 
             if _stamp(self._path) != self._stamp:
                 raise RuntimeError(f"{self._path} changed after it was loaded; load it again")
-            self._program = Program(self._path, self._function)
+            self._program = Program.load(self._path, function=self._function)
         return self._program
 
     @staticmethod
@@ -92,7 +91,7 @@ class _MLModelProxy:
         _unmeasured()
 
     def newState(self) -> "_State":
-        raise RuntimeError("the reference execution has no states")
+        return _State(_as_runtime_error(lambda: self._loaded().make_state()))
 
     auto_set_specification_version = staticmethod(_unmeasured)
     create_model_asset_from_path = staticmethod(_unmeasured)
@@ -111,7 +110,7 @@ class _ExtremesProxy(_MLModelProxy):
     Outputs without values are left out.
     """
 
-    def predict(self, features: "Mapping[str, Array]", state: object = None) -> "dict[str, Array]":
+    def predict(self, features: "Mapping[str, Array]", state: "_State | None" = None) -> "dict[str, Array]":
         import numpy as np
 
         extremes: dict[str, tuple[Any, Any]] = {}
@@ -125,13 +124,21 @@ class _ExtremesProxy(_MLModelProxy):
 
 
 class _State:
-    """A state's name; the reference execution has none."""
+    """What a stateful model keeps between predictions."""
 
-    def read_state(self, name: str) -> NoReturn:
-        _unmeasured(name)
+    def __init__(self, values: "dict[str, Array]") -> None:
+        self._values = values
 
-    def write_state(self, name: str, value: object) -> NoReturn:
-        _unmeasured(name, value)
+    def read_state(self, name: str) -> "Array":
+        return self._known(name)
+
+    def write_state(self, name: str, value: "Array") -> None:
+        self._known(name)[...] = value
+
+    def _known(self, name: str) -> "Array":
+        if name not in self._values:
+            raise RuntimeError(f"no state {name}; there are {', '.join(self._values) or 'none'}")
+        return self._values[name]
 
 
 class _MLCPUComputeDeviceProxy:
@@ -206,10 +213,14 @@ def extremes_over_samples() -> Iterator[None]:
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """What tells that the files of a model were written anew. Raises RuntimeError where there are none."""
+    """What tells that a model was written anew; coremltools writes a manifest each time that it opens a package.
+
+    Raises RuntimeError where there is no model.
+    """
     try:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if not file.is_dir())
+        states = ((str(file), file.stat()) for file in files if file.name != "Manifest.json" and not file.is_dir())
+        return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
     except OSError as exc:
         raise RuntimeError(f"{path}: {exc.strerror}") from exc
 
