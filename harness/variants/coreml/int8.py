@@ -1,0 +1,39 @@
+"""`int8`: weights per channel and activations per tensor as int8, both symmetric; inputs and outputs stay floats.
+
+The toolkit's two steps: activations get ranges from samples (activations.py), then weights are quantised as by
+`weight-int8`. A Neural Engine of an A17 Pro or M4 and later multiplies such pairs in integers; elsewhere they are
+widened first.
+"""
+
+from collections.abc import Sequence
+
+from harness.core.model import Model
+from harness.core.target import Target
+from harness.variants.coreml import linear
+from harness.variants.coreml.activations import quantize_activations
+from harness.variants.technique import Calibration, Compression, CoreMLProgram, Step
+
+_WEIGHTS = Step(row="weight-int8")
+
+
+def compress(
+    program: CoreMLProgram, step: Step, weights: Sequence[str], joint: bool, calibration: Calibration | None
+) -> CoreMLProgram:
+    """Quantise activations around the operators that read the weights, and the weights.
+
+    Raises RecipeRefused where the program cannot have it, and what the toolkit raises.
+    """
+    if calibration is None:
+        raise ValueError("int8 is calibrated; its samples are missing")
+    quantised = quantize_activations(str(step), program, weights, calibration)
+    return linear.compress(quantised, _WEIGHTS, weights, joint, None)
+
+
+def samples_refusal(model: Model) -> str | None:
+    """Why a model has nothing to calibrate activations on; random inputs are good enough for random weights alone."""
+    if model.data is not None or model.random_weights:
+        return None
+    return "int8 needs samples to calibrate activations on: give `data`, an .npz"
+
+
+COMPRESSION = Compression(compress=compress, since=lambda _: Target.IOS17, calibrated=True)
