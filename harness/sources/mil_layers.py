@@ -121,8 +121,10 @@ class MilLayers(Layers):
         return _layer(self._mb.softmax(x=x.handle, axis=-1, name=name))
 
     def end(self, outputs: Mapping[str, Tensor]) -> None:
-        """The builder calls an output as its operation is called: outputs are called so too."""
-        self.outputs = [tensor.handle for tensor in outputs.values()]
+        self.outputs = [
+            tensor.handle if tensor.handle.name == name else self._mb.identity(x=tensor.handle, name=name)
+            for name, tensor in outputs.items()  # the builder calls an output as its operation is called
+        ]
 
     def _slide(
         self,

@@ -19,6 +19,7 @@ BOXES = (4, 6, 6, 6, 4, 4)
 """Default boxes at each place of a map, largest map first."""
 CLASSES = 2  # the object, and none
 _BRANCH_GAIN = 0.5
+_PREDICTOR_GAIN = 0.5
 
 
 def _build(net: Skeleton) -> None:
@@ -53,7 +54,7 @@ def _predict(net: Skeleton, maps: list[Tensor], width: int, name: str) -> Tensor
     """Numbers of every default box, (1, 8732, width)."""
     parts = []
     for i, (x, boxes) in enumerate(zip(maps, BOXES, strict=True)):
-        out = net.convolve(x, boxes * width, f"{name}/map{i}", size=3, activation="NONE")
+        out = net.convolve(x, boxes * width, f"{name}/map{i}", size=3, activation="NONE", gain=_PREDICTOR_GAIN)
         parts.append(net.layers.split_rows(out, width, name=f"{name}/rows{i}"))
     return net.layers.join(parts, 1, name=name)
 
