@@ -80,15 +80,11 @@ def _mod(emitter: Emitter, operation: Operation) -> str:
 
 
 def _real_mod(emitter: Emitter, x: Operand, y: Operand) -> str:
-    """By C's fmod, which is exact: x - floor(x / y) * y is not."""
-    zero = emitter.real(0.0)
-    rest = emitter.node("Mod", [x, y], fmod=1)
-    signs = emitter.node("Xor", [emitter.node("Less", [rest, zero]), emitter.node("Less", [y, zero])])
-    is_zero = emitter.node("Equal", [rest, zero])
-    moved = emitter.node("And", [signs, emitter.node("Not", [is_zero])])
-    result = emitter.node("Where", [moved, emitter.node("Add", [rest, y]), rest])
-    zeros = emitter.node("Where", [emitter.node("Less", [y, zero]), emitter.real(-0.0), zero])
-    return emitter.node("Where", [is_zero, zeros, result])
+    """By C's fmod, which is exact: x - floor(x / y) * y is not. Zeros too have the sign of y."""
+    rest, sign = emitter.node("Mod", [x, y], fmod=1), emitter.node("Sign", [y])
+    opposite = emitter.node("Less", [emitter.node("Mul", [emitter.node("Sign", [rest]), sign]), emitter.real(0.0)])
+    moved = emitter.node("Where", [opposite, emitter.node("Add", [rest, y]), rest])
+    return emitter.node("Mul", [emitter.node("Abs", [moved]), sign])
 
 
 def _floor_div(emitter: Emitter, operation: Operation) -> str:
