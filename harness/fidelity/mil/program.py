@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.core.errors import ModelUnreadable, ReferenceUnable
 from harness.fidelity.mil.emitter import Declared
+from harness.fidelity.mil.operators.constexpr import decompress
 from harness.toolkit import import_coremltools
 
 Var = Any
@@ -156,9 +157,9 @@ def is_stored(operation: Any) -> bool:  # noqa: ANN401 (coremltools has no types
 
 def materialize(value: Var) -> Any:  # noqa: ANN401 (a number, an array, a string)
     """The value of a constant Var in the graph's own type (float32, int64, bool), decompressed by coremltools."""
-    made_by = value.op
-    found = value.val if made_by.op_type == "const" else made_by.materialized_val_inference()
-    return in_graph_type(found)
+    if is_stored(value.op):
+        return in_graph_type(decompress(value))
+    return in_graph_type(value.op.materialized_val_inference())
 
 
 def in_graph_type(value: Any) -> Any:  # noqa: ANN401 (a number, an array, a string)
