@@ -59,8 +59,8 @@ def sample_model(name: str, cache: Path, format: str = "tflite") -> Model:
     if format not in sample.builds:
         able = [other for other, ours in SAMPLES.items() if format in ours.builds]
         raise ConfigError(
-            f"{name} does not ship as {format}; it ships as {' and '.join(sample.builds)}, "
-            + (f"and as {format} ship {', '.join(able)}" if able else f"and nothing ships as {format}")
+            f"{name} does not ship as {format}, it ships as {' and '.join(sample.builds)}; "
+            f"as {format} ship: {', '.join(able) or 'none'}"
         )
     return open_sample(name, sample, cache, format)
 
