@@ -73,6 +73,21 @@ class Result:
         return difference / signal if signal and np.isfinite(difference) else np.inf
 
 
+def call(
+    op: str,
+    inputs: Mapping[str, Array],
+    expect: Callable[..., Any],
+    target: Target = Target.IOS15,
+    **parameters: Any,  # noqa: ANN401 (a number, an array, a string)
+) -> Case:
+    """The case of an operation that is called by the names of its inputs, and by parameters that the oracle knows."""
+
+    def build(mb: Any, **given: Any) -> Any:  # noqa: ANN401 (coremltools has no types)
+        return getattr(mb, op)(**given, **parameters)
+
+    return Case(op=op, inputs=inputs, build=build, expect=expect, target=target)
+
+
 def measure(cases: Sequence[Case], directory: Path) -> tuple[Result, ...]:
     """Run every case by the reference. directory is for the programs and must exist."""
     results: list[Result] = []

@@ -13,6 +13,7 @@ from tests.support.mil_oracle import (
     Array,
     Case,
     Result,
+    call,
     core_operators,
     measure,
     misses,
@@ -77,14 +78,7 @@ def unary(real: Real) -> Iterator[Case]:
 
 
 def one(op: str, x: Array, expect: Callable[..., Any], target: Target = Target.IOS15, **parameters: Any) -> Case:  # noqa: ANN401
-    """An operation of one input, whose parameters the oracle knows."""
-    return Case(
-        op=op,
-        inputs={"x": x},
-        build=lambda mb, x: getattr(mb, op)(x=x, **parameters),
-        expect=lambda x: expect(x),
-        target=target,
-    )
+    return call(op, {"x": x}, lambda x: expect(x), target, **parameters)
 
 
 def with_parameters(real: Real) -> Iterator[Case]:
@@ -146,12 +140,7 @@ def binary(real: Real) -> Iterator[Case]:
 
 
 def two(op: str, x: Array, y: Array, expect: Callable[..., Any]) -> Case:
-    return Case(
-        op=op,
-        inputs={"x": x, "y": y},
-        build=lambda mb, x, y: getattr(mb, op)(x=x, y=y),
-        expect=lambda x, y: expect(x, y),
-    )
+    return call(op, {"x": x, "y": y}, lambda x, y: expect(x, y))
 
 
 def integers() -> Iterator[Case]:
