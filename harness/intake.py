@@ -66,8 +66,7 @@ def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
     if isinstance(entry, SampleModel):
         from harness.sources.samples import sample_model
 
-        given = () if entry.format == "tflite" else (entry.format,)
-        return replace(sample_model(entry.sample, places.models, *given), name=entry.name)
+        return replace(sample_model(entry.sample, places.models, entry.format), name=entry.name)
     from harness.fidelity.evaluation import dataset_of
     from harness.sources.reading import read_model
 
