@@ -4,26 +4,36 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.toolkit import import_coremltools
+from harness.toolkit import import_coremltools, quietly
 
+Var = Any
+"""A value of the builder; coremltools has no types."""
 Body = Callable[..., Any]
 
 
-def save(program: Any, path: Path, target: str = "iOS18", precision: str = "float16") -> Path:
+def builder() -> Var:
+    """coremltools' builder, `mb` in its own documents."""
+    import_coremltools()
+    from coremltools.converters.mil.mil import Builder
+
+    return Builder
+
+
+def save(program: Var, path: Path, target: str = "iOS18", precision: str = "float16") -> Path:
     """Write a program of the builder as an `.mlpackage` for a target in a precision (`float16`, `float32`); its path.
 
     coremltools rounds its weights, fuses and folds as it does for a user.
     """
     coremltools = import_coremltools()
-    converted = coremltools.convert(
-        program,
-        source="milinternal",
-        convert_to="mlprogram",
-        minimum_deployment_target=getattr(coremltools.target, target),
-        compute_precision=getattr(coremltools.precision, precision.upper()),
-        skip_model_load=True,
-    )
-    converted.save(str(path))
+    with quietly():
+        coremltools.convert(
+            program,
+            source="milinternal",
+            convert_to="mlprogram",
+            minimum_deployment_target=getattr(coremltools.target, target),
+            compute_precision=getattr(coremltools.precision, precision.upper()),
+            skip_model_load=True,
+        ).save(str(path))
     return path
 
 
@@ -36,13 +46,12 @@ def write(
     states: Mapping[str, Sequence[int]] | None = None,
 ) -> Path:
     """Write a program of real inputs (name -> shape) whose body takes them by name, then its float16 states."""
-    import_coremltools()
-    import coremltools.converters.mil as mil
-    from coremltools.converters.mil.mil import Builder, types
-
-    inputs = {name: Builder.placeholder(shape=shape) for name, shape in shapes.items()}
-    held = {name: Builder.state_tensor_placeholder(shape, types.fp16) for name, shape in (states or {}).items()}
     opset = getattr(import_coremltools().target, target)
+    import coremltools.converters.mil as mil
+    from coremltools.converters.mil.mil import types
+
+    inputs = {name: builder().placeholder(shape=shape) for name, shape in shapes.items()}
+    held = {name: builder().state_tensor_placeholder(shape, types.fp16) for name, shape in (states or {}).items()}
     program = mil.Program()
     with mil.Function(inputs | held, opset_version=opset) as function:
         made = body(**{name: function.inputs[name] for name in (*inputs, *held)})

@@ -1,8 +1,8 @@
 """Compressed weights as the values that they stand for, by coremltools' own decompression of each operator.
 
 coremltools' `materialized_val_inference` does not see every nesting (a palette whose look-up table is quantised), so
-what an operator reads is decompressed here first. Its look-up repeats the table for every weight, which is gigabytes for
-8 bits; a look-up has no arithmetic, so ours gives the same bits.
+what an operator reads is decompressed here first. Its look-up repeats the table for every weight, which is gigabytes
+for 8 bits; a look-up has no arithmetic, so ours gives the same bits.
 """
 
 import inspect
