@@ -75,12 +75,9 @@ def _interface(key: str | None, function: FunctionRecord, description: Any) -> I
 
 
 def _results(function: FunctionRecord) -> dict[str, ValueType]:
-    """The types of what a function returns."""
+    """The types of what a function returns, whose names are known to be there."""
     types = {named.name: named.type for named in function.inputs}
     types |= {named.name: named.type for operation in function.body.operations for named in operation.outputs}
-    unknown = next((name for name in function.body.outputs if name not in types), None)
-    if unknown is not None:
-        raise ProgramDamaged(f"its output {shorten(unknown)} is made by no operation")
     return {name: types[name] for name in function.body.outputs}
 
 
@@ -117,7 +114,8 @@ def _input_notes(described: Any, spec: TensorSpec, type_: ValueType) -> Iterator
         colours = colour_layouts().get(described.type.imageType.colorSpace, "unknown colours")
         yield f"input {name} is an image ({colours}) and is fed as float32 {shape}, 0 to 255"
     if -1 in type_.shape:
-        yield f"input {name} is open, {list(type_.shape)}, and runs as {shape}, its default"
+        runs = f"is open, {list(type_.shape)}, and runs as {shape}, its default"
+        yield f"input {name} {runs}; multiply-accumulates are those of operations with fixed shapes"
 
 
 def _output_notes(described: Any) -> Iterator[str]:  # noqa: ANN401

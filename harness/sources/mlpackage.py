@@ -14,6 +14,7 @@ from harness.sources.coreml_interface import Interface, interfaces
 from harness.sources.mlpackage_file import Package, check_constants, open_package
 from harness.sources.mlprogram import FunctionRecord, ProgramDamaged, constants_in, parse_program, walk
 from harness.sources.mlprogram_graph import graph_of
+from harness.sources.mlprogram_names import check_names
 from harness.sources.mlprogram_readers import count_parameters, find_weights
 from harness.sources.mlprogram_weights import ProgramWeight, precision_of
 from harness.sources.tflite_file import elements_of, shorten
@@ -39,16 +40,16 @@ def read_model(
     chosen = _choose(path, offered, signature)
     _check(path, chosen)
     functions = [interface.function for interface in offered]
-    weights = find_weights(functions)
+    identity, size = _identify(path)
     return Model(
         name=name,
         format="mlpackage",
         path=path,
-        digest=digest.of_path(path),
-        size_bytes=digest.size_of(path),
+        digest=identity,
+        size_bytes=size,
         inputs=chosen.inputs,
         outputs=chosen.outputs,
-        precision=_precision(weights, chosen.function),
+        precision=_precision(find_weights(functions), chosen.function),
         parameters=count_parameters(functions),
         data=data,
         metric=metric,
@@ -99,12 +100,21 @@ def _open(path: Path) -> tuple[Package, tuple[Interface, ...]]:
     package = open_package(path)
     try:
         functions = parse_program(package.specification.mlProgram)
+        check_names(functions)
         offered = interfaces(package.specification, functions)
     except ProgramDamaged as exc:
         raise ModelUnreadable(path, f"the program is damaged: {exc}; convert or copy it again") from exc
     operations = (operation for function in functions for operation in walk(function.body))
     check_constants(package, (constant for operation in operations for constant in constants_in(operation)))
     return package, offered
+
+
+def _identify(path: Path) -> tuple[str, int]:
+    """Digest and bytes of all files."""
+    try:
+        return digest.of_path(path), digest.size_of(path)
+    except OSError as exc:
+        raise ModelUnreadable(path, f"{exc.filename or path} cannot be read: {exc.strerror or exc}") from exc
 
 
 def _choose(path: Path, offered: Sequence[Interface], key: str | None) -> Interface:

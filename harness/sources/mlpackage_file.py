@@ -151,7 +151,7 @@ def _item(path: Path, item: object) -> Path:
 def _inside(package: Path, folder: Path, relative: str) -> Path:
     """A path below folder. Raises ModelUnreadable where it leads out of the package, by itself or by links."""
     found = folder / relative
-    if ".." in found.relative_to(package).parts or not found.resolve().is_relative_to(package.resolve()):
+    if ".." in Path(relative).parts or not found.resolve().is_relative_to(package.resolve()):
         raise ModelUnreadable(package, f"{shorten(relative)} leads out of the package; {_AGAIN}")
     return found
 

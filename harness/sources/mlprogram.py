@@ -164,11 +164,11 @@ def _block(block: Any) -> BlockRecord:  # noqa: ANN401
 
 
 def _operation(operation: Any) -> OperationRecord:  # noqa: ANN401
-    given = {name: tuple(_binding(each) for each in argument.arguments) for name, argument in operation.inputs.items()}
+    given = {name: tuple(map(_binding, argument.arguments)) for name, argument in operation.inputs.items()}
     attributes = {name: (_constant(value),) for name, value in operation.attributes.items() if name != "name"}
     return OperationRecord(
         type=operation.type,
-        inputs={**attributes, **given},
+        inputs=dict(sorted((attributes | given).items())),  # protobuf's maps have another order in each process
         outputs=tuple(map(_named, operation.outputs)),
         blocks=tuple(map(_block, operation.blocks)),
     )

@@ -16,7 +16,7 @@ def graph_of(function: FunctionRecord) -> Graph:
     tensors: Tensors = {}
     for named in function.inputs:
         tensors[named.name] = len(tensors), named.type
-    inputs = tuple(number for number, _ in tensors.values())
+    inputs = tuple(number for name, (number, _) in tensors.items() if name not in function.states)
     count = len(tensors)
     nodes: list[OpNode] = []
     for operation, scope in visit(function.body, {}):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from harness.sources.mlprogram import BlockRecord, FunctionRecord, OperationRecord
+from harness.sources.mlprogram import BlockRecord, FunctionRecord, OperationRecord, ValueType
 from harness.sources.mlprogram_storage import Scope, Stored, stored, visit
 from harness.sources.mlprogram_weights import ProgramWeight, Reader
 
@@ -62,8 +62,12 @@ def _reads(operation: OperationRecord, scope: Scope) -> Iterator[tuple[Stored, R
     for input_ in READS.get(operation.type, ()):
         for binding in operation.inputs.get(input_, ()):
             found = stored(binding, scope, f"{operation.name}.{input_}")
-            if found is not None and found.type.is_float and len(found.type.shape) >= 2:
+            if found is not None and _is_weight(found.type):
                 yield found, Reader(type=operation.type, name=operation.name, input=input_)
+
+
+def _is_weight(type_: ValueType) -> bool:
+    return type_.is_float and len(type_.shape) >= 2 and type_.elements is not None
 
 
 def _weight(found: Stored) -> ProgramWeight:
