@@ -1,0 +1,115 @@
+"""Why a recipe cannot work on an ML Program: one sentence with the way out, before any build."""
+
+from collections.abc import Sequence
+
+from harness.core.errors import RecipeUnknown
+from harness.core.model import Model
+from harness.core.target import Target
+from harness.core.variant import OpSetting
+from harness.sources.tflite_file import shorten
+from harness.variants.coreml.targets import chosen_target, oldest_target
+from harness.variants.grammar import parse
+from harness.variants.technique import Compression, Recipe, Step, Technique
+from harness.variants.techniques import TECHNIQUES
+
+_FLOATS = ("float32", "float16")
+
+
+def refusal(recipe: Recipe, model: Model, settings: Sequence[OpSetting], target: Target | None) -> str | None:
+    """Why a recipe with its settings cannot be built of a model for a target, None where it may.
+
+    target None is the bench's choice. Builds nothing.
+    """
+    reason = _below_refusal(model, target)
+    if reason is not None or (str(recipe) == model.precision and not settings):
+        return reason
+    if model.precision not in _FLOATS:
+        return _compressed_refusal(recipe, model)
+    if str(recipe) == "float32" and settings:
+        return "settings compress a float16 program; write float16 as the variant's own recipe"
+    return _recipe_refusal(recipe, model, target) or _settings_refusal(settings, model, target)
+
+
+def _below_refusal(model: Model, target: Target | None) -> str | None:
+    if target is None or model.target is None or not target.is_before(model.target):
+        return None
+    return (
+        f"{model.name} is a program for {model.target} and cannot be built for {target}; take {model.target} or newer"
+    )
+
+
+def _compressed_refusal(recipe: Recipe, model: Model) -> str:
+    if model.parameters == 0:
+        return f"{model.name} has no weights to compress; its own variant is called {model.precision}"
+    return f"{model.name} is already {model.precision}; {recipe} starts from float32 or float16 weights"
+
+
+def _settings_refusal(settings: Sequence[OpSetting], model: Model, target: Target | None) -> str | None:
+    for setting in settings:
+        reason = _setting_refusal(setting, model, target)
+        if reason is not None:
+            return f"the setting of {shorten(setting.op or setting.op_type or '')}: {reason}"
+    return None
+
+
+def _setting_refusal(setting: OpSetting, model: Model, target: Target | None) -> str | None:
+    if setting.recipe is None:
+        return None
+    try:
+        recipe = parse(setting.recipe)
+    except RecipeUnknown as exc:
+        return exc.reason
+    if str(recipe) == "float32":
+        return "beside compressed operators others are float16; write null"
+    return _recipe_refusal(recipe, model, target)
+
+
+def _recipe_refusal(recipe: Recipe, model: Model, target: Target | None) -> str | None:
+    rows = [(step, TECHNIQUES[step.row, model.format]) for step in recipe.steps]
+    if str(recipe) == "float32":
+        return f"{model.name} is {model.precision}, and nothing here widens it; leave float32 out"
+    if model.parameters == 0:
+        return f"{model.name} has no weights to compress; its own variant is called {model.precision}"
+    return _join_refusal(rows) or _target_refusal(recipe, model, target) or _calibration_refusal(rows, model)
+
+
+def _join_refusal(rows: Sequence[tuple[Step, Technique]]) -> str | None:
+    """Joins that the order of kinds allows and the toolkit cannot make."""
+    pruning = [str(step) for step, row in rows if isinstance(row.does, Compression) and row.does.prunes]
+    others = [step for step, _ in rows if str(step) not in pruning]
+    if len(pruning) > 1:
+        return f"{' and '.join(pruning)} both prune, and a weight is pruned once; keep one of them"
+    if len(rows) > 1 and any(step.row == "float16" for step in others):
+        return "every compression starts from the float16 program; leave float16 out"
+    if pruning and any("vector" in step.row for step in others):
+        return f"vectors do not go with {pruning[0]}: zeros are left out one by one; take a palette of single values"
+    return None
+
+
+def _target_refusal(recipe: Recipe, model: Model, target: Target | None) -> str | None:
+    chosen, needed = chosen_target(model, target), oldest_target(recipe)
+    if not chosen.is_before(needed):
+        return None
+    if len(recipe.steps) > 1 and needed is Target.IOS18:
+        what, instead = "two compressions of one weight need", "one of them alone"
+    else:
+        what, instead = f"{recipe} needs", _older(recipe, chosen)
+    return f"{what} {needed}, asked for {chosen}: raise the target or take {instead}"
+
+
+def _older(recipe: Recipe, target: Target) -> str:
+    """What is closest to a recipe of one step among what a target has."""
+    if target is Target.IOS15:
+        return "float16"
+    row = recipe.steps[0].row
+    if row.startswith("palette-"):
+        bits = recipe.steps[0].palette_bits
+        return "palette-4" if bits == 3 else f"palette-{bits}"
+    return "palette-4" if row.startswith("weight-int4") else "weight-int8"
+
+
+def _calibration_refusal(rows: Sequence[tuple[Step, Technique]], model: Model) -> str | None:
+    calibrated = [str(step) for step, row in rows if row.calibrated]
+    if not calibrated or model.data is not None or model.random_weights:
+        return None
+    return f"{calibrated[0]} needs samples to calibrate activations on: give `data`, an .npz"

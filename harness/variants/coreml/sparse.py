@@ -1,0 +1,99 @@
+"""Pruning: the share P of smallest weights, those within a threshold, N of every M, whole blocks of channels.
+
+Stored as a mask of one bit a weight and what is left. Weights of equal magnitude go together, so that there may be more
+zeros than P %.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.core.target import Target
+from harness.variants.coreml.spared import too_few, unlike
+from harness.variants.coreml.toolkit_calls import LEAST_ELEMENTS, call
+from harness.variants.technique import Calibration, Compression, CoreMLProgram, Step
+
+if TYPE_CHECKING:
+    from harness.variants.coreml.weights import Floats, Weight
+
+LEAST_SPARSITY = 0.0625
+"""Share of zeros from which on a threshold's result is stored as sparse: the mask's bit is a sixteenth of a float16."""
+
+_HALF = 50
+
+
+def compress(
+    program: CoreMLProgram, step: Step, weights: Sequence[str], joint: bool, _calibration: Calibration | None
+) -> CoreMLProgram:
+    """Prune the weights. Raises what the toolkit raises."""
+    return call(_prune, program, weights, _config(step), joint)
+
+
+def _prune(program: CoreMLProgram, config: object, joint_compression: bool) -> CoreMLProgram:
+    """The toolkit's `prune_weights`, with shares that are counted in float32.
+
+    NumPy 2.3's percentile of more than 65504 float16 numbers is no number, as their count overflows, so that the
+    toolkit would prune nothing.
+    """
+    import numpy as np
+    from coremltools.converters.mil.mil.passes.graph_pass import PassOption
+    from coremltools.models.utils import _apply_graph_pass
+    from coremltools.optimize.coreml._quantization_passes import prune_weights
+
+    class Pruner(prune_weights):  # type: ignore[misc]
+        @staticmethod
+        def compress_by_magnitude(val: "Floats", **how: object) -> object:
+            found = prune_weights.compress_by_magnitude(val.astype(np.float32), **how)
+            return found and found._replace(nonzero_data=found.nonzero_data.astype(val.dtype))
+
+    pruner = Pruner()
+    pruner.set_options([PassOption("config", config), PassOption("joint_compression", joint_compression)])
+    return _apply_graph_pass(program, pruner)
+
+
+def _config(step: Step) -> object:
+    from coremltools.optimize.coreml import OpMagnitudePrunerConfig, OpThresholdPrunerConfig
+
+    if step.row == "sparse-threshold-T":
+        return OpThresholdPrunerConfig(
+            threshold=step.real("T"), minimum_sparsity_percentile=LEAST_SPARSITY, weight_threshold=LEAST_ELEMENTS
+        )
+    if step.row == "sparse-N:M":
+        ratio = (step.whole("N"), step.whole("M"))
+        return OpMagnitudePrunerConfig(n_m_ratio=ratio, dim=1, weight_threshold=LEAST_ELEMENTS)
+    share = (share_of(step) or 0) / 100
+    if "block" in step.row:
+        block = step.whole("K")
+        return OpMagnitudePrunerConfig(target_sparsity=share, block_size=block, dim=0, weight_threshold=LEAST_ELEMENTS)
+    return OpMagnitudePrunerConfig(target_sparsity=share, weight_threshold=LEAST_ELEMENTS)
+
+
+def share_of(step: Step) -> float | None:
+    """Percent of zeros that a step promises, None where it depends on the weights."""
+    if step.row == "sparse-N:M":
+        return 100 * step.whole("N") / step.whole("M")
+    if step.row == "sparse-block-K":
+        return _HALF
+    return None if step.row == "sparse-threshold-T" else step.whole("P")
+
+
+def spares(step: Step, weight: "Weight") -> str | None:
+    """Why a weight is not pruned."""
+    if step.row == "sparse-N:M":
+        return unlike(weight) or too_few(weight, 1, step.whole("M"), "groups")
+    if "block" in step.row:
+        return unlike(weight) or too_few(weight, 0, step.whole("K"), "blocks")
+    return _above(step, weight) if step.row == "sparse-threshold-T" else None
+
+
+def _above(step: Step, weight: "Weight") -> str | None:
+    import numpy as np
+
+    share = float((np.abs(weight.values()) <= step.real("T")).mean())
+    if share >= LEAST_SPARSITY:
+        return None
+    return (
+        f"has {share:.1%} within {step.real('T'):g} of zero; below {LEAST_SPARSITY:.2%} a mask costs more than it saves"
+    )
+
+
+COMPRESSION = Compression(compress=compress, since=lambda _: Target.IOS16, prunes=True)

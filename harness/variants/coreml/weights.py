@@ -1,0 +1,138 @@
+"""The weights of an ML Program as coremltools reads it, with the numbers that operators see."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from harness.sources.mlprogram_readers import READS
+from harness.variants.technique import CoreMLProgram
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[Any]
+
+# coremltools has no types
+Operation = Any
+Value = Any
+Block = Any
+
+_FLOATS = ("fp16", "fp32")
+COMPRESSED = "constexpr_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """An operator that reads a weight; name is its first output's, input says where it reads it."""
+
+    type: str
+    name: str
+    input: str
+    groups: int = 1
+    transposed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Weight:
+    """A float constant with two dimensions or more, plain or compressed, that some operator multiplies or looks up in.
+
+    operation is the toolkit's own that yields it: a `const`, or the last `constexpr_` of a chain. is_output: a program
+    gives it away as well.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    readers: tuple[Reader, ...]
+    is_output: bool
+    operation: Operation
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def output_axis(self) -> int:
+        """Where its output channels are."""
+        return _axes(self.readers[0], len(self.shape))[0]
+
+    @property
+    def input_axis(self) -> int:
+        """Where its input channels are."""
+        return _axes(self.readers[0], len(self.shape))[1]
+
+    def values(self) -> "Floats":
+        """What operators read, in the weight's shape, unpacked each time.
+
+        As float32: NumPy 2.3 sorts float16 wrongly, which `unique` relies on, and overflows in its percentiles.
+        """
+        import numpy as np
+
+        from harness.fidelity.mil.operators.constexpr import decompress
+
+        return np.asarray(decompress(self.operation.outputs[0]), np.float32)
+
+
+def read_weights(program: CoreMLProgram) -> tuple[Weight, ...]:
+    """Every weight once, in the order in which they are made, of all functions."""
+    functions = load(program).functions.values()
+    return tuple(weight for function in functions for weight in _weights_of(function))
+
+
+def load(program: CoreMLProgram) -> CoreMLProgram:
+    """The program as the toolkit's passes see it."""
+    from coremltools.converters.mil.frontend.milproto.load import load as read
+    from coremltools.models.utils import _convert_model_spec_to_pymil_prog
+
+    return _convert_model_spec_to_pymil_prog(program, program.get_spec().specificationVersion, read)
+
+
+def _weights_of(block: Block) -> Iterator[Weight]:
+    given = set(block.outputs)
+    for operation in block.operations:
+        for inner in operation.blocks:
+            yield from _weights_of(inner)
+        if operation.op_type == "const" or operation.op_type.startswith(COMPRESSED):
+            weight = _weight(operation, operation.outputs[0] in given)
+            if weight is not None:
+                yield weight
+
+
+def _weight(operation: Operation, is_output: bool) -> Weight | None:
+    if len(operation.outputs) != 1 or not hasattr(operation.outputs[0].dtype, "__name__"):
+        return None
+    value = operation.outputs[0]
+    if value.dtype.__name__ not in _FLOATS or value.rank < 2:
+        return None
+    readers = tuple(reader for child in dict.fromkeys(value.child_ops) for reader in _readers(child, value))
+    if not readers:
+        return None
+    shape = tuple(int(size) for size in value.shape)
+    return Weight(name=value.name, shape=shape, readers=readers, is_output=is_output, operation=operation)
+
+
+def _readers(child: Operation, value: Value) -> Iterator[Reader]:
+    for input in READS.get(child.op_type, ()):
+        read = child.inputs.get(input)
+        if value is read or (isinstance(read, list | tuple) and any(value is each for each in read)):
+            yield Reader(
+                type=child.op_type,
+                name=child.outputs[0].name,
+                input=input,
+                groups=int(child.groups.val) if "groups" in child.inputs and child.groups is not None else 1,
+                transposed=_is_transposed(child, input),
+            )
+
+
+def _is_transposed(child: Operation, input: str) -> bool:
+    return child.op_type == "matmul" and bool(child.inputs[f"transpose_{input}"].val)
+
+
+def _axes(reader: Reader, rank: int) -> tuple[int, int]:
+    """Output and input channels of a weight, as the toolkit takes them."""
+    if reader.type == "conv_transpose":
+        return 1, 0
+    if reader.type == "matmul":
+        columns = (reader.input == "y") != reader.transposed
+        return (rank - 1, rank - 2) if columns else (rank - 2, rank - 1)
+    return 0, 1
