@@ -22,6 +22,7 @@ from harness.toolkit import import_coremltools, quietly
 TARGET = Target.IOS15
 """What the shipped models are written for: the oldest target of ML Programs."""
 _ACTIVATIONS = {"RELU": "relu", "RELU6": "relu6"}
+_EPSILON = 1e-5  # coremltools makes a batch norm of a product and a sum, but without taking its epsilon back
 _CHANNELS_SECOND = (0, 3, 1, 2)
 _CHANNELS_LAST = (0, 2, 3, 1)
 
@@ -112,9 +113,10 @@ class MilLayers(Layers):
         return self._activate(self._mb.add(x=left.handle, y=right.handle, name=name), name, activation)
 
     def normalise(self, x: Tensor, scale: Array, offset: Array, *, name: str) -> Tensor:
-        factors, summands = (values.reshape(1, -1, 1, 1) for values in (scale, offset))
-        scaled = self._mb.mul(x=x.handle, y=factors, name=f"{name}/scaled")
-        out = self._mb.add(x=scaled, y=summands, name=f"{name}/active")
+        mean, variance = np.zeros_like(scale), np.full_like(scale, 1 - _EPSILON)
+        out = self._mb.batch_norm(
+            x=x.handle, mean=mean, variance=variance, gamma=scale, beta=offset, epsilon=_EPSILON, name=f"{name}/active"
+        )
         return self._activate(out, f"{name}/active", "RELU")
 
     def softmax(self, x: Tensor, *, name: str) -> Tensor:

@@ -12,6 +12,8 @@ from harness.core.model import Model
 from harness.core.target import Target
 from harness.fidelity.evaluate import evaluate
 from harness.fidelity.evaluation import dataset_of
+from harness.fidelity.metrics import top1
+from harness.fidelity.mil.reference import run_program
 from harness.sources.mlpackage import read_graph as read_program_graph
 from harness.sources.samples import SAMPLES, Sample, open_sample, sample_model
 from harness.sources.tflite import read_graph
@@ -58,6 +60,14 @@ def test_digits_as_a_program_is_the_network_it_says(program: Model) -> None:
     assert (program.format, program.parameters, program.precision) == ("mlpackage", 109_994, "float32")
     assert program.target == Target.IOS15
     assert program.inputs[0].shape == (1, 1, 8, 8)
+
+
+def test_digits_as_a_program_is_right_on_real_test_images(program: Model) -> None:
+    dataset = dataset_of(program)
+    (logits,) = run_program(program.path, dataset)
+    assert logits.values is not None
+    assert dataset.labels is not None
+    assert top1(logits.values[:, 0], dataset.labels) >= 0.98
 
 
 def test_both_formats_of_digits_have_the_same_data(program: Model, tmp_path: Path) -> None:
