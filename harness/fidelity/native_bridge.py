@@ -107,8 +107,10 @@ class _ExtremesProxy(_MLModelProxy):
     """Predicts on samples stacked along a new first dimension, and answers only the smallest and the largest value
     that each output has over all of them: what calibration asks, in the memory of one sample.
 
-    Outputs without values are left out.
+    Outputs without values are left out. seen keeps what any such model answered.
     """
+
+    seen: "dict[str, tuple[Any, Any]]"
 
     def predict(self, features: "Mapping[str, Array]", state: "_State | None" = None) -> "dict[str, Array]":
         import numpy as np
@@ -120,6 +122,7 @@ class _ExtremesProxy(_MLModelProxy):
                 if each.size:
                     known = extremes.get(name, (each.flat[0], each.flat[0]))
                     extremes[name] = (np.minimum(known[0], each.min()), np.maximum(known[1], each.max()))
+        self.seen.update(extremes)
         return {name: np.array(pair) for name, pair in extremes.items()}
 
 
@@ -199,15 +202,16 @@ def stand_in(package: Path) -> None:
 
 
 @contextmanager
-def extremes_over_samples() -> Iterator[None]:
+def extremes_over_samples() -> "Iterator[Mapping[str, tuple[Any, Any]]]":
     """Models loaded inside predict on stacked samples and answer extremes (_ExtremesProxy), on a Mac too, so that what
-    is calibrated does not depend on the host."""
+    is calibrated does not depend on the host. Yields what they answered so far, by name."""
     from coremltools.models import model
 
     binding = model._MLModelProxy
-    model._MLModelProxy = _ExtremesProxy
+    proxy = type("_MLModelProxy", (_ExtremesProxy,), {"seen": {}})
+    model._MLModelProxy = proxy
     try:
-        yield
+        yield proxy.seen  # type: ignore[attr-defined]
     finally:
         model._MLModelProxy = binding
 

@@ -7,7 +7,6 @@ widened first.
 
 from collections.abc import Sequence
 
-from harness.core.model import Model
 from harness.core.target import Target
 from harness.variants.coreml import linear
 from harness.variants.coreml.activations import quantize_activations
@@ -27,13 +26,6 @@ def compress(
         raise ValueError("int8 is calibrated; its samples are missing")
     quantised = quantize_activations(str(step), program, weights, calibration)
     return linear.compress(quantised, _WEIGHTS, weights, joint, None)
-
-
-def samples_refusal(model: Model) -> str | None:
-    """Why a model has nothing to calibrate activations on; random inputs are good enough for random weights alone."""
-    if model.data is not None or model.random_weights:
-        return None
-    return "int8 needs samples to calibrate activations on: give `data`, an .npz"
 
 
 COMPRESSION = Compression(compress=compress, since=lambda _: Target.IOS17, calibrated=True)
