@@ -1,5 +1,6 @@
 """Small ML Programs written with coremltools' builder, kept where a test wants them."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ def save(program: Var, path: Path, target: str = "iOS18", precision: str = "floa
     coremltools rounds its weights, fuses and folds as it does for a user.
     """
     coremltools = import_coremltools()
-    with quietly():
+    with quietly(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Some dimensions in the input shape are unknown", UserWarning)
         coremltools.convert(
             program,
             source="milinternal",
@@ -39,18 +41,20 @@ def save(program: Var, path: Path, target: str = "iOS18", precision: str = "floa
 
 def write(
     path: Path,
-    shapes: Mapping[str, Sequence[Any]],
+    shapes: Mapping[str, Sequence[int | None]],
     body: Body,
     target: str = "iOS18",
     precision: str = "float16",
     states: Mapping[str, Sequence[int]] | None = None,
 ) -> Path:
-    """Write a program of real inputs (name -> shape) whose body takes them by name, then its float16 states."""
+    """Write a program of real inputs (name -> shape, None where it is open) whose body takes them by name, then its
+    float16 states; its path."""
     opset = getattr(import_coremltools().target, target)
     import coremltools.converters.mil as mil
-    from coremltools.converters.mil.mil import types
+    from coremltools.converters.mil.mil import get_new_symbol, types
 
-    inputs = {name: builder().placeholder(shape=shape) for name, shape in shapes.items()}
+    closed = {name: [get_new_symbol() if size is None else size for size in shape] for name, shape in shapes.items()}
+    inputs = {name: builder().placeholder(shape=shape) for name, shape in closed.items()}
     held = {name: builder().state_tensor_placeholder(shape, types.fp16) for name, shape in (states or {}).items()}
     program = mil.Program()
     with mil.Function(inputs | held, opset_version=opset) as function:

@@ -132,9 +132,11 @@ def declare(value: Var) -> Declared:
     from coremltools.converters.mil.mil import ListVar, types
 
     if isinstance(value, ListVar):
+        element = value.elem_type
+        kind = element.get_primitive() if types.is_tensor(element) else element
         length = None if value.dynamic_length else value.init_length
-        shape: tuple[Any, ...] = (length, *(value.elem_shape or ()))
-        return Declared(name=value.name, dtype=types.builtin_to_string(value.dtype), shape=_closed(shape))
+        shape = _closed((length, *(value.elem_shape or ())))
+        return Declared(name=value.name, dtype=types.builtin_to_string(kind), shape=shape)
     dtype = "dict" if types.is_dict(value.sym_type) else types.builtin_to_string(value.dtype)
     return Declared(name=value.name, dtype=dtype, shape=_closed(value.shape))
 

@@ -1,0 +1,126 @@
+"""Programs that cannot be read or run say why."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.core.errors import ModelUnreadable, ReferenceUnable
+from harness.fidelity.mil.reference import Program
+from harness.toolkit import import_coremltools
+from tests.support.mil import Var, builder, write
+
+mb = builder()
+_WEIGHTS, _MODEL = "Data/com.apple.CoreML/weights/weight.bin", "Data/com.apple.CoreML/model.mlmodel"
+_KERNEL = np.random.default_rng(0).standard_normal((40, 30, 3, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("programs") / "good.mlpackage"
+    return write(path, {"x": (1, 30, 8, 8)}, lambda x: mb.conv(x=x, weight=_KERNEL))
+
+
+@pytest.fixture
+def copy(good: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(good, tmp_path / "copy.mlpackage"))
+
+
+def _cut(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def _overwrite(path: Path, start: int, stop: int) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:start] + b"\xa5" * (stop - start) + content[stop:])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: (path / _WEIGHTS).unlink(),
+        lambda path: _cut(path / _WEIGHTS, 0),
+        lambda path: _cut(path / _WEIGHTS, 100),
+        lambda path: _cut(path / _WEIGHTS, 10_000),
+        lambda path: _overwrite(path / _WEIGHTS, 0, 64),
+        lambda path: _overwrite(path / _WEIGHTS, 64, 128),
+        lambda path: _overwrite(path / _MODEL, 0, 300),
+        lambda path: _cut(path / _MODEL, 300),
+        lambda path: (path / _MODEL).unlink(),
+        lambda path: (path / "Manifest.json").unlink(),
+    ],
+    ids=[
+        "no weights",
+        "empty weights",
+        "weights end in their header",
+        "weights end early",
+        "weights of another kind",
+        "weights without a header",
+        "noise for a specification",
+        "half a specification",
+        "no specification",
+        "no manifest",
+    ],
+)
+def test_a_damaged_package_is_unreadable(copy: Path, damage: Callable[[Path], None]) -> None:
+    damage(copy)
+    with pytest.raises(ModelUnreadable, match="coremltools cannot read"):
+        Program.load(copy)
+
+
+def test_a_package_that_is_not_there_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnreadable, match="No such file"):
+        Program.load(tmp_path / "absent.mlpackage")
+
+
+def test_a_neural_network_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    coremltools = import_coremltools()
+    spec = coremltools.proto.Model_pb2.Model(specificationVersion=4)
+    spec.neuralNetwork.SetInParent()
+    (tmp_path / "old.mlmodel").write_bytes(spec.SerializeToString())
+    with pytest.raises(
+        ModelUnreadable, match="not an ML Program: convert its source again with convert_to='mlprogram'"
+    ):
+        Program.load(tmp_path / "old.mlmodel")
+
+
+def test_a_function_that_is_not_there_is_named_with_those_that_are(good: Path) -> None:
+    with pytest.raises(ModelUnreadable, match="has no function other; it has main"):
+        Program.load(good, function="other")
+
+
+def _rename_operators(path: Path, *names: str) -> None:
+    spec = import_coremltools().utils.load_spec(str(path))
+    (block,) = spec.mlProgram.functions["main"].block_specializations.values()
+    for operation, name in zip(block.operations, names, strict=False):
+        operation.type = name
+    (path / _MODEL).write_bytes(spec.SerializeToString())
+
+
+def test_every_unknown_operator_is_named_before_weights_are_read(copy: Path) -> None:
+    _rename_operators(copy, "entangle", "custom_layer")
+    (copy / _WEIGHTS).unlink()
+    with pytest.raises(ReferenceUnable, match="no translation of: custom_layer, entangle"):
+        Program.load(copy)
+
+
+def test_every_operation_without_a_translation_in_its_form_is_named(tmp_path: Path) -> None:
+    def body(x: Var) -> tuple[Var, Var]:
+        one = mb.depth_to_space(x=mb.pixel_unshuffle(x=x, downscale_factor=np.uint32(2)), block_size=2)
+        return one, mb.space_to_batch(x=x, block_shape=[2, 2], paddings=[[0, 0], [0, 0]])
+
+    path = write(tmp_path / "m.mlpackage", {"x": (1, None, None, 4)}, body)
+    with pytest.raises(ReferenceUnable, match=r"no translation of: pixel_unshuffle .*, space_to_batch"):
+        Program.load(path)
+
+
+def test_an_input_that_was_not_given_is_named(good: Path) -> None:
+    with pytest.raises(ReferenceUnable, match="no values for input x; given: y"):
+        Program.load(good).predict({"y": np.zeros(1)})
+
+
+def test_values_that_a_kernel_refuses_are_an_error(good: Path) -> None:
+    with pytest.raises(ReferenceUnable, match=r"onnxruntime cannot run it: .*Got: 3 Expected: 30"):
+        Program.load(good).predict({"x": np.zeros((1, 3, 8, 8))})
