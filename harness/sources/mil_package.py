@@ -34,7 +34,12 @@ def write_package(mlmodel: Any, path: Path) -> None:  # noqa: ANN401 (coremltool
     if constants is not None and any(constants.iterdir()):
         shutil.copytree(constants, inside / _WEIGHTS, copy_function=shutil.copyfile)
         items.append(_WEIGHTS)
-    (path / "Manifest.json").write_text(json.dumps(_manifest(digest.of_path(inside), items), indent=4))
+    (path / "Manifest.json").write_text(_text(_manifest(digest.of_path(inside), items)))
+
+
+def _text(manifest: dict[str, object]) -> str:
+    """As the toolkit's own code puts it, which writes a manifest anew whenever it reads a package."""
+    return json.dumps(manifest, indent=4, sort_keys=True) + "\n"
 
 
 def _specification(mlmodel: Any) -> bytes:  # noqa: ANN401 (coremltools has no types)

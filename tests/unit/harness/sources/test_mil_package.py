@@ -60,6 +60,12 @@ def test_the_manifest_names_every_item_of_the_package(package: Path) -> None:
     assert len(paths) == 2
 
 
+def test_reading_a_package_with_the_toolkit_leaves_its_bytes_as_they_are(package: Path) -> None:
+    before = digest.of_path(package)
+    import_coremltools().models.MLModel(str(package), skip_model_load=True)
+    assert digest.of_path(package) == before
+
+
 def test_a_package_that_is_there_is_not_written_over(package: Path) -> None:
     with pytest.raises(FileExistsError):
         write_package(convolution(32), package)
