@@ -47,6 +47,12 @@ def test_the_package_is_what_was_converted(package: Path) -> None:
     assert [output.name for output in model.get_spec().description.output] == ["out"]
 
 
+def test_the_toolkit_opens_a_package_without_a_change(package: Path) -> None:
+    before = digest.of_path(package)
+    import_coremltools().models.MLModel(str(package), skip_model_load=True)
+    assert digest.of_path(package) == before
+
+
 def test_the_day_of_conversion_is_left_out(package: Path) -> None:
     noted = import_coremltools().models.MLModel(str(package), skip_model_load=True).user_defined_metadata
     assert set(noted) == {"com.github.apple.coremltools.source", "com.github.apple.coremltools.version"}
