@@ -1,8 +1,8 @@
 """ML Programs written as `.mlpackage` folders, the same model as the same bytes each time.
 
 coremltools writes the day of conversion, identifiers drawn at random and maps in any order; here the day is left out,
-identifiers come from the content, and maps are in order. Everything else is as the toolkit writes it, the manifest to the byte,
-since it writes that anew whenever it opens a package:
+identifiers come from the content, and maps are in order. Everything else is as the toolkit writes it, the manifest to
+the byte, since opening a package writes that anew:
 
     Manifest.json                               which item is the model
     Data/com.apple.CoreML/model.mlmodel         the specification
