@@ -43,7 +43,8 @@ def convert(program: TorchProgram, target: Path) -> None:
         write_package(made, target)
         _compare(program, _run_package(target, program.inputs))
     else:
-        from harness.sources.mil_tflite.translate import Untranslatable, translate
+        from harness.sources.mil_tflite.canvas import Untranslatable
+        from harness.sources.mil_tflite.translate import translate
 
         try:
             target.write_bytes(translate(made._mil_program.functions["main"]))

@@ -1,0 +1,1 @@
+"""ML Programs of fixed shapes written as .tflite files, operator by operator."""
