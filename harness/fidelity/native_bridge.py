@@ -9,7 +9,7 @@ was read in coremltools' sources and never compared with the binding, which runs
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.fidelity.mil.reference import Program
 
     Array = NDArray[Any]
+    Extremes = tuple[Any, Any]
 
 NAME = "coremltools.libcoremlpython"
 _UNITS = ("ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")
@@ -39,6 +40,8 @@ class _MLModelProxy:
 
     The program is read at the first prediction, so that a model that never predicts costs nothing.
     """
+
+    _observed: tuple[str, ...] = ()  # values inside that predictions answer too
 
     def __init__(
         self,
@@ -73,7 +76,7 @@ class _MLModelProxy:
 
             if _stamp(self._path) != self._stamp:
                 raise RuntimeError(f"{self._path} changed after it was loaded; load it again")
-            self._program = Program.load(self._path, function=self._function)
+            self._program = Program.load(self._path, function=self._function, observe=self._observed)
         return self._program
 
     @staticmethod
@@ -107,23 +110,36 @@ class _ExtremesProxy(_MLModelProxy):
     """Predicts on samples stacked along a new first dimension, and answers only the smallest and the largest value
     that each output has over all of them: what calibration asks, in the memory of one sample.
 
-    Outputs without values are left out. seen keeps what any such model answered.
+    Outputs without values are left out. joined are names of values that share one range. seen keeps what any such
+    model answered.
     """
 
-    seen: "dict[str, tuple[Any, Any]]"
+    joined: "Collection[Collection[str]]"
+    seen: "dict[str, Extremes]"
 
     def predict(self, features: "Mapping[str, Array]", state: "_State | None" = None) -> "dict[str, Array]":
         import numpy as np
 
-        extremes: dict[str, tuple[Any, Any]] = {}
+        extremes = _extremes(features)
         for index in range(min((len(values) for values in features.values()), default=1)):
             outputs = super().predict({name: values[index] for name, values in features.items()}, state)
-            for name, each in outputs.items():
-                if each.size:
-                    known = extremes.get(name, (each.flat[0], each.flat[0]))
-                    extremes[name] = (np.minimum(known[0], each.min()), np.maximum(known[1], each.max()))
+            extremes = _wider(extremes, _extremes(outputs))
+        for names in self.joined:
+            if shared := [extremes[name] for name in names if name in extremes]:
+                extremes |= dict.fromkeys(names, (min(low for low, _ in shared), max(high for _, high in shared)))
         self.seen.update(extremes)
-        return {name: np.array(pair) for name, pair in extremes.items()}
+        return {name: np.array(pair) for name, pair in extremes.items() if name not in features}
+
+
+def _extremes(values: "Mapping[str, Array]") -> "dict[str, Extremes]":
+    return {name: (each.min(), each.max()) for name, each in values.items() if each.size}
+
+
+def _wider(one: "Mapping[str, Extremes]", other: "Mapping[str, Extremes]") -> "dict[str, Extremes]":
+    import numpy as np
+
+    both = {name: (one[name], other[name]) for name in one.keys() & other.keys()}
+    return {**one, **other} | {n: (np.minimum(a[0], b[0]), np.maximum(a[1], b[1])) for n, (a, b) in both.items()}
 
 
 class _State:
@@ -202,16 +218,21 @@ def stand_in(package: Path) -> None:
 
 
 @contextmanager
-def extremes_over_samples() -> "Iterator[Mapping[str, tuple[Any, Any]]]":
+def extremes_over_samples(joined: Collection[Collection[str]] = ()) -> "Iterator[Mapping[str, Extremes]]":
     """Models loaded inside predict on stacked samples and answer extremes (_ExtremesProxy), on a Mac too, so that what
-    is calibrated does not depend on the host. Yields what they answered so far, by name."""
+    is calibrated does not depend on the host.
+
+    joined: names of values that are to share one range. Yields what the models answered so far, by name.
+    """
     from coremltools.models import model
 
-    binding = model._MLModelProxy
-    proxy = type("_MLModelProxy", (_ExtremesProxy,), {"seen": {}})
-    model._MLModelProxy = proxy
+    binding, seen = model._MLModelProxy, dict[str, Any]()
+    observed = tuple(sorted({name for names in joined for name in names}))
+    model._MLModelProxy = type(
+        "_MLModelProxy", (_ExtremesProxy,), {"joined": joined, "seen": seen, "_observed": observed}
+    )
     try:
-        yield proxy.seen  # type: ignore[attr-defined]
+        yield seen
     finally:
         model._MLModelProxy = binding
 

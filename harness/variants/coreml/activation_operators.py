@@ -91,6 +91,21 @@ def chosen(operators: Sequence[Operator], weights: Collection[str], outputs: Col
     return named
 
 
+def joined(operators: Sequence[Operator], outputs: Collection[str]) -> tuple[tuple[str, ...], ...]:
+    """Values that `concat` joins with each other, over any number of steps: they are to share one range.
+
+    coremltools means the same, but shares only along some of the steps, along which depends on the hashes of names
+    (_combine_lists_with_common_elements of 9.0). Outputs of the program are nobody's operand to it.
+    """
+    stored = {value for each in operators if each.is_stored for value in each.outputs}
+    groups: list[set[str]] = []
+    for each in operators:
+        if each.type == "concat" and not set(each.outputs) & set(outputs):
+            values = {*each.inputs["values"], *each.outputs} - stored
+            groups = [*(one for one in groups if not one & values), values.union(*(g for g in groups if g & values))]
+    return tuple(tuple(sorted(group)) for group in groups)
+
+
 def _has_weights(operator: Operator, makers: Mapping[str, Operator]) -> bool:
     return operator.type in WITH_WEIGHTS and bool(_stored_behind(operator, makers))
 

@@ -18,6 +18,7 @@ from harness.variants.coreml.activation_operators import (
     WITHOUT_WEIGHTS,
     Operator,
     chosen,
+    joined,
     read_operators,
 )
 from harness.variants.coreml.activation_scales import scales_of
@@ -41,32 +42,32 @@ def quantize_activations(
     RecipeRefused where there is no such operator, or where a range cannot be quantised.
     """
     operators = read_operators(recipe, program)
-    named = chosen(operators, weights, [each.name for each in program.get_spec().description.output])
+    outputs = [each.name for each in program.get_spec().description.output]
+    named = chosen(operators, weights, outputs)
     if not named:
         types = ", ".join((*WITH_WEIGHTS, *WITHOUT_WEIGHTS))
         raise RecipeRefused(recipe, f"no operator with activations to quantise; the toolkit has {types}")
     plain = _with_arrays(program)
-    quantised = _calibrate(recipe, plain, named, _stack(plain, calibration), _group(operators, at_once))
-    _check_scales(recipe, quantised)
-    return _with_inputs_of(program, quantised) if plain is not program else quantised
-
-
-def _calibrate(
-    recipe: str, program: CoreMLProgram, named: Sequence[str], samples: Mapping[str, Any], group: int
-) -> CoreMLProgram:
-    import numpy as np
-
-    coreml = import_coremltools().optimize.coreml
-    config = coreml.OpLinearQuantizerConfig(mode="linear_symmetric", dtype="int8")
-    configs = coreml.OptimizationConfig(op_name_configs=dict.fromkeys(named, config))
-    with quietly(), extremes_over_samples() as seen, np.errstate(all="ignore"):
+    with quietly(), extremes_over_samples(joined(operators, outputs)) as seen:
         try:
-            return coreml.linear_quantize_activations(program, configs, [dict(samples)], group)
+            quantised = _calibrate(plain, named, _stack(plain, calibration), _group(operators, at_once))
         except ValueError as exc:  # "quantize op: scale cannot be 0", of what it does not say
             nothing = [name for name, (low, high) in sorted(seen.items()) if low == high == 0]
             if not nothing:
                 raise
             raise RecipeRefused(recipe, _without_scale(nothing[0], "is zero")) from exc
+    _check_scales(recipe, quantised)
+    return _with_inputs_of(program, quantised) if plain is not program else quantised
+
+
+def _calibrate(program: CoreMLProgram, named: Sequence[str], samples: Mapping[str, Any], group: int) -> CoreMLProgram:
+    import numpy as np
+
+    coreml = import_coremltools().optimize.coreml
+    config = coreml.OpLinearQuantizerConfig(mode="linear_symmetric", dtype="int8")
+    configs = coreml.OptimizationConfig(op_name_configs=dict.fromkeys(named, config))
+    with np.errstate(all="ignore"):
+        return coreml.linear_quantize_activations(program, configs, [dict(samples)], group)
 
 
 def _stack(program: CoreMLProgram, calibration: Calibration) -> dict[str, Any]:

@@ -146,19 +146,20 @@ def test_samples_reach_inputs_by_position(tmp_path: Path) -> None:
     assert scales_of(found)[0].scale == scale_of(-1, 5)
 
 
-def test_what_is_joined_shares_one_range(tmp_path: Path) -> None:
+def test_what_is_joined_over_several_steps_shares_one_range(tmp_path: Path) -> None:
     def body(x: Any) -> Any:  # noqa: ANN401
         from coremltools.converters.mil.mil import Builder
 
-        wide = Builder.linear(x=x, weight=WEIGHTS["first"] * 4, name="wide")
-        narrow = Builder.linear(x=x, weight=WEIGHTS["first"], name="narrow")
-        ends = [Builder.linear(x=each, weight=WEIGHTS["second"]) for each in (wide, narrow)]
-        joined = Builder.concat(values=[wide, narrow], axis=1)
-        return Builder.add(x=Builder.add(x=ends[0], y=ends[1]), y=Builder.reduce_sum(x=joined))
+        value = Builder.conv(x=x, weight=np.ones((1, 1, 1, 1), np.float32), name="step0")
+        for step in range(1, 6):
+            new = Builder.conv(x=value, weight=np.full((1, step, 1, 1), step / 8, np.float32), name=f"step{step}")
+            value = Builder.concat(values=[value, new], axis=1, name=f"joined{step}")
+        return Builder.conv(x=value, weight=np.ones((1, 6, 1, 1), np.float32))
 
-    found = quantised(program_of(tmp_path / "joined.mlpackage", {"x": (2, 6)}, body), samples((2, 6)))
-    scales = {each.value.split("_")[0]: each.scale for each in scales_of(found)}
-    assert scales["wide"] == scales["narrow"]
+    program = program_of(tmp_path / "joined.mlpackage", {"x": (1, 1, 2, 2)}, body)
+    found = scales_of(quantised(program, samples((1, 1, 2, 2))))
+    shared = {each.scale for each in found if each.value.startswith(("step", "joined"))}
+    assert (len(shared), len({each.scale for each in found})) == (1, 3)  # the others: x and the last one
 
 
 def test_images_are_calibrated_as_arrays(tmp_path: Path) -> None:

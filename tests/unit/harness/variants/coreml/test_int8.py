@@ -15,7 +15,7 @@ from harness.fidelity.mil.reference import Program
 from harness.sources.mil_package import write_package
 from harness.toolkit import import_coremltools, quietly
 from harness.variants.coreml import int8, sparse
-from harness.variants.coreml.activation_operators import Operator, chosen, operations_of, read_operators
+from harness.variants.coreml.activation_operators import Operator, chosen, joined, operations_of, read_operators
 from harness.variants.technique import Calibration, CoreMLProgram, Step
 from tests.support import mil
 
@@ -228,3 +228,17 @@ def test_weights_are_found_behind_what_reorders_them() -> None:
 def test_weights_that_are_computed_are_nobodys_choice() -> None:
     computed = (operator("exp", "w", "x"), operator("conv", "c", "x", weight=["w"]))
     assert chosen((*RESIDUAL, *computed), ("w1", "w2", "w3"), ["c"])[-1] == "c"
+
+
+def test_values_that_are_joined_in_a_chain_are_one_group() -> None:
+    def concat(name: str, *values: str) -> Operator:
+        return Operator(type="concat", name=name, inputs={"values": values}, outputs=(name,), is_float=True, bytes=4)
+
+    chain = (
+        *STORED,
+        concat("c1", "a", "b"),
+        concat("c2", "d", "w1"),
+        concat("c3", "c1", "c2"),
+        concat("out", "e", "f"),
+    )
+    assert joined(chain, ["out"]) == (("a", "b", "c1", "c2", "c3", "d"),)
