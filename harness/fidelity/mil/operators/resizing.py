@@ -119,13 +119,14 @@ def _read(emitter: Emitter, image: Operand | str, axis: int, places: str) -> str
 
 
 def _interpolate(emitter: Emitter, x: Operand, image: Operand | str, axis: int, point: Exact) -> str:
-    """Along one axis of an image, which had the size of x there."""
+    """Along one axis of an image, which had the size of x there. In float64: thirds of float16 pixels often lie halfway
+    between two float16 numbers, and float32 would round many of those the other way."""
     before = point.floor()
-    left = _read(emitter, image, axis, before.whole())
-    right = _read(emitter, image, axis, _inside(emitter, x, axis, before + 1.0))
+    pixels = exact(emitter, image)
+    left = Exact(emitter, _read(emitter, pixels.tensor, axis, before.whole()))
+    right = Exact(emitter, _read(emitter, pixels.tensor, axis, _inside(emitter, x, axis, before + 1.0)))
     share = (point - before).reshaped([-1] + [1] * (x.rank - 1 - axis))
-    parts = ((left, exact(emitter, 1.0) - share), (right, share))
-    return emitter.node("Add", [emitter.node("Mul", [pixels, weight.real()]) for pixels, weight in parts])
+    return (left * (exact(emitter, 1.0) - share) + right * share).real()
 
 
 def _named(image: Operand | str) -> str:
