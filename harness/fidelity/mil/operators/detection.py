@@ -56,19 +56,20 @@ def _survivors(emitter: Emitter, operation: Operation, boxes: str, scores: str, 
     if operation.constant("per_class_suppression", False):
         by_class = _of_own_class(emitter, operation, scores, best)
     wanted = emitter.integers([int(operation.constant("max_boxes"))])
-    # ONNX rejects what equals the threshold, MIL only what is below it.
-    least = np.nextafter(np.float32(operation.constant("score_threshold", _LEAST)), np.float32(-np.inf))
     overlap = emitter.constant([float(operation.constant("iou_threshold"))], np.float32)
-    found = emitter.node(
-        "NonMaxSuppression",
-        [boxes, by_class, wanted, overlap, emitter.constant([max(least, np.float32(_LEAST))], np.float32)],
-        center_point_box=1,
-    )
+    least = emitter.constant([_rejected(operation)], np.float32)
+    found = emitter.node("NonMaxSuppression", [boxes, by_class, wanted, overlap, least], center_point_box=1)
     places = emitter.node("Gather", [found, emitter.integers([0, 2])], axis=1)
     nothing = emitter.node("Expand", [emitter.constant(0, np.int64), emitter.node("Shape", [best])])
     ones = emitter.node("Expand", [emitter.constant(1, np.int64), emitter.node("Shape", [places], end=1)])
     marked = emitter.node("ScatterND", [nothing, places, ones])
     return emitter.cast(_or_best(emitter, marked, best), "bool")
+
+
+def _rejected(operation: Operation) -> np.float32:
+    """The highest score that is rejected. ONNX rejects what equals its threshold, MIL only what is below."""
+    threshold = operation.constant("score_threshold")
+    return np.float32(_LEAST) if threshold is None else np.nextafter(np.float32(threshold), np.float32(_LEAST))
 
 
 def _of_own_class(emitter: Emitter, operation: Operation, scores: str, best: str) -> str:
