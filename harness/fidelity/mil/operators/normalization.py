@@ -63,14 +63,13 @@ def _l2_norm(emitter: Emitter, operation: Operation) -> str:
 
 
 def _local_response_norm(emitter: Emitter, operation: Operation) -> str:
+    """Over channels of images. coremltools documents neither the window of an even size nor, for one spatial
+    dimension, what its own tests expect of a device: each value by itself."""
     x, size = operation["x"], int(operation.constant("size"))
-    if size % 2 == 0:
-        raise Untranslatable("local_response_norm of an even size, whose window nobody documents")
-    flat = x.rank == 3  # onnxruntime has it for two spatial dimensions alone
-    value = emitter.node("Unsqueeze", [x, emitter.integers([-1])]) if flat else x
+    if size % 2 == 0 or x.rank != 4:
+        raise Untranslatable(f"local_response_norm of size {size} over rank {x.rank}: its window is not documented")
     alpha, beta, k = (float(operation.constant(name)) for name in ("alpha", "beta", "k"))
-    result = emitter.node("LRN", [value], size=size, alpha=alpha, beta=beta, bias=k)
-    return emitter.node("Squeeze", [result, emitter.integers([-1])]) if flat else result
+    return emitter.node("LRN", [x], size=size, alpha=alpha, beta=beta, bias=k)
 
 
 TRANSLATIONS: dict[str, Translate] = {
