@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from harness.fidelity.mil.emitter import Array
 from harness.toolkit import import_coremltools, quietly
 
 Var = Any
@@ -20,7 +23,7 @@ def builder() -> Var:
     return Builder
 
 
-def save(program: Var, path: Path, target: str = "iOS18", precision: str = "float16") -> Path:
+def save(program: Var, path: Path, target: str = "iOS18", precision: str = "float16", **options: object) -> Path:
     """Write a program of the builder as an `.mlpackage` for a target in a precision (`float16`, `float32`); its path.
 
     coremltools rounds its weights, fuses and folds as it does for a user.
@@ -35,6 +38,7 @@ def save(program: Var, path: Path, target: str = "iOS18", precision: str = "floa
             minimum_deployment_target=getattr(coremltools.target, target),
             compute_precision=getattr(coremltools.precision, precision.upper()),
             skip_model_load=True,
+            **options,
         ).save(str(path))
     return path
 
@@ -46,9 +50,10 @@ def write(
     target: str = "iOS18",
     precision: str = "float16",
     states: Mapping[str, Sequence[int]] | None = None,
+    **options: object,
 ) -> Path:
     """Write a program of real inputs (name -> shape, None where it is open) whose body takes them by name, then its
-    float16 states; its path."""
+    float16 states; its path. options are coremltools' own."""
     opset = getattr(import_coremltools().target, target)
     import coremltools.converters.mil as mil
     from coremltools.converters.mil.mil import get_new_symbol, types
@@ -61,4 +66,10 @@ def write(
         made = body(**{name: function.inputs[name] for name in (*inputs, *held)})
         function.set_outputs(list(made) if isinstance(made, list | tuple) else [made])
     program.add_function("main", function)
-    return save(program, path, target, precision)
+    return save(program, path, target, precision, **options)
+
+
+def snr_db(wanted: Array, found: Array) -> float:
+    """Signal over error in decibels, infinite for equal arrays."""
+    signal, error = wanted.astype(np.float64), found.astype(np.float64) - wanted
+    return float(np.inf if not error.any() else 10 * np.log10(np.square(signal).sum() / np.square(error).sum()))

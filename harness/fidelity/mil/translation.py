@@ -28,7 +28,7 @@ from harness.fidelity.mil.session import Graph, Port
 KNOWN = frozenset(TRANSLATIONS) | frozenset(BLOCKS) | NAMES | STORED
 """Every operator of a file that the reference has."""
 
-_PORTS = {"fp16": "float16", "fp32": "float32", "str": "int64", "dict": "float32"}
+_PORTS = {"fp16": "float16", "fp32": "float32", "string": "int64", "dict": "float32"}
 _IN_GRAPH = {"float16": "float32", "float32": "float32", "bool": "bool"}
 
 

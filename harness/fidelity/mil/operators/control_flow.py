@@ -1,9 +1,9 @@
-"""Branches and loops: cond is an If, while_loop a Loop whose body ends with the loop's own condition."""
+"""Branches, loops and choices: cond is an If, while_loop a Loop whose body ends with the loop's own condition."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.fidelity.mil.emitter import Emitter, Operand, Operation
+from harness.fidelity.mil.emitter import Emitter, Operand, Operation, Translate
 
 Enter = Callable[[Any, Emitter, Sequence[Operand]], list[Operand]]
 """Translates a nested block with values for its inputs; its outputs."""
@@ -29,13 +29,18 @@ def translate_while_loop(emitter: Emitter, operation: Operation, enter: Enter) -
     variables = [_renamed(each, inside.name("variable")) for each in start]
     results = enter(body, inside, variables)
     (again,) = enter(condition, inside, results)
-    left = [_leave(inside, each) for each in (again, *results)]
+    left = [_scalar(inside, again), *(_leave(inside, each) for each in results)]
     graph = _graph(inside, [_integer(turn), _flag(going), *map(_typed, variables)], left, [again, *results])
-    return emitter.split("Loop", [None, first, *start], len(operation.outputs), body=graph)
+    return emitter.split("Loop", [None, _scalar(emitter, first), *start], len(operation.outputs), body=graph)
 
 
 def _renamed(operand: Operand, name: str) -> Operand:
     return Operand(tensor=name, constant=None, dtype=operand.dtype, shape=(None,) * operand.rank)
+
+
+def _scalar(emitter: Emitter, condition: Operand) -> str:
+    """A loop of torch's has a condition of shape (1,)."""
+    return emitter.node("Reshape", [condition, emitter.integers(())])
 
 
 def _leave(inside: Emitter, result: Operand) -> str:
@@ -79,3 +84,11 @@ def _kind(operand: Operand) -> int:
 
 
 BLOCKS = {"cond": translate_cond, "while_loop": translate_while_loop}
+"""Operators with blocks inside."""
+
+
+def _select(emitter: Emitter, operation: Operation) -> str:
+    return emitter.node("Where", [operation["cond"], operation["a"], operation["b"]])
+
+
+TRANSLATIONS: dict[str, Translate] = {"select": _select}
