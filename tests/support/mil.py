@@ -69,6 +69,11 @@ def write(
     return save(program, path, target, precision, **options)
 
 
+def single(values: object) -> Array:
+    """A float32 array."""
+    return np.asarray(values, np.float32)
+
+
 def snr_db(wanted: Array, found: Array) -> float:
     """Signal over error in decibels, infinite for equal arrays."""
     signal, error = wanted.astype(np.float64), found.astype(np.float64) - wanted

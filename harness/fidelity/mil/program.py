@@ -51,7 +51,7 @@ def read_function(path: Path, name: str | None, known: Iterable[str]) -> Functio
     Raises ModelUnreadable where it is not a readable ML Program, and ReferenceUnable where it has operators that are
     not known, all of them named, before any weight is read.
     """
-    spec = _read_spec(path)
+    spec = read_spec(path)
     chosen = _choose(path, spec, name)
     _refuse_unknown(spec.mlProgram.functions[chosen], known)
     function = _read_program(path, spec).functions[chosen]
@@ -64,7 +64,8 @@ def read_function(path: Path, name: str | None, known: Iterable[str]) -> Functio
     )
 
 
-def _read_spec(path: Path) -> Any:  # noqa: ANN401 (coremltools has no types)
+def read_spec(path: Path) -> Any:  # noqa: ANN401 (coremltools has no types)
+    """The specification of an ML Program, coremltools' protobuf. Raises ModelUnreadable."""
     coremltools = import_coremltools()
     try:
         spec = coremltools.utils.load_spec(str(path))
@@ -85,16 +86,17 @@ def _choose(path: Path, spec: Any, name: str | None) -> str:  # noqa: ANN401 (co
 
 def _refuse_unknown(function: Any, known: Iterable[str]) -> None:  # noqa: ANN401 (coremltools has no types)
     blocks = function.block_specializations
-    types = {each for block in blocks.values() for each in _operator_types(block)}
+    types = {each for block in blocks.values() for each in operator_types(block)}
     if unknown := sorted(types - set(known)):
         raise ReferenceUnable(f"the reference has no translation of: {', '.join(unknown)}")
 
 
-def _operator_types(block: Block) -> Iterable[str]:
+def operator_types(block: Block) -> Iterable[str]:
+    """The operator of every operation of a block of the file, with those of the blocks inside them."""
     for operation in block.operations:
         yield operation.type
         for nested in operation.blocks:
-            yield from _operator_types(nested)
+            yield from operator_types(nested)
 
 
 def _read_program(path: Path, spec: Any) -> Any:  # noqa: ANN401 (coremltools has no types)
@@ -112,9 +114,9 @@ def _read_program(path: Path, spec: Any) -> Any:  # noqa: ANN401 (coremltools ha
 
 def _refusals() -> tuple[type[Exception], ...]:
     """What coremltools raises for files that it cannot read: whatever a wrong file leads to."""
-    from google.protobuf.message import Error
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-    return (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError, OSError, Error)
+    return (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError, OSError, DecodeError)
 
 
 def _in_one_line(exc: Exception) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.fidelity.mil.emitter import Array
 from harness.fidelity.mil.reference import Program
-from tests.support.mil import Var, builder, write
+from tests.support.mil import Var, builder, single, write
 
 mb = builder()
 
@@ -39,7 +39,7 @@ def test_a_branch_may_answer_what_stands_outside_of_it(tmp_path: Path) -> None:
         raised = mb.add(x=x, y=np.float32(1))
         positive = mb.greater(x=mb.reduce_sum(x=x), y=np.float32(0))
         return mb.cond(
-            pred=positive, _true_fn=lambda: mb.identity(x=raised), _false_fn=lambda: mb.const(val=np.float32([7, 8]))
+            pred=positive, _true_fn=lambda: mb.identity(x=raised), _false_fn=lambda: mb.const(val=single([7, 8]))
         )
 
     path = write(tmp_path / "m.mlpackage", {"x": (2,)}, body)
@@ -66,7 +66,7 @@ def test_a_loop_runs_until_its_condition_fails(tmp_path: Path) -> None:
 def test_results_inside_a_loop_are_rounded_each_turn(tmp_path: Path) -> None:
     wanted = np.arange(4, dtype=np.float32)
     for turn in range(5):
-        wanted = _half(_half(wanted * _half(np.float32([1.1]))) + np.float32(turn))
+        wanted = _half(_half(wanted * _half(single([1.1]))) + np.float32(turn))
     assert np.array_equal(_only(write(tmp_path / "m.mlpackage", {"x": (4,)}, _grow), np.arange(4)), wanted)
 
 
@@ -107,7 +107,7 @@ def test_a_list_is_filled_in_a_loop(tmp_path: Path) -> None:
             ),
             loop_vars=(0, made),
         )
-        return mb.list_gather(ls=filled, indices=np.int32([0, 1, 2]))
+        return mb.list_gather(ls=filled, indices=np.asarray([0, 1, 2], np.int32))
 
     path = write(tmp_path / "m.mlpackage", {"x": (2,)}, body, precision="float32")
     assert _only(path, [1, 2]).tolist() == [[0, 0], [1, 2], [2, 4]]

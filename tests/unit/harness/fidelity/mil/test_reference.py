@@ -11,9 +11,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from harness.core.errors import ModelUnreadable, ReferenceUnable
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.mil.emitter import Array
+from harness.fidelity.mil.program import read_spec
 from harness.fidelity.mil.reference import Program, described, run_program
 from harness.toolkit import import_coremltools, quietly
-from tests.support.mil import Var, builder, snr_db, write
+from tests.support.mil import Var, builder, single, snr_db, write
 
 mb = builder()
 _RNG = np.random.default_rng(0)
@@ -35,7 +36,8 @@ def _network(x: Var) -> Var:
 
 def _convolve(x: Array, weight: Array) -> Array:
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    return np.einsum("nchwij,ocij->nohw", sliding_window_view(padded, (3, 3), (2, 3)), weight.astype(np.float64))
+    windows = sliding_window_view(padded, (3, 3), (2, 3))  # type: ignore[call-overload]
+    return np.asarray(np.einsum("nchwij,ocij->nohw", windows, weight.astype(np.float64)))
 
 
 def _in_float64(image: Array) -> Array:
@@ -89,8 +91,8 @@ def test_a_value_inside_that_is_not_there_is_named(path: Path) -> None:
 
 def test_inputs_are_cast_to_the_declared_type(path: Path) -> None:
     program = Program.load(path)
-    results = [program.predict({"x": _IMAGES[0].astype(kind)})["probabilities"] for kind in (np.float32, np.float64)]
-    assert np.array_equal(*results)
+    narrow, wide = (program.predict({"x": _IMAGES[0].astype(kind)}) for kind in (np.float32, np.float64))
+    assert np.array_equal(narrow["probabilities"], wide["probabilities"])
 
 
 def test_samples_of_another_shape_are_refused(path: Path) -> None:
@@ -109,7 +111,7 @@ def test_open_sizes_take_samples_of_any_size(tmp_path: Path) -> None:
 
 def test_an_output_of_another_size_for_every_sample_has_nothing_to_compare(tmp_path: Path) -> None:
     path = write(tmp_path / "m.mlpackage", {"x": (4,)}, lambda x: mb.non_zero(x=x))
-    (output,) = run_program(path, _dataset(np.float32([[1, 0, 0, 0], [1, 1, 0, 0]])))
+    (output,) = run_program(path, _dataset(single([[1, 0, 0, 0], [1, 1, 0, 0]])))
     assert (output.values, output.unlike) == (None, "has another size for every sample")
 
 
@@ -141,10 +143,8 @@ def test_a_function_is_run_by_its_name(tmp_path: Path) -> None:
 
 
 def test_an_image_is_fed_as_the_tensor_that_the_program_has(tmp_path: Path) -> None:
-    from harness.fidelity.mil.program import _read_spec
-
     path = write(tmp_path / "m.mlpackage", {"x": (1, 3, 4, 4)}, lambda x: mb.mul(x=x, y=np.float32(2)))
-    spec = _read_spec(path)
+    spec = read_spec(path)
     spec.description.input[0].type.imageType.width = 4
     spec.description.input[0].type.imageType.height = 4
     spec.description.input[0].type.imageType.colorSpace = 20

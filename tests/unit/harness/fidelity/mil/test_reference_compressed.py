@@ -9,7 +9,7 @@ import pytest
 
 from harness.fidelity.mil.emitter import Array
 from harness.fidelity.mil.operators.constexpr import look_up
-from harness.fidelity.mil.program import _operator_types, _read_spec
+from harness.fidelity.mil.program import operator_types, read_spec
 from harness.fidelity.mil.reference import Program
 from harness.toolkit import import_coremltools, quietly
 from tests.support.mil import Var, builder, write
@@ -53,7 +53,7 @@ def _then(first: Compress, second: Compress) -> Compress:
     return lambda ct, model: second(ct, first(ct, model))
 
 
-_GROUPS = {"granularity": "per_grouped_channel", "group_size": 16}
+_GROUPS: dict[str, Any] = {"granularity": "per_grouped_channel", "group_size": 16}
 _SINCE_IOS16: dict[str, tuple[Compress, set[str]]] = {
     "sparse": (_prune(target_sparsity=0.5), {"sparse_to_dense"}),
     "sparse 2:4": (_prune(n_m_ratio=(2, 4)), {"sparse_to_dense"}),
@@ -124,8 +124,8 @@ def test_compressed_weights_compute_what_the_weights_that_they_stand_for_compute
 
 
 def _constexpr_operators(path: Path) -> set[str]:
-    (block,) = _read_spec(path).mlProgram.functions["main"].block_specializations.values()
-    return {each.removeprefix("constexpr_") for each in _operator_types(block) if each.startswith("constexpr_")}
+    (block,) = read_spec(path).mlProgram.functions["main"].block_specializations.values()
+    return {each.removeprefix("constexpr_") for each in operator_types(block) if each.startswith("constexpr_")}
 
 
 @pytest.mark.parametrize(

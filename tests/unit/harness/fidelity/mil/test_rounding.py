@@ -9,7 +9,7 @@ from harness.core.errors import ReferenceUnable
 from harness.fidelity.mil.emitter import Array
 from harness.fidelity.mil.reference import Program
 from harness.fidelity.mil.rounding import prove_rounding
-from tests.support.mil import Var, builder, write
+from tests.support.mil import Var, builder, single, write
 
 _VALUES = np.random.default_rng(0).standard_normal(512).astype(np.float32) * 10
 
@@ -38,8 +38,8 @@ def test_an_onnxruntime_that_drops_the_rounding_is_refused() -> None:
 
 def test_every_result_is_rounded_and_not_the_last_alone(tmp_path: Path) -> None:
     got = _only(write(tmp_path / "m.mlpackage", {"x": (512,)}, _two_steps))
-    once = _half(_half(_VALUES) * _half(np.float32([1.1])))
-    assert np.array_equal(got, _half(once + _half(np.float32([0.3]))))
+    once = _half(_half(_VALUES) * _half(single([1.1])))
+    assert np.array_equal(got, _half(once + _half(single([0.3]))))
 
 
 def test_a_float32_program_is_not_rounded(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_rounding_behind_an_activation_is_rounding_before_it(tmp_path: Path) -> 
     path = write(
         tmp_path / "m.mlpackage", {"x": (512,)}, lambda x: mb.relu6(x=mb.relu(x=mb.add(x=x, y=np.float32(0.1))))
     )
-    assert np.array_equal(_only(path), np.clip(_half(_half(_VALUES) + _half(np.float32([0.1]))), 0, 6))
+    assert np.array_equal(_only(path), np.clip(_half(_half(_VALUES) + _half(single([0.1]))), 0, 6))
 
 
 def test_a_value_that_two_operations_read_is_rounded_before_both(tmp_path: Path) -> None:
@@ -63,11 +63,11 @@ def test_a_value_that_two_operations_read_is_rounded_before_both(tmp_path: Path)
         total = mb.add(x=x, y=np.float32(0.1))
         return mb.sub(x=mb.relu(x=total), y=total)
 
-    total = _half(_half(_VALUES) + _half(np.float32([0.1])))
+    total = _half(_half(_VALUES) + _half(single([0.1])))
     got = _only(write(tmp_path / "m.mlpackage", {"x": (512,)}, body))
     assert np.array_equal(got, _half(np.maximum(total, 0) - total))
 
 
 def test_what_overflows_is_infinite(tmp_path: Path) -> None:
     path = write(tmp_path / "m.mlpackage", {"x": (2,)}, lambda x: builder().mul(x=x, y=np.float32(2)))
-    assert _only(path, np.float32([40000, -40000])).tolist() == [np.inf, -np.inf]
+    assert _only(path, single([40000, -40000])).tolist() == [np.inf, -np.inf]

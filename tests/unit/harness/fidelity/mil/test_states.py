@@ -9,7 +9,7 @@ from harness.fidelity.evaluation import Dataset
 from harness.fidelity.mil.emitter import Operand, Operation, Untranslatable
 from harness.fidelity.mil.operators.states import update_state
 from harness.fidelity.mil.reference import Program, run_program
-from tests.support.mil import Var, builder, write
+from tests.support.mil import Var, builder, single, write
 
 mb = builder()
 
@@ -37,11 +37,12 @@ def test_a_state_is_zero_at_first_and_holds_the_last_value(path: Path) -> None:
     state = program.make_state()
     assert state["total"].tolist() == [0, 0]
     program.predict({"x": np.array([1, 2])}, state)
-    assert (state["total"].tolist(), state["total"].dtype) == ([1, 2], np.float16)
+    assert state["total"].tolist() == [1, 2]
+    assert state["total"].dtype == np.float16
 
 
 def test_samples_do_not_share_a_state(path: Path) -> None:
-    dataset = Dataset(inputs={"x": np.float32([[1, 1], [2, 2]])}, labels=None, source="test")
+    dataset = Dataset(inputs={"x": single([[1, 1], [2, 2]])}, labels=None, source="test")
     (output,) = run_program(path, dataset)
     assert output.values is not None
     assert output.values.tolist() == [[2, 2], [4, 4]]
