@@ -18,6 +18,8 @@ from harness.variants.techniques import AS_STORED, TECHNIQUES
 _SHOWN = 60  # characters of a name that is no technique
 _WHOLE, _REAL = "[1-9][0-9]{0,3}", r"[0-9]\.[0-9]{1,6}"
 _ROWS = tuple(dict.fromkeys(name for name, _ in TECHNIQUES))
+# What stands in an example for each letter.
+_USUAL = {"P": "50", "B": "4", "G": "32", "D": "2", "K": "4", "T": "0.01", "N": "2", "M": "4"}
 _NUMBERED = re.compile(rf"{_REAL}|{_WHOLE}")
 
 
@@ -147,16 +149,10 @@ def _candidates(name: str) -> list[str]:
 
 
 def _example(row: str, numbers: Sequence[str]) -> str:
-    """A row with these numbers, else with numbers from the middle of what it may have."""
-    middles = [] if "N:M" in row else [_middle(row, letter) for letter in letters(row)]
-    for given in (numbers, middles):
-        if len(given) == len(letters(row)):
-            step = Step(row=row, numbers=tuple(given))
-            if any(is_allowed(step, format) for format in _formats(row)):
-                return str(step)
+    """A row with these numbers as far as they go, else with others that it may have."""
+    usual = [_USUAL[letter] for letter in letters(row)]
+    for given in ([*numbers, *usual[len(numbers) :]], usual):
+        step = Step(row=row, numbers=tuple(given))
+        if len(given) == len(usual) and any(is_allowed(step, format) for format in _formats(row)):
+            return str(step)
     return row
-
-
-def _middle(row: str, letter: str) -> str:
-    found = _choices([TECHNIQUES[row, format].numbers[letter] for format in _formats(row)])
-    return found[len(found) // 2]

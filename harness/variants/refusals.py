@@ -1,5 +1,6 @@
 """Why a recipe, or the settings of some operators, cannot work: one sentence with the way out, before any build."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 
 from harness.core.errors import RecipeUnknown
@@ -37,10 +38,11 @@ def recipe_refusal(recipe: Recipe, model: Model, table: Table) -> str | None:
 
 
 def _rows_text(step: Step, format: str, table: Table) -> str:
-    """What a format has of the same family: everything that begins alike."""
+    """What a format has instead: everything of the same family, else what is called alike."""
     names = [name for name, its in table if its == format]
     family = step.row.partition("-")[0]
-    return ", ".join([name for name in names if name.partition("-")[0] == family] or names)
+    alike = [name for name in names if name.partition("-")[0] == family]
+    return ", ".join(alike or difflib.get_close_matches(step.row, names, n=4, cutoff=0.4) or names)
 
 
 def weights_refusal(recipe: Recipe, operators: Sequence[Operator], model: Model, table: Table) -> str | None:

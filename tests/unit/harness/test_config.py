@@ -516,7 +516,7 @@ def test_the_place_of_a_value_can_be_asked_for_later() -> None:
 def test_the_shipped_configuration_holds_eight_variants_and_more() -> None:
     config = load_config(ROOT / "examples" / "first.yaml")
     assert config.name == "first"
-    assert [model.name for model in config.sources] == ["digits", "mobilenet_v2"]
+    assert [model.name for model in config.sources] == ["digits", "digits.mlpackage", "mobilenet_v2"]
     recipes = {spec.recipe for model in config.sources for spec in config.specs(model.name, "tflite", ())}
     assert len(recipes) >= 8
     assert "int16x8" not in {spec.recipe for spec in config.specs("mobilenet_v2", "tflite", ())}
