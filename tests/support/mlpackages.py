@@ -1,7 +1,9 @@
 """Core ML packages for tests of what reads them: unusual ones, and ones that are damaged by hand."""
 
 import json
-from collections.abc import Callable, Sequence
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,10 @@ MANIFEST = Path("Manifest.json")
 def tiny_cnn(x: Any) -> Any:  # noqa: ANN401 (the builder has no types)
     """(1, 3, 8, 8) to four scores: a convolution with bias, a mean, a dense layer with bias, softmax."""
     mb = mil.builder()
-    random = np.random.default_rng(0)
-    x = mb.conv(x=x, weight=_real(random, 8, 3, 3, 3), bias=_real(random, 8), pad_type="same", name="features")
+    source = np.random.default_rng(0)
+    x = mb.conv(x=x, weight=_real(source, 8, 3, 3, 3), bias=_real(source, 8), pad_type="same", name="features")
     x = mb.reduce_mean(x=mb.relu(x=x), axes=[2, 3], keep_dims=False)
-    x = mb.linear(x=x, weight=_real(random, 4, 8), bias=_real(random, 4), name="dense")
+    x = mb.linear(x=x, weight=_real(source, 4, 8), bias=_real(source, 4), name="dense")
     return mb.softmax(x=x, axis=-1, name="scores")
 
 
@@ -103,6 +105,60 @@ def counter(path: Path) -> Path:
     return mil.write(path, {"x": (1, 3)}, body, states={"total": (1, 3)})
 
 
+def loop(path: Path) -> Path:
+    """Multiplies its input with one weight, three times."""
+
+    def body(x: Any) -> Any:  # noqa: ANN401
+        mb, weight = mil.builder(), _real(np.random.default_rng(0), 4, 4)
+        return mb.while_loop(
+            _cond=lambda step, _: mb.less(x=step, y=3),
+            _body=lambda step, y: (mb.add(x=step, y=1), mb.matmul(x=y, y=weight)),
+            loop_vars=(0, x),
+        )[1]
+
+    return mil.write(path, {"x": (3, 4)}, body)
+
+
+def scramble(specification: Any, chance: random.Random, times: int) -> None:  # noqa: ANN401 (Model_pb2.Model)
+    """Another number, name or nothing at all in places of a specification, which stays a sound protobuf."""
+    for _ in range(times):
+        holder, field = chance.choice(list(_fields(specification)))
+        value = getattr(holder, field.name)
+        if chance.random() < 0.3 or field.message_type is not None:
+            holder.ClearField(field.name)
+        elif field.is_repeated:
+            value[chance.randrange(len(value))] = _other(value[0], chance)
+        else:
+            setattr(holder, field.name, _other(value, chance))
+
+
+def _fields(message: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401
+    """Every field that is set, of a message and of those in it."""
+    for field, value in message.ListFields():
+        yield message, field
+        if field.message_type is None:
+            continue
+        is_map = field.message_type.GetOptions().map_entry
+        inner = value.values() if is_map else value if field.is_repeated else [value]
+        for each in inner:
+            if hasattr(each, "ListFields"):
+                yield from _fields(each)
+
+
+def _other(value: Any, chance: random.Random) -> Any:  # noqa: ANN401
+    match value:
+        case bool():
+            return not value
+        case int():
+            return chance.choice((0, 1, 2, 3, 7, 64, 128, value + 1, 2 * value, 2**31 - 1))
+        case float():
+            return chance.choice((0.0, -1.0, math.inf, math.nan))
+        case bytes():
+            return value[: chance.randrange(len(value) + 1)]
+        case _:
+            return chance.choice(("", "x", "main", value[:-1], f"{value}_", "@model_path/weights/weight.bin"))
+
+
 def _program(shape: Sequence[int | None]) -> Any:  # noqa: ANN401
     """tiny_cnn over an input of this shape, None where it is open."""
     coremltools, mb = import_coremltools(), mil.builder()
@@ -112,5 +168,5 @@ def _program(shape: Sequence[int | None]) -> Any:  # noqa: ANN401
     return mb.program(input_specs=specs, opset_version=coremltools.target.iOS18)(lambda x: tiny_cnn(x))
 
 
-def _real(random: np.random.Generator, *shape: int) -> Any:  # noqa: ANN401 (an array)
-    return random.standard_normal(shape).astype(np.float32)
+def _real(source: np.random.Generator, *shape: int) -> Any:  # noqa: ANN401 (an array)
+    return source.standard_normal(shape).astype(np.float32)

@@ -15,7 +15,9 @@ from harness.core import digest
 from harness.core.errors import ModelUnreadable
 from harness.core.model import TensorSpec
 from harness.core.target import Target
+from harness.sources.coreml_schema import parse_specification
 from harness.sources.mlpackage import read_graph, read_macs, read_model, signature_in
+from harness.toolkit import import_coremltools
 from tests.support import mil, mlpackages
 from tests.support.mlpackages import MANIFEST, SPECIFICATION, WEIGHTS, edit, edit_manifest
 
@@ -355,3 +357,8 @@ def test_a_name_that_is_no_text_is_told(tmp_path: Path) -> None:
 
 def test_the_manifest_of_the_toolkit_is_the_one_that_is_known(made: Path) -> None:
     assert json.loads((made / MANIFEST).read_text())["fileFormatVersion"] == "1.0.0"
+
+
+def test_coremltools_has_the_same_classes(made: Path) -> None:
+    specification = parse_specification((made / SPECIFICATION).read_bytes())
+    assert isinstance(specification, import_coremltools().proto.Model_pb2.Model)

@@ -1,6 +1,7 @@
 """Core ML packages damaged at random: they are read, or refused in one sentence, and nothing else."""
 
 import contextlib
+import random
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,17 @@ _HURRIED = settings(max_examples=80, deadline=None, suppress_health_check=[Healt
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("made") / "tiny.mlpackage"
     return mil.write(path, {"x": (1, 3, 8, 8)}, mlpackages.tiny_cnn)
+
+
+@pytest.fixture(scope="module")
+def kinds(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("kinds")
+    return {
+        "plain": made,
+        "functions": mlpackages.join_functions(folder / "functions.mlpackage", one=made, two=made),
+        "loop": mlpackages.loop(folder / "loop.mlpackage"),
+        "labels": mlpackages.image_classifier(folder / "labels.mlpackage"),
+    }
 
 
 def _read(path: Path) -> None:
@@ -50,3 +62,15 @@ def test_cut_files_with_another_end(made: Path, tmp_path: Path, file: Path, leng
     package = Path(shutil.copytree(made, tmp_path / "m.mlpackage", dirs_exist_ok=True))
     (package / file).write_bytes((made / file).read_bytes()[:length] + tail)
     _read(package)
+
+
+@pytest.mark.parametrize("kind", ["plain", "functions", "loop", "labels"])
+@given(seed=st.integers(0, 1 << 32), times=st.integers(1, 3))
+@_HURRIED
+def test_specifications_that_say_something_else(kinds: dict[str, Path], kind: str, seed: int, times: int) -> None:
+    sound = (kinds[kind] / SPECIFICATION).read_bytes()
+    try:
+        mlpackages.edit(kinds[kind], lambda it: mlpackages.scramble(it, random.Random(seed), times))
+        _read(kinds[kind])
+    finally:
+        (kinds[kind] / SPECIFICATION).write_bytes(sound)

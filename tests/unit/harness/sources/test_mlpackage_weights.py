@@ -189,15 +189,7 @@ def test_recurrent_embedded_and_multiplied_weights_count(tmp_path: Path) -> None
 
 
 def test_a_weight_inside_a_loop_counts(tmp_path: Path) -> None:
-    def body(x: Any) -> Any:  # noqa: ANN401
-        mb = mil.builder()
-        return mb.while_loop(
-            _cond=lambda step, _: mb.less(x=step, y=3),
-            _body=lambda step, y: (mb.add(x=step, y=1), mb.matmul(x=y, y=_real(4, 4))),
-            loop_vars=(0, x),
-        )[1]
-
-    path = mil.write(tmp_path / "m.mlpackage", {"x": (3, 4)}, body)
+    path = mlpackages.loop(tmp_path / "m.mlpackage")
     assert [weight.shape for weight in read_weights(path)] == [(4, 4)]
     note = "multiply-accumulates are those of the main graph, without the bodies of while_loop"
     assert read_model(path, name="m").notes == (note,)
