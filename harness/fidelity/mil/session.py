@@ -1,6 +1,8 @@
 """An ONNX graph on onnxruntime's CPU kernels: the same answers for the same inputs, on as many threads as asked."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 from harness.core.errors import ReferenceUnable
 from harness.fidelity.mil.emitter import OPSET, Array, Emitter
 
+LIMIT_S = 600.0  # of one prediction of a program with loops
 _IR_VERSION = 10
 _INLINE = 256  # elements up to which a constant stands in the graph; protobuf ends at 2 GB
 _ERRORS_ONLY = 3
@@ -34,19 +37,36 @@ class Graph:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Session:
-    """An opened graph. constants are the arrays that onnxruntime reads in place."""
+    """An opened graph. constants are the arrays that onnxruntime reads in place; loops: whether it may never end."""
 
     native: Any
     outputs: tuple[str, ...]
     constants: Sequence[Any]
+    loops: bool
 
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name. Raises ReferenceUnable where a kernel refuses the values."""
+    def run(self, feeds: Mapping[str, Array], limit_s: float = LIMIT_S) -> dict[str, Array]:
+        """Outputs by name. Raises ReferenceUnable where a kernel refuses the values, or a loop does not end in
+        limit_s seconds."""
         try:
-            results = self.native.run(list(self.outputs), dict(feeds))
+            with self._ended_after(limit_s) as options:
+                results = self.native.run(list(self.outputs), dict(feeds), options)
         except _refusals() as exc:
             raise ReferenceUnable(f"onnxruntime cannot run it: {_in_one_line(exc)}") from exc
         return dict(zip(self.outputs, results, strict=True))
+
+    @contextmanager
+    def _ended_after(self, limit_s: float) -> Iterator[Any]:
+        """Options of a run that is told to end when its time is over."""
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        timer = threading.Timer(limit_s, setattr, (options, "terminate", True))
+        if self.loops:
+            timer.start()
+        try:
+            yield options
+        finally:
+            timer.cancel()
 
 
 def versions() -> str:
@@ -70,7 +90,8 @@ def open_session(graph: Graph, threads: int) -> Session:
         native = onnxruntime.InferenceSession(_serialize(graph, constants), options, providers=["CPUExecutionProvider"])
     except _refusals() as exc:
         raise ReferenceUnable(f"onnxruntime cannot run its translation: {_in_one_line(exc)}") from exc
-    return Session(native=native, outputs=tuple(port.name for port in graph.outputs), constants=values)
+    loops = any(node.op_type == "Loop" for node in _walk(graph.emitter.nodes))
+    return Session(native=native, outputs=tuple(port.name for port in graph.outputs), constants=values, loops=loops)
 
 
 def _options(threads: int) -> Any:  # noqa: ANN401 (onnxruntime has no types)
