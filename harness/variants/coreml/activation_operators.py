@@ -47,8 +47,13 @@ def read_operators(recipe: str, program: CoreMLProgram) -> tuple[Operator, ...]:
 
 
 def operations_of(program: CoreMLProgram) -> Sequence[Any]:
-    """Of the main block of a program's only function, as protobuf has them."""
-    (function,) = program.get_spec().mlProgram.functions.values()
+    """Of the main block of a program's only function, as protobuf has them; a copy."""
+    return operations_in(program.get_spec())
+
+
+def operations_in(specification: Any) -> Sequence[Any]:  # noqa: ANN401 (coremltools has no types)
+    """The same of a specification, not copied."""
+    (function,) = specification.mlProgram.functions.values()
     (block,) = function.block_specializations.values()
     operations: Sequence[Any] = block.operations
     return operations
@@ -62,12 +67,17 @@ def _operator(operation: Any) -> Operator:  # noqa: ANN401 (coremltools has no t
     sizes = [prod(max(1, each.constant.size) for each in kind.dimensions) for kind in types]
     return Operator(
         type=operation.type,
-        name="".join(operation.attributes["name"].immediateValue.tensor.strings.values),
+        name=name_of(operation),
         inputs={key: tuple(each.name for each in value.arguments if each.name) for key, value in inputs},
         outputs=tuple(each.name for each in operation.outputs),
         is_float=all(kind.dataType in (FLOAT16, FLOAT32) for kind in types),
         bytes=4 * sum(sizes),
     )
+
+
+def name_of(operation: Any) -> str:  # noqa: ANN401 (coremltools has no types)
+    """An operation's own name, "" where it has none."""
+    return "".join(operation.attributes["name"].immediateValue.tensor.strings.values)
 
 
 def chosen(operators: Sequence[Operator], weights: Collection[str], outputs: Collection[str]) -> list[str]:

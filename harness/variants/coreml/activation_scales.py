@@ -1,11 +1,14 @@
 """Scales of quantised activations as they lie in an ML Program."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.variants.coreml.activation_operators import operations_of
+from harness.variants.coreml.activation_operators import name_of, operations_of
 from harness.variants.technique import CoreMLProgram
+
+_STEPS = 128  # of int8 from zero on
+_LARGEST = 65504  # in float16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class ActivationScale:
 def scales_of(program: CoreMLProgram) -> tuple[ActivationScale, ...]:
     """Every `quantize` of a program's main block, in order."""
     operations = operations_of(program)
-    values = {each.outputs[0].name: each.attributes["val"] for each in operations if each.type == "const"}
+    values = _constants(operations)
     return tuple(
         ActivationScale(
             value=each.inputs["input"].arguments[0].name,
@@ -34,6 +37,23 @@ def scales_of(program: CoreMLProgram) -> tuple[ActivationScale, ...]:
         for each in operations
         if each.type == "quantize"
     )
+
+
+def additions_beyond_float16(program: CoreMLProgram) -> set[str]:
+    """Names of additions whose first operand overflows in units of the second, as coremltools writes it."""
+    operations = operations_of(program)
+    values = _constants(operations)
+    endless = {
+        each.outputs[0].name
+        for each in operations
+        if each.type == "dequantize" and _STEPS * _number(_constant(each, "scale", values)) > _LARGEST
+    }
+    additions = [each for each in operations if each.type == "add"]
+    return {name_of(each) for each in additions if endless & {each.inputs[key].arguments[0].name for key in "xy"}}
+
+
+def _constants(operations: Iterable[Any]) -> dict[str, Any]:
+    return {each.outputs[0].name: each.attributes["val"] for each in operations if each.type == "const"}
 
 
 def _constant(operation: Any, name: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 (coremltools has no types)

@@ -19,9 +19,11 @@ from harness.variants.coreml.activation_operators import (
     Operator,
     chosen,
     joined,
+    name_of,
+    operations_in,
     read_operators,
 )
-from harness.variants.coreml.activation_scales import scales_of
+from harness.variants.coreml.activation_scales import additions_beyond_float16, scales_of
 from harness.variants.technique import Calibration, CoreMLProgram
 
 _WIDEST = 32752  # the toolkit takes the width of a symmetric range in float16
@@ -49,25 +51,35 @@ def quantize_activations(
         raise RecipeRefused(recipe, f"no operator with activations to quantise; the toolkit has {types}")
     plain = _with_arrays(program)
     with quietly(), extremes_over_samples(joined(operators, outputs)) as seen:
-        try:
-            quantised = _calibrate(plain, named, _stack(plain, calibration), _group(operators, at_once))
-        except ValueError as exc:  # "quantize op: scale cannot be 0", of what it does not say
-            nothing = [name for name, (low, high) in sorted(seen.items()) if low == high == 0]
-            if not nothing:
-                raise
-            raise RecipeRefused(recipe, _without_scale(nothing[0], "is zero")) from exc
+        samples, group = _stack(plain, calibration), _group(operators, at_once)
+        quantised = _calibrate(recipe, plain, named, samples, group, seen)
+        if beyond := additions_beyond_float16(quantised):
+            quantised = _calibrate(recipe, _turned(plain, beyond), named, samples, group, seen)
     _check_scales(recipe, quantised)
     return _with_inputs_of(program, quantised) if plain is not program else quantised
 
 
-def _calibrate(program: CoreMLProgram, named: Sequence[str], samples: Mapping[str, Any], group: int) -> CoreMLProgram:
+def _calibrate(
+    recipe: str,
+    program: CoreMLProgram,
+    named: Sequence[str],
+    samples: Mapping[str, Any],
+    group: int,
+    seen: Mapping[str, tuple[Any, Any]],
+) -> CoreMLProgram:
     import numpy as np
 
     coreml = import_coremltools().optimize.coreml
     config = coreml.OpLinearQuantizerConfig(mode="linear_symmetric", dtype="int8")
     configs = coreml.OptimizationConfig(op_name_configs=dict.fromkeys(named, config))
-    with np.errstate(all="ignore"):
-        return coreml.linear_quantize_activations(program, configs, [dict(samples)], group)
+    try:
+        with np.errstate(all="ignore"):
+            return coreml.linear_quantize_activations(program, configs, [dict(samples)], group)
+    except ValueError as exc:  # "quantize op: scale cannot be 0", of what it does not say
+        nothing = [name for name, (low, high) in sorted(seen.items()) if low == high == 0]
+        if not nothing:
+            raise
+        raise RecipeRefused(recipe, _without_scale(nothing[0], "is zero")) from exc
 
 
 def _stack(program: CoreMLProgram, calibration: Calibration) -> dict[str, Any]:
@@ -116,6 +128,16 @@ def _with_inputs_of(program: CoreMLProgram, quantised: CoreMLProgram) -> CoreMLP
     for each in specification.description.input:
         each.CopyFrom(described[each.name])
     return _model(specification, quantised)
+
+
+def _turned(program: CoreMLProgram, additions: Collection[str]) -> CoreMLProgram:
+    """The program with the operands of additions exchanged, so that the wide one is second and divides the other."""
+    specification = program.get_spec()
+    for each in operations_in(specification):
+        if each.type == "add" and name_of(each) in additions:
+            first, second = each.inputs["x"].arguments[0].name, each.inputs["y"].arguments[0].name
+            each.inputs["x"].arguments[0].name, each.inputs["y"].arguments[0].name = second, first
+    return _model(specification, program)
 
 
 def _model(specification: Any, program: CoreMLProgram) -> CoreMLProgram:  # noqa: ANN401 (coremltools has no types)

@@ -162,6 +162,22 @@ def test_what_is_joined_over_several_steps_shares_one_range(tmp_path: Path) -> N
     assert (len(shared), len({each.scale for each in found})) == (1, 3)  # the others: x and the last one
 
 
+def test_an_addition_of_values_far_apart_does_not_overflow(tmp_path: Path) -> None:
+    def body(x: Any) -> Any:  # noqa: ANN401
+        from coremltools.converters.mil.mil import Builder
+
+        one, many = (np.full((2, 1, 1, 1), value, np.float32) for value in (1, 1000))
+        summed = Builder.add(x=Builder.conv(x=x, weight=many), y=Builder.conv(x=x, weight=one), name="summed")
+        return Builder.conv(x=summed, weight=np.ones((2, 2, 1, 1), np.float32), name="y")
+
+    path = tmp_path / "apart.mlpackage"
+    found = quantised(program_of(path, {"x": (1, 1, 2, 2)}, body), samples((1, 1, 2, 2)))
+    write_package(found, tmp_path / "quantised.mlpackage")
+    before, after = Program.load(path), Program.load(tmp_path / "quantised.mlpackage")
+    errors = [before.predict({"x": each})["y"] - after.predict({"x": each})["y"] for each in samples((1, 1, 2, 2))]
+    assert np.abs(errors).max() < 3 * scales_of(found)[-1].scale
+
+
 def test_images_are_calibrated_as_arrays(tmp_path: Path) -> None:
     def body(x: Any) -> Any:  # noqa: ANN401
         from coremltools.converters.mil.mil import Builder
