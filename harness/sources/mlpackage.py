@@ -147,10 +147,9 @@ def _check(path: Path, interface: Interface) -> None:
 def _precision(weights: tuple[ProgramWeight, ...], function: FunctionRecord) -> str:
     """That of the weights; without any, the dtype of most of what is computed."""
     stored = precision_of(weights)
-    if stored == "weight-int8" and any(operation.type == "quantize" for operation in walk(function.body)):
-        return "int8"
     if stored is not None:
-        return stored
+        activations = any(operation.type == "quantize" for operation in walk(function.body))
+        return stored.replace("weight-int8", "int8") if activations else stored
     dtypes = Counter(_computed_floats(function))
     return dtypes.most_common(1)[0][0] if dtypes else "float32"
 
