@@ -1,58 +1,53 @@
 """Normalisations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
-from harness.fidelity.mil.emitter import Emitter, Operand, Operation, Translate, Untranslatable
+from harness.fidelity.mil.emitter import Emitter, Operation, Translate, Untranslatable
 
 
 def _batch_norm(emitter: Emitter, operation: Operation) -> str:
-    scale, offset = _affine(emitter, operation, operation["mean"].shape[0])
-    inputs = [operation["x"], scale, offset, operation["mean"], operation["variance"]]
+    mean, gamma, beta = operation["mean"], operation.optional("gamma"), operation.optional("beta")
+    channels = mean.shape[0]
+    if channels is None:
+        raise Untranslatable("batch_norm over an open number of channels")
+    scale = gamma or emitter.constant(np.ones(channels), np.float32)
+    offset = beta or emitter.constant(np.zeros(channels), np.float32)
+    inputs = [operation["x"], scale, offset, mean, operation["variance"]]
     return emitter.node("BatchNormalization", inputs, epsilon=float(operation.constant("epsilon")))
 
 
 def _instance_norm(emitter: Emitter, operation: Operation) -> str:
-    scale, offset = _affine(emitter, operation, operation["x"].shape[1])
-    inputs = [operation["x"], scale, offset]
-    return emitter.node("InstanceNormalization", inputs, epsilon=float(operation.constant("epsilon")))
-
-
-def _affine(emitter: Emitter, operation: Operation, channels: int | None) -> tuple[Operand | str, Operand | str]:
-    """gamma and beta, or ones and zeros."""
-    gamma, beta = operation.optional("gamma"), operation.optional("beta")
-    if gamma is not None and beta is not None:
-        return gamma, beta
-    if channels is None:
-        raise Untranslatable(f"{operation.type} without gamma or beta over an open number of channels")
-    return (
-        gamma or emitter.constant(np.ones(channels), np.float32),
-        beta or emitter.constant(np.zeros(channels), np.float32),
-    )
+    """Not by ONNX's own operator, which is off by float16's last bit where the mean is large."""
+    rank = operation["x"].rank
+    return _normalize(emitter, operation, range(2, rank), emitter.integers([-1] + [1] * (rank - 2)))
 
 
 def _layer_norm(emitter: Emitter, operation: Operation) -> str:
-    """Not by ONNX's own operator: onnxruntime computes its variance from the mean of squares, and loses it where the
-    mean is large."""
-    x = operation["x"]
-    axes = sorted(axis % x.rank for axis in operation.integers("axes", range(x.rank)))
-    over = emitter.integers(axes)
+    """Not by ONNX's own operator either, which has the last dimensions alone."""
+    rank = operation["x"].rank
+    axes = sorted(axis % rank for axis in operation.integers("axes", range(rank)))
+    if axes == list(range(axes[0], rank)):
+        return _normalize(emitter, operation, axes, None)
+    sizes = [operation["x"].shape[i] if i in axes else 1 for i in range(rank)]
+    if None in sizes:
+        raise Untranslatable("layer_norm over open dimensions that are not the last ones")
+    return _normalize(emitter, operation, axes, emitter.integers(size for size in sizes if size is not None))
+
+
+def _normalize(emitter: Emitter, operation: Operation, axes: Iterable[int], spread: str | None) -> str:
+    """Over axes, to a mean of 0 and a variance of 1; then by gamma and beta where they are given. spread: the shape in
+    which these two are broadcast, None for the one that they have."""
+    x, over = operation["x"], emitter.integers(axes)
     centred = emitter.node("Sub", [x, emitter.node("ReduceMean", [x, over])])
     variance = emitter.node("ReduceMean", [emitter.node("Mul", [centred, centred]), over])
     deviation = emitter.node("Sqrt", [emitter.node("Add", [variance, operation["epsilon"]])])
     result = emitter.node("Div", [centred, deviation])
     for kind, name in (("Mul", "gamma"), ("Add", "beta")):
-        if name in operation.inputs:
-            result = emitter.node(kind, [result, _spread(emitter, operation[name], x.rank, axes)])
+        if (given := operation.optional(name)) is not None:
+            result = emitter.node(kind, [result, emitter.node("Reshape", [given, spread]) if spread else given])
     return result
-
-
-def _spread(emitter: Emitter, value: Operand, rank: int, axes: Sequence[int]) -> Operand | str:
-    """A parameter over the normalised dimensions, broadcast over the others."""
-    if list(axes) == list(range(rank - len(axes), rank)):
-        return value
-    return emitter.node("Unsqueeze", [value, emitter.integers(i for i in range(rank) if i not in axes)])
 
 
 def _l2_norm(emitter: Emitter, operation: Operation) -> str:

@@ -102,6 +102,14 @@ def expect_both(both: Callable[[Array, float, float], Array], first: float, seco
     return lambda x: both(x, first, second)
 
 
+def at_bounds(real: Real) -> Iterator[Case]:
+    """Values that are the parameter itself, and beside it."""
+    alpha = real(0.3)
+    x = np.array([np.nextafter(alpha, real(0)), alpha, np.nextafter(alpha, real(1)), 0.0], real)
+    for op, one in BY_ALPHA.items():
+        yield call(op, {"x": x}, lambda x, one=one: one(x, float(alpha)), alpha=alpha)
+
+
 IMAGES: tuple[tuple[int, ...], ...] = ((3, 40, 9, 11), (1, 3, 5, 2))
 OTHERS: tuple[tuple[int, ...], ...] = ((2, 4, 3), (2, 3, 4, 1, 2))
 
@@ -128,7 +136,7 @@ def parametric(alpha: Array, beta: Array) -> Callable[[Array], Array]:
     return lambda x: along_channels(alpha, x) * softplus(along_channels(beta, x) * x)
 
 
-CASES = [*sweep(plain), *sweep(by_parameters), *sweep(by_channel)]
+CASES = [*sweep(plain), *sweep(by_parameters), *sweep(at_bounds), *sweep(by_channel)]
 
 
 @pytest.fixture(scope="module")

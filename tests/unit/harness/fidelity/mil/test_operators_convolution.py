@@ -162,7 +162,12 @@ def quantized(real: Real) -> Iterator[Case]:
     for size in (10, 1):
         scale, offset = ((normal(size) / 64).astype(real) for _ in range(2))
         dense = (weight * _along(scale) + _along(offset)).astype(np.float64)
-        parameters = {"quantization_type": "linear", "quant_scale": scale, "quant_bias": offset, "groups": 2}
+        parameters: dict[str, Any] = {
+            "quantization_type": "linear",
+            "quant_scale": scale,
+            "quant_bias": offset,
+            "groups": 2,
+        }
 
         def expect(x: Array, dense: Array = dense) -> Array:
             return convolve(x, dense, strides=(1, 1), dilations=(1, 1), pads=[(0, 0)] * 2, groups=2)

@@ -196,3 +196,12 @@ def test_windows_of_channels_that_are_not_documented_are_refused(
     case = call("local_response_norm", {"x": draw(shape, np.float32)}, lambda x: x, size=size)
     with pytest.raises(ReferenceUnable, match=r"local_response_norm of size . over rank .: its window"):
         measure([case], tmp_path)
+
+
+@pytest.mark.parametrize("op", ["instance_norm", "layer_norm"])
+def test_mean_that_is_large_costs_no_bit_of_float16(op: str, tmp_path: Path) -> None:
+    x, small = draw((2, 4, 30, 30), np.float16) + np.float16(300), np.float16(1e-5)
+    axes: dict[str, Any] = {"axes": [2, 3]} if op == "layer_norm" else {}
+    case = call(op, {"x": x}, lambda x: standardized(x, (2, 3), float(small)), epsilon=small, **axes)
+    (result,) = measure([case], tmp_path)
+    np.testing.assert_array_equal(result.actual, result.expected)
