@@ -14,16 +14,15 @@ from harness.core.variant import Variant, VariantSpec, WeightTensor
 from harness.fidelity.evaluation import calibration_of
 from harness.sources.mil_package import write_package
 from harness.sources.reading import read_model
-from harness.toolkit import import_coremltools
 from harness.variants import recipes
 from harness.variants.builder import Built
 from harness.variants.calibration import RANDOM_INPUTS
 from harness.variants.coreml import inspect
 from harness.variants.coreml.names import CAST
 from harness.variants.coreml.operators import read_contents
-from harness.variants.coreml.package import copy, open_program, temporaries_in, zip_size
+from harness.variants.coreml.package import copy, load, open_program, temporaries_in, zip_size
 from harness.variants.coreml.refusals import refusal
-from harness.variants.coreml.steps import Applied, apply_all, divide
+from harness.variants.coreml.steps import apply_all, divide
 from harness.variants.coreml.table import TECHNIQUES
 from harness.variants.coreml.targets import chosen_target
 from harness.variants.coreml.weights import Weight, read_weights
@@ -102,7 +101,7 @@ def _unchanged(path: Path, model: Model) -> tuple[WeightTensor, ...]:
 
 
 def _weights(path: Path) -> tuple[Weight, ...]:
-    return read_weights(import_coremltools().models.MLModel(str(path), skip_model_load=True))
+    return read_weights(load(path))
 
 
 def _compressed(job: BuildJob, recipe: Recipe) -> _Made:
@@ -122,16 +121,11 @@ def _compressed(job: BuildJob, recipe: Recipe) -> _Made:
     return _Made(
         path=artefact,
         target=target,
-        tensors=inspect.tensors(found, model.precision if _is_cast(recipe, applied) else _HALF),
+        tensors=inspect.tensors(found, model.precision),
         seconds=seconds,
         notes=(*applied.notes, *notes),
         calibration=calibration.described if calibration is not None else None,
     )
-
-
-def _is_cast(recipe: Recipe, applied: Applied) -> bool:
-    """Whether the cast to float16 is all that was done."""
-    return str(recipe) == _HALF and not applied.done
 
 
 def _given(recipe: Recipe, job: BuildJob) -> Mapping[str, Recipe | None]:

@@ -8,7 +8,7 @@ from harness.core.variant import WeightTensor
 from harness.sources.tflite_file import shorten
 from harness.variants.coreml import storage
 from harness.variants.coreml.linear import dtype_of
-from harness.variants.coreml.sparse import share_of
+from harness.variants.coreml.sparse import promised
 from harness.variants.coreml.weights import Weight
 from harness.variants.technique import Step
 
@@ -25,6 +25,10 @@ class Found:
     zeros: int
     distinct: int
     same: bool | None
+
+    @property
+    def is_plain(self) -> bool:
+        return self.dtype.startswith("float")
 
 
 def look_at(built: Sequence[Weight], before: Sequence[Weight]) -> tuple[Found, ...]:
@@ -50,8 +54,12 @@ def _found(weight: Weight, partner: Weight | None) -> Found:
     )
 
 
-def tensors(found: Sequence[Found], plain: str) -> tuple[WeightTensor, ...]:
-    """For the report. plain: what a weight that is not compressed is stored in."""
+def tensors(found: Sequence[Found], precision: str) -> tuple[WeightTensor, ...]:
+    """For the report. precision is the source's.
+
+    Where some weights are compressed those count that are; else those that have another precision than the source's.
+    """
+    compresses = any(not each.is_plain for each in found)
     return tuple(
         WeightTensor(
             name=each.weight.name,
@@ -61,7 +69,7 @@ def tensors(found: Sequence[Found], plain: str) -> tuple[WeightTensor, ...]:
             elements=each.weight.elements,
             zeros=each.zeros,
             distinct=each.distinct,
-            compressed=each.dtype != plain,
+            compressed=not each.is_plain if compresses else each.dtype != precision,
         )
         for each in found
     )
@@ -83,7 +91,7 @@ def check(recipe: str, found: Sequence[Found], done: Mapping[str, Sequence[Step]
 
 def _wrong(found: Found, steps: Sequence[Step]) -> str | None:
     if not steps:
-        kept = found.dtype.startswith("float") and found.same is not False
+        kept = found.is_plain and found.same is not False
         return None if kept else f"was to stay as it is, and came out as {found.dtype}"
     dtype = "+".join(_stored(step, found) for step in steps)
     if found.dtype != dtype:
@@ -107,9 +115,9 @@ def _broken(step: Step, found: Found, *, joined: bool) -> str | None:
     elements = found.weight.elements
     if step.is_sparse and found.zeros == elements:
         return "has lost all of its values: they are all of one magnitude; prune less"
-    share = share_of(step) if step.is_sparse else None
+    share = promised(step, found.weight) if step.is_sparse else None
     if share is not None and 100 * found.zeros / elements < share - _SHARE_SLACK:
-        return f"has {found.zeros / elements:.1%} zeros instead of {share:g} %"
+        return f"has {found.zeros / elements:.1%} zeros instead of {share:.1f} %"
     most = _most_values(step, found.weight)
     if most is not None and found.distinct > most + joined:  # beside its table a pruned weight has zero
         return f"has {found.distinct} distinct values, more than {most}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.core.target import Target
-from harness.variants.coreml.spared import indivisible
+from harness.variants.coreml.spared import Spares, indivisible
 from harness.variants.coreml.toolkit_calls import LEAST_ELEMENTS, call
 from harness.variants.technique import Calibration, Compression, CoreMLProgram, Step
 
@@ -40,13 +40,14 @@ def dtype_of(step: Step) -> str:
     return step.row.split("-")[1]
 
 
-def spares(step: Step, weight: "Weight") -> str | None:
-    """Why a weight is not quantised."""
+def _indivisible(step: Step, weight: "Weight") -> str | None:
+    return indivisible(weight, weight.input_axis, step.whole("G"), "blocks") if "block" in step.row else None
+
+
+def _endless(_step: Step, weight: "Weight") -> str | None:
     import numpy as np
 
-    if not np.isfinite(weight.values()).all():
-        return "has values that are infinite or no numbers"
-    return indivisible(weight, weight.input_axis, step.whole("G"), "blocks") if "block" in step.row else None
+    return None if np.isfinite(weight.values()).all() else "has values that are infinite or no numbers"
 
 
 def _since(step: Step) -> Target:
@@ -54,3 +55,4 @@ def _since(step: Step) -> Target:
 
 
 COMPRESSION = Compression(compress=compress, since=_since)
+SPARES = Spares(by_shape=_indivisible, by_values=_endless)

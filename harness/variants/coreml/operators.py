@@ -9,6 +9,7 @@ from harness.sources.mlpackage_file import open_package
 from harness.sources.mlprogram import parse_program, walk
 from harness.sources.mlprogram_readers import find_weights
 from harness.sources.mlprogram_weights import ProgramWeight
+from harness.variants.coreml.weights import Reader, Weight
 from harness.variants.settings import Operator
 
 
@@ -18,7 +19,7 @@ class Contents:
 
     functions: int
     operators: tuple[Operator, ...]
-    weights: tuple[ProgramWeight, ...]
+    weights: tuple[Weight, ...]
 
 
 @lru_cache(maxsize=32)
@@ -41,4 +42,10 @@ def read_contents(model: Model) -> Contents:
         for index, operation in enumerate(walk(function.body))
         if not operation.is_constant
     )
-    return Contents(functions=len(functions), operators=operators, weights=weights)
+    return Contents(functions=len(functions), operators=operators, weights=tuple(map(_without_values, weights)))
+
+
+def _without_values(weight: ProgramWeight) -> Weight:
+    """A weight as far as a plan knows it; which way a matmul reads it, it does not."""
+    readers = tuple(Reader(type=each.type, name=each.name, input=each.input) for each in weight.readers)
+    return Weight(name=weight.name, shape=weight.shape, readers=readers, is_output=False, operation=None)

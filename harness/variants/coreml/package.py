@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.core import digest
 from harness.core.target import Target
 from harness.core.units import Bytes
+from harness.sources.mlpackage_file import open_package
 from harness.toolkit import import_coremltools, quietly
 from harness.variants.coreml.names import uncast
 from harness.variants.technique import CoreMLProgram
@@ -20,19 +21,33 @@ _CHUNK = 1 << 20
 def open_program(path: Path, target: Target, *, cast: bool) -> CoreMLProgram:
     """A model as a program for a target, not older than its own. cast: to float16, operators still under their names.
 
-    Inputs and outputs keep names and types. Raises what the toolkit raises.
+    Inputs and outputs keep names and types. Raises ModelUnreadable, and what the toolkit raises.
     """
-    coremltools = import_coremltools()
+    program = load(path)
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
     from coremltools.models.utils import _apply_graph_pass
 
-    program = coremltools.models.MLModel(str(path), skip_model_load=True)
     passes = [PASS_REGISTRY["common::add_fp16_cast"]] if cast else []
     if not cast and program.get_spec().specificationVersion == target.specification:
         return program
     with quietly():
         made = _apply_graph_pass(program, passes, spec_version=target.specification, skip_model_load=True)
         return uncast(made) if cast else made
+
+
+def load(path: Path) -> CoreMLProgram:
+    """A model as it is. Raises ModelUnreadable.
+
+    The toolkit writes a package's manifest anew whenever it opens one, so it is given the specification alone.
+    """
+    coremltools = import_coremltools()
+    package = open_package(path)
+    specification = coremltools.proto.Model_pb2.Model()
+    specification.ParseFromString(package.specification.SerializeToString())
+    with quietly(), tempfile.TemporaryDirectory() as empty:
+        beside = None if package.folder is None else package.folder / "weights"
+        weights = str(beside) if beside is not None and beside.is_dir() else empty
+        return coremltools.models.MLModel(specification, weights_dir=weights, skip_model_load=True)
 
 
 def copy(path: Path, to: Path) -> None:

@@ -5,11 +5,12 @@ The toolkit's k-means of float16 weights from 10 000 elements on is the best the
 distinct values), of smaller ones and of vectors sklearn's from a fixed seed.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.core.target import Target
-from harness.variants.coreml.spared import indivisible
+from harness.variants.coreml.spared import Spares, indivisible
 from harness.variants.coreml.toolkit_calls import LEAST_ELEMENTS, call
 from harness.variants.technique import Calibration, Compression, CoreMLProgram, Step
 
@@ -31,7 +32,9 @@ def compress(
     from coremltools.optimize.coreml import palettize_weights
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with threadpool_limits(1):  # the sums of sklearn's k-means depend on the number of threads
+    # The sums of sklearn's k-means depend on the number of threads; it warns of weights that have fewer values.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Number of distinct clusters")
         made = call(palettize_weights, program, weights, _config(step, program), joint)
     return _with_int8_tables(made, weights) if step.row.endswith("int8-lut") else made
 
@@ -76,12 +79,13 @@ def _table_of_own(allowed: Sequence[int]) -> "Callable[[NDArray[Any]], tuple[NDA
     return table
 
 
-def spares(step: Step, weight: "Weight") -> str | None:
-    """Why a weight is not palettised."""
+def _indivisible(step: Step, weight: "Weight") -> str | None:
     if step.row.endswith("group-G"):
         return indivisible(weight, weight.output_axis, step.whole("G"), "groups")
-    if step.row.endswith("vector-D"):
-        return _splits_vectors(step.whole("D"), weight)
+    return _splits_vectors(step.whole("D"), weight) if step.row.endswith("vector-D") else None
+
+
+def _unfit(step: Step, weight: "Weight") -> str | None:
     if step.row.endswith("unique"):
         return _too_many(1 << step.whole("B"), weight)
     return _all_equal(weight) if step.row.endswith("uniform") else None
@@ -115,3 +119,4 @@ def _since(step: Step) -> Target:
 
 
 COMPRESSION = Compression(compress=compress, since=_since)
+SPARES = Spares(by_shape=_indivisible, by_values=_unfit)

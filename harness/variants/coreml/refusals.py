@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 
-from harness.core.errors import RecipeUnknown
+from harness.core.errors import ModelUnreadable, RecipeUnknown
 from harness.core.model import Model
 from harness.core.target import Target
 from harness.core.variant import OpSetting
 from harness.sources.tflite_file import shorten
+from harness.variants.coreml.operators import read_contents
+from harness.variants.coreml.spared import Spares, always
+from harness.variants.coreml.steps import SPARES
 from harness.variants.coreml.targets import chosen_target, oldest_target
+from harness.variants.coreml.weights import Weight
 from harness.variants.grammar import parse
+from harness.variants.settings import unknown
 from harness.variants.technique import Compression, Recipe, Step, Technique
 from harness.variants.techniques import TECHNIQUES
 
@@ -27,7 +32,8 @@ def refusal(recipe: Recipe, model: Model, settings: Sequence[OpSetting], target:
         return _compressed_refusal(recipe, model)
     if str(recipe) == "float32" and settings:
         return "settings compress a float16 program; write float16 as the variant's own recipe"
-    return _recipe_refusal(recipe, model, target) or _settings_refusal(settings, model, target)
+    reason = _recipe_refusal(recipe, model, target) or _settings_refusal(settings, model, target)
+    return reason or _contents_refusal(recipe, settings, model)
 
 
 def _below_refusal(model: Model, target: Target | None) -> str | None:
@@ -95,6 +101,36 @@ def _target_refusal(recipe: Recipe, model: Model, target: Target | None) -> str 
     else:
         what, instead = f"{recipe} needs", _older(recipe, chosen)
     return f"{what} {needed}, asked for {chosen}: raise the target or take {instead}"
+
+
+def _contents_refusal(recipe: Recipe, settings: Sequence[OpSetting], model: Model) -> str | None:
+    """What the model itself has against it. Of one that is gone the build will say so."""
+    try:
+        contents = read_contents(model)
+    except ModelUnreadable:
+        return None
+    if contents.functions > 1 and str(recipe) != "float16":
+        return f"{model.name} has {contents.functions} functions; coremltools compresses programs that have one alone"
+    reasons = (reason for setting in settings if (reason := unknown(setting, contents.operators)) is not None)
+    return next(reasons, None) or (None if settings else _nothing_refusal(recipe, contents.weights, model))
+
+
+def _nothing_refusal(recipe: Recipe, weights: Sequence[Weight], model: Model) -> str | None:
+    """Where a step would leave every weight alone, by their shapes."""
+    rows = [(step, TECHNIQUES[step.row, model.format].does) for step in recipe.steps if step.row != "float16"]
+    for step, does in rows:
+        spares = SPARES.get(does, Spares()) if isinstance(does, Compression) else Spares()
+        by_size = sorted(weights, key=lambda weight: -weight.elements)
+        reasons = [None if _is_open(each) else always(each) or spares.by_shape(step, each) for each in by_size]
+        if reasons and None not in reasons:
+            largest = f"the largest, {shorten(by_size[0].name)}, {reasons[0]}"
+            return f"{step} has no weight of {model.name} to compress: {largest}"
+    return None
+
+
+def _is_open(weight: Weight) -> bool:
+    """Whether a plan does not know its channels."""
+    return always(weight) is None and any(reader.type == "matmul" for reader in weight.readers)
 
 
 def _older(recipe: Recipe, target: Target) -> str:

@@ -1,6 +1,7 @@
 """Which weights a technique leaves alone, and why: sentences about one weight, without its name."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.variants.coreml.toolkit_calls import LEAST_ELEMENTS
@@ -9,8 +10,20 @@ from harness.variants.technique import Step
 if TYPE_CHECKING:
     from harness.variants.coreml.weights import Weight
 
-Spares = Callable[[Step, "Weight"], str | None]
+Spare = Callable[[Step, "Weight"], str | None]
 """Why a step leaves a weight alone, None where it does not."""
+
+
+def never(_step: Step, _weight: "Weight") -> None:
+    """For what no weight is left alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spares:
+    """What a technique leaves alone: by_shape is known in the plan, by_values from the numbers alone."""
+
+    by_shape: Spare = never
+    by_values: Spare = never
 
 
 def always(weight: "Weight") -> str | None:

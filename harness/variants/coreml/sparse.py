@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.core.target import Target
-from harness.variants.coreml.spared import too_few, unlike
+from harness.variants.coreml.spared import Spares, too_few, unlike
 from harness.variants.coreml.toolkit_calls import LEAST_ELEMENTS, call
-from harness.variants.technique import Calibration, Compression, CoreMLProgram, Step
+from harness.variants.technique import Calibration, Compression, CoreMLProgram, Step, letters
 
 if TYPE_CHECKING:
     from harness.variants.coreml.weights import Floats, Weight
@@ -67,33 +67,44 @@ def _config(step: Step) -> object:
     return OpMagnitudePrunerConfig(target_sparsity=share, weight_threshold=LEAST_ELEMENTS)
 
 
-def share_of(step: Step) -> float | None:
-    """Percent of zeros that a step promises, None where it depends on the weights."""
+def promised(step: Step, weight: "Weight") -> float | None:
+    """Percent of zeros that a step leaves at least in a weight, None where that depends on its values."""
     if step.row == "sparse-N:M":
-        return 100 * step.whole("N") / step.whole("M")
+        return 100 * _zeros_of(step.whole("N"), step.whole("M"), weight.shape[1]) / weight.shape[1]
+    return share_of(step)
+
+
+def _zeros_of(count: int, group: int, channels: int) -> int:
+    """How many of a row's input channels become zero. A last group is filled up with zeros, which count."""
+    filled = -channels % group
+    return channels // group * count + (max(0, count - filled) if filled else 0)
+
+
+def share_of(step: Step) -> float | None:
+    """Percent of zeros that a step asks for, None where it says none."""
     if step.row == "sparse-block-K":
         return _HALF
-    return None if step.row == "sparse-threshold-T" else step.whole("P")
+    return step.whole("P") if "P" in letters(step.row) else None
 
 
-def spares(step: Step, weight: "Weight") -> str | None:
-    """Why a weight is not pruned."""
+def _unlike(step: Step, weight: "Weight") -> str | None:
     if step.row == "sparse-N:M":
         return unlike(weight) or too_few(weight, 1, step.whole("M"), "groups")
     if "block" in step.row:
         return unlike(weight) or too_few(weight, 0, step.whole("K"), "blocks")
-    return _above(step, weight) if step.row == "sparse-threshold-T" else None
+    return None
 
 
 def _above(step: Step, weight: "Weight") -> str | None:
     import numpy as np
 
+    if step.row != "sparse-threshold-T":
+        return None
     share = float((np.abs(weight.values()) <= step.real("T")).mean())
     if share >= LEAST_SPARSITY:
         return None
-    return (
-        f"has {share:.1%} within {step.real('T'):g} of zero; below {LEAST_SPARSITY:.2%} a mask costs more than it saves"
-    )
+    return f"has {share:.1%} within {step.real('T'):g} of zero; a mask is worth its bits from {LEAST_SPARSITY:.2%} on"
 
 
 COMPRESSION = Compression(compress=compress, since=lambda _: Target.IOS16, prunes=True)
+SPARES = Spares(by_shape=_unlike, by_values=_above)

@@ -10,11 +10,11 @@ from harness.variants.coreml.spared import Spares, always
 from harness.variants.coreml.weights import Weight, read_weights
 from harness.variants.technique import Calibration, Compression, CoreMLProgram, Recipe, Step, Technique
 
-_SPARES: Mapping[Compression, Spares] = {
-    sparse.COMPRESSION: sparse.spares,
-    linear.COMPRESSION: linear.spares,
-    int8.COMPRESSION: linear.spares,
-    palette.COMPRESSION: palette.spares,
+SPARES: Mapping[Compression, Spares] = {
+    sparse.COMPRESSION: sparse.SPARES,
+    linear.COMPRESSION: linear.SPARES,
+    int8.COMPRESSION: linear.SPARES,
+    palette.COMPRESSION: palette.SPARES,
 }
 _SHOWN = 20  # weights that a note names
 
@@ -46,6 +46,7 @@ class Applied:
 def apply_all(recipe: str, works: Sequence[Work], program: CoreMLProgram, calibration: Calibration | None) -> Applied:
     """Raises ChangedNothing where a step had no weight to compress, and what the toolkit raises."""
     done: dict[str, tuple[Step, ...]] = {}
+    told: dict[str, str] = {}
     notes: list[str] = []
     for work in works:
         for index, (step, does) in enumerate(work.steps):
@@ -54,10 +55,13 @@ def apply_all(recipe: str, works: Sequence[Work], program: CoreMLProgram, calibr
             chosen = [weight.name for weight in mine if weight.name not in left]
             if not chosen and (mine or len(works) == 1):
                 raise ChangedNothing(recipe, _nothing(step, mine, left))
-            if left:
+            if left.items() - told.items():
                 notes.append(_note(step, mine, left))
+            told |= left
             if chosen:
-                program = does.compress(program, step, chosen, index > 0, calibration)
+                # small weights stay as they are, what their operators read and make does not
+                meant = [weight.name for weight in mine] if does.calibrated else chosen
+                program = does.compress(program, step, meant, index > 0, calibration)
                 done |= {name: (*done.get(name, ()), step) for name in chosen}
     return Applied(program=program, done=done, notes=tuple(notes))
 
@@ -88,13 +92,17 @@ def _steps(recipe: Recipe | None, table: Mapping[str, Technique]) -> tuple[tuple
 
 def _left(step: Step, does: Compression, weights: Sequence[Weight]) -> dict[str, str]:
     """Weights that the step leaves alone, with the reason."""
-    spares = _SPARES.get(does)
-    reasons = {weight.name: always(weight) or (spares(step, weight) if spares else None) for weight in weights}
+    spares = SPARES.get(does, Spares())
+    reasons = {
+        weight.name: always(weight) or spares.by_shape(step, weight) or spares.by_values(step, weight)
+        for weight in weights
+    }
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
 def _note(step: Step, weights: Sequence[Weight], left: Mapping[str, str]) -> str:
-    shown = [f"{shorten(name)} {reason}" for name, reason in left.items()][:_SHOWN]
+    readers = {weight.name: weight.readers[0].name for weight in weights}
+    shown = [f"{shorten(name)} of {shorten(readers[name])} {reason}" for name, reason in left.items()][:_SHOWN]
     more = [f"and {len(left) - len(shown)} more"] if len(left) > len(shown) else []
     return f"{step} left {len(left)} of {len(weights)} weights alone: {'; '.join((*shown, *more))}"
 

@@ -37,8 +37,8 @@ class Reader:
 class Weight:
     """A float constant with two dimensions or more, plain or compressed, that some operator multiplies or looks up in.
 
-    operation is the toolkit's own that yields it: a `const`, or the last `constexpr_` of a chain. is_output: a program
-    gives it away as well.
+    operation is the toolkit's own that yields it: a `const`, or the last `constexpr_` of a chain; None in a plan, which
+    knows no values. is_output: a program gives it away as well.
     """
 
     name: str
