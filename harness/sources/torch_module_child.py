@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.sources.torch_module_program import Array, TorchProgram, Unconvertible, in_one_line, load
 from harness.toolkit import import_coremltools
 
@@ -36,7 +38,7 @@ def main(source: str, target: str, shapes: str) -> int:
 
 def convert(program: TorchProgram, target: Path) -> None:
     """Write the converted program, then run it and compare. Raises Unconvertible, OSError."""
-    made = _to_ml_program(program)
+    made = to_ml_program(program)
     if target.suffix == ".mlpackage":
         from harness.sources.mil_package import write_package
 
@@ -53,8 +55,8 @@ def convert(program: TorchProgram, target: Path) -> None:
         _compare(program, _run_tflite(target, program.inputs))
 
 
-def _to_ml_program(program: TorchProgram) -> Any:  # noqa: ANN401 (coremltools.models.MLModel)
-    """A float32 program of the oldest target that has its operators."""
+def to_ml_program(program: TorchProgram, precision: str = "FLOAT32") -> Any:  # noqa: ANN401 (coremltools.models.MLModel)
+    """A program of the oldest target that has its operators. Raises Unconvertible."""
     coremltools = import_coremltools(torch=True)
     inputs = [
         coremltools.TensorType(name=name, shape=values.shape, dtype=values.dtype.type)
@@ -65,7 +67,7 @@ def _to_ml_program(program: TorchProgram) -> Any:  # noqa: ANN401 (coremltools.m
         "inputs": inputs,
         "outputs": [coremltools.TensorType(name=name) for name in program.results],
         "convert_to": "mlprogram",
-        "compute_precision": coremltools.precision.FLOAT32,
+        "compute_precision": getattr(coremltools.precision, precision),
         "skip_model_load": True,
     }
     with contextlib.suppress(Exception):
@@ -106,6 +108,8 @@ def _compare(program: TorchProgram, found: Mapping[str, Array] | None) -> None:
         return
     for name, expected in program.results.items():
         apart = distance(expected.astype(float), found[name].astype(float).reshape(expected.shape))
+        if apart.not_finite and np.isfinite(expected).all():
+            raise Unconvertible(f"what was converted gives {name} that is not finite, and torch's is")
         if apart.snr_db is not None and apart.snr_db < _LEAST_DB:
             raise Unconvertible(
                 f"what was converted differs from torch: {name} agrees to {apart.snr_db:.0f} dB, of at least"
