@@ -17,6 +17,7 @@ def case(
     expect: Callable[..., Any],
     target: Target = Target.IOS15,
     given: Mapping[str, Any] | None = None,
+    /,
     **inputs: Array,
 ) -> Case:
     """mb.op(**inputs, **given): inputs are the program's own, given are constants. expect takes the inputs."""

@@ -86,21 +86,22 @@ def counted(emitter: Emitter, count: str) -> Exact:
 
 
 def points(mode: str, size: Exact, count: str) -> Exact:
-    """count points within [0, size - 1] by a sampling mode of resize_bilinear, whose formulas these are.
+    """count points within [0, size - 1] by a sampling mode of resize_bilinear, whose formulas these are:
+    products come before quotients, so that a point on a pixel is exactly there.
 
     size: one, or (n, 1) for a row of points for each.
     """
     last, steps, number = size - 1.0, counted(size.emitter, count), exact(size.emitter, count)
     if mode in ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS"):
-        found = steps * (last / (number - 1.0).at_least(1.0))
+        found = steps * last / (number - 1.0).at_least(1.0)
         if mode == "ALIGN_CORNERS":
             found = (last * 0.5).where(number.compare("Equal", 1.0), found)
     elif mode == "DEFAULT":
-        found = steps * (size / number)
+        found = steps * size / number
     elif mode == "OFFSET_CORNERS":
-        found = (steps + 0.5) * (last.at_least(1.0) / number)
+        found = (steps + 0.5) * last.at_least(1.0) / number
     elif mode == "UNALIGN_CORNERS":
-        found = (steps + 0.5) * (size / number) - 0.5
+        found = (steps + 0.5) * size / number - 0.5
     else:
         raise Untranslatable(f"resizing by the sampling mode {mode}")
     return found.at_least(0.0).at_most(last)

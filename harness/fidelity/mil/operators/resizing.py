@@ -15,11 +15,11 @@ from harness.fidelity.mil.operators.shapes import dimension
 def _upsample_nearest(emitter: Emitter, operation: Operation) -> str:
     """Pixel floor(i * size / count), where count is rounded already: as TensorFlow without half pixels."""
     x = operation["x"]
-    image: Operand | str = x
+    image = x.tensor
     for axis, count in _scaled(emitter, operation):
-        place = counted(emitter, count) * (size_of(emitter, x, axis) / exact(emitter, count))
+        place = counted(emitter, count) * size_of(emitter, x, axis) / exact(emitter, count)
         image = _read(emitter, image, axis, _inside(emitter, x, axis, place.floor()))
-    return _named(image)
+    return image
 
 
 def _upsample_bilinear(emitter: Emitter, operation: Operation) -> str:
@@ -28,10 +28,11 @@ def _upsample_bilinear(emitter: Emitter, operation: Operation) -> str:
     if aligned and centred:
         raise Untranslatable("upsample_bilinear with both align_corners and half_pixel_centers")
     mode = "STRICT_ALIGN_CORNERS" if aligned else "UNALIGN_CORNERS" if centred else "DEFAULT"
-    image: Operand | str = operation["x"]
+    x = operation["x"]
+    image = x.tensor
     for axis, count in _scaled(emitter, operation):
-        image = _interpolate(emitter, operation["x"], image, axis, points(mode, _size(emitter, operation, axis), count))
-    return _named(image)
+        image = _interpolate(emitter, x, image, axis, points(mode, size_of(emitter, x, axis), count))
+    return image
 
 
 def _scaled(emitter: Emitter, operation: Operation) -> list[tuple[int, str]]:
@@ -49,18 +50,18 @@ def _scaled(emitter: Emitter, operation: Operation) -> list[tuple[int, str]]:
 
 def _resize_nearest(emitter: Emitter, operation: Operation) -> str:
     x = operation["x"]
-    image: Operand | str = x
+    image = x.tensor
     for axis, count in _targets(emitter, operation):
         image = _nearest(emitter, x, image, axis, count)
-    return _named(image)
+    return image
 
 
 def _resize_bilinear(emitter: Emitter, operation: Operation) -> str:
     x, mode = operation["x"], operation.constant("sampling_mode", "DEFAULT")
-    image: Operand | str = x
+    image = x.tensor
     for axis, count in _targets(emitter, operation):
         image = _interpolate(emitter, x, image, axis, points(mode, size_of(emitter, x, axis), count))
-    return _named(image)
+    return image
 
 
 def _targets(emitter: Emitter, operation: Operation) -> list[tuple[int, str]]:
@@ -75,7 +76,7 @@ def _resize(emitter: Emitter, operation: Operation) -> str:
     is_linear = operation.constant("interpolation_mode", "LINEAR") == "LINEAR"
     if is_linear and not x.is_float:
         raise Untranslatable("resize of integers between pixels, whose rounding is not documented,")
-    image: Operand | str = x
+    image = x.tensor
     for axis, count in _asked(emitter, operation):
         if is_linear:
             image = _interpolate(emitter, x, image, axis, points(mode, size_of(emitter, x, axis), count))
@@ -84,7 +85,7 @@ def _resize(emitter: Emitter, operation: Operation) -> str:
         else:
             point = points(mode, size_of(emitter, x, axis), count)
             image = _read(emitter, image, axis, (point + 0.5).floor().whole())
-    return _named(image)
+    return image
 
 
 def _asked(emitter: Emitter, operation: Operation) -> list[tuple[int, str]]:
@@ -98,15 +99,11 @@ def _asked(emitter: Emitter, operation: Operation) -> list[tuple[int, str]]:
     return found
 
 
-def _size(emitter: Emitter, operation: Operation, axis: int) -> Exact:
-    return size_of(emitter, operation["x"], axis)
-
-
-def _nearest(emitter: Emitter, x: Operand, image: Operand | str, axis: int, count: str) -> str:
+def _nearest(emitter: Emitter, x: Operand, image: str, axis: int, count: str) -> str:
     """Pixel floor((i + 0.5) * size / count): resize_nearest_neighbor is TensorFlow's with half pixels, and iOS17's
     resize, which names itself its superset, is the same in its default mode: 2 pixels become 3 as a, b, b on Core ML
     (coremltools' own test of it)."""
-    place = (counted(emitter, count) + 0.5) * (size_of(emitter, x, axis) / exact(emitter, count))
+    place = (counted(emitter, count) + 0.5) * size_of(emitter, x, axis) / exact(emitter, count)
     return _read(emitter, image, axis, _inside(emitter, x, axis, place.floor()))
 
 
@@ -114,11 +111,11 @@ def _inside(emitter: Emitter, x: Operand, axis: int, place: Exact) -> str:
     return place.at_most(size_of(emitter, x, axis) - 1.0).whole()
 
 
-def _read(emitter: Emitter, image: Operand | str, axis: int, places: str) -> str:
+def _read(emitter: Emitter, image: str, axis: int, places: str) -> str:
     return emitter.node("Gather", [image, places], axis=axis)
 
 
-def _interpolate(emitter: Emitter, x: Operand, image: Operand | str, axis: int, point: Exact) -> str:
+def _interpolate(emitter: Emitter, x: Operand, image: str, axis: int, point: Exact) -> str:
     """Along one axis of an image, which had the size of x there. In float64: thirds of float16 pixels often lie halfway
     between two float16 numbers, and float32 would round many of those the other way."""
     before = point.floor()
@@ -127,10 +124,6 @@ def _interpolate(emitter: Emitter, x: Operand, image: Operand | str, axis: int, 
     right = Exact(emitter, _read(emitter, pixels.tensor, axis, _inside(emitter, x, axis, before + 1.0)))
     share = (point - before).reshaped([-1] + [1] * (x.rank - 1 - axis))
     return (left * (exact(emitter, 1.0) - share) + right * share).real()
-
-
-def _named(image: Operand | str) -> str:
-    return image.tensor if isinstance(image, Operand) else image
 
 
 TRANSLATIONS: dict[str, Translate] = {

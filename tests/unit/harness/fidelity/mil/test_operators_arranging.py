@@ -36,10 +36,10 @@ def interleaved(axis: int) -> Any:  # noqa: ANN401 (a function)
 
 
 def joins(real: Real) -> Iterator[Case]:
-    wide, narrow = counted(2, 3, 4, real=real), counted(2, 1, 4, real=real) + real(100)  # type: ignore[call-arg]
+    wide, narrow = counted(2, 3, 4, real=real), counted(2, 1, 4, real=real) + real(100)
     yield joined("concat", lambda v: np.concatenate(v, 1), wide, narrow, axis=1)
     yield joined("concat", lambda v: np.concatenate(v, 1), wide, narrow, wide, axis=-2)
-    other = wide + real(100)  # type: ignore[call-arg]
+    other = wide + real(100)
     for axis in (0, 1, 2, -1, -3):
         yield joined("concat", lambda v, a=axis: np.concatenate(v, a), wide, other, axis=axis)
         yield joined("concat", interleaved(axis), wide, other, wide, axis=axis, interleave=True)
@@ -71,13 +71,13 @@ def pads(real: Real) -> Iterator[Case]:
     x = counted(2, 3, 5, 4, real=real)
     for pad in ([1, 2], [0, 1, 3, 0], [1, 2, 0, 1, 2, 2, 0, 3]):
         pairs = [(0, 0)] * (4 - len(pad) // 2) + list(zip(pad[::2], pad[1::2], strict=True))
-        filled = {"pad": pad, "constant_val": real(-1.5)}  # type: ignore[call-arg]
+        filled = {"pad": pad, "constant_val": real(-1.5)}
         yield case("pad", lambda x, p=pairs: np.pad(x, p, constant_values=-1.5), IOS15, filled, x=x)
     pairs = [(0, 0), (0, 0), (2, 4), (3, 1)]
     for mode, numpys in (("reflect", "reflect"), ("replicate", "edge")):
-        given = {"pad": [2, 4, 3, 1], "mode": mode, "constant_val": real(9)}  # type: ignore[call-arg]
+        given = {"pad": [2, 4, 3, 1], "mode": mode, "constant_val": real(9)}
         yield case("pad", lambda x, p=pairs, m=numpys: np.pad(x, p, m), IOS15, given, x=x)
-    zero = {"constant_val": real(0)}  # type: ignore[call-arg]
+    zero = {"constant_val": real(0)}
     margins = whole(0, 1, 2, 0, 0, 0, 1, 1)
     yield case("pad", lambda x, pad: np.pad(x, pad.reshape(-1, 2)), IOS15, zero, x=x, pad=margins)
 

@@ -19,7 +19,7 @@ def attend(query: Array, key: Array, value: Array, attn_mask: Array | None = Non
     if attn_mask is not None:
         scores = np.where(attn_mask, scores, -np.inf) if attn_mask.dtype == np.bool_ else scores + attn_mask
     shares = np.exp(scores - scores.max(-1, keepdims=True))
-    return shares / shares.sum(-1, keepdims=True) @ value
+    return np.asarray(shares / shares.sum(-1, keepdims=True) @ value)
 
 
 def attentions(real: Real) -> Iterator[Case]:

@@ -72,12 +72,12 @@ def suppressions(real: Real) -> Iterator[Case]:
         for iou, least in ((0.3, 0.05), (0.6, -9.0), (0.1, 99.0)):
             for by_class in (False, True):
                 given = {
-                    "iou_threshold": real(iou),  # type: ignore[call-arg]
+                    "iou_threshold": real(iou),
                     "max_boxes": most,
                     "per_class_suppression": by_class,
                 }
-                expect = suppressed(float(real(iou)), float(real(least)), most, by_class)  # type: ignore[call-arg]
-                older = {"score_threshold": real(least), **given}  # type: ignore[call-arg]
+                expect = suppressed(float(real(iou)), float(real(least)), most, by_class)
+                older = {"score_threshold": real(least), **given}
                 yield case("non_maximum_suppression", expect, IOS15, older, boxes=boxes, scores=scores)
                 if least < 0:
                     turned = {"boxes": boxes.swapaxes(1, 2), "scores": scores.swapaxes(1, 2)}

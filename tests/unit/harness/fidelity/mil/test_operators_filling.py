@@ -1,6 +1,6 @@
 """Operations that make tensors of a few values, and those that look at places, against numpy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ RANDOM = np.random.default_rng(4)
 
 
 def fills(real: Real) -> Iterator[Case]:
-    for value in (real(2.5), np.int32(-3), np.bool_(True)):  # type: ignore[call-arg]
+    for value in (real(2.5), np.int32(-3), np.bool_(True)):
         given = {"value": value}
         yield case("fill", lambda shape, v=value: np.full(shape, v.item()), IOS15, given, shape=whole(2, 1, 3))
         reference = counted(3, 2, real=real)
@@ -34,7 +34,7 @@ def ranges(real: Real) -> Iterator[Case]:
 
 
 def stepped(start: Array, end: Array, step: Array) -> Array:
-    return start + np.arange(np.ceil((end - start) / step)) * step
+    return np.asarray(start + np.arange(np.ceil((end - start) / step)) * step)
 
 
 def whole_ranges() -> Iterator[Case]:
@@ -46,7 +46,7 @@ def whole_ranges() -> Iterator[Case]:
 def one_hots(real: Real) -> Iterator[Case]:
     indices = whole([0, 2, 4], [1, 3, 5])  # 5 is outside
     for axis in (0, 1, 2, -1, -2, -3):
-        for on, off in ((real(2.5), real(-1)), (np.int32(7), np.int32(3)), (np.bool_(False), np.bool_(True))):  # type: ignore[call-arg]
+        for on, off in ((real(2.5), real(-1)), (np.int32(7), np.int32(3)), (np.bool_(False), np.bool_(True))):
             given = {"one_hot_vector_size": 5, "axis": axis, "on_value": on, "off_value": off}
             yield case("one_hot", hot(5, axis, on.item(), off.item()), IOS15, given, indices=indices)
 
@@ -64,7 +64,7 @@ def other_one_hots() -> Iterator[Case]:
     )
 
 
-def hot(size: int, axis: int, on: float, off: float):  # noqa: ANN201 (a function)
+def hot(size: int, axis: int, on: float, off: float) -> Callable[..., Array]:
     def expect(indices: Array) -> Array:
         return np.where(np.moveaxis(indices[..., None] == np.arange(size), -1, axis), on, off)
 
@@ -92,7 +92,7 @@ def sums(real: Real) -> Iterator[Case]:
                 yield case("cumsum", summed(axis, exclusive, reverse), IOS15, given, x=x)
 
 
-def summed(axis: int, exclusive: bool, reverse: bool):  # noqa: ANN201 (a function)
+def summed(axis: int, exclusive: bool, reverse: bool) -> Callable[..., Array]:
     def expect(x: Array) -> Array:
         line = np.flip(x, axis) if reverse else x
         total = np.cumsum(line, axis) - (line if exclusive else 0)

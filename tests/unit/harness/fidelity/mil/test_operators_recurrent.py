@@ -88,7 +88,7 @@ def lstms(real: Real) -> Iterator[Case]:
         for whole, direction in itertools.product((True, False), ("forward", "reverse", "bidirectional"))
     ]
     peephole = {"peephole": normal(RANDOM, 3 * SIZE, real=real)}
-    forms += [peephole, {**peephole, "clip": real(0.25)}, {"clip": real(0.1), "output_sequence": True}]  # type: ignore[call-arg]
+    forms += [peephole, {**peephole, "clip": real(0.25)}, {"clip": real(0.1), "output_sequence": True}]
     for name in ("recurrent_activation", "cell_activation", "activation"):
         forms += [{name: activation} for activation in ACTIVATIONS if activation != "sigmoid_hard"]
     for form in forms:

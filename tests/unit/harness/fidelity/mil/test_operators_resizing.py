@@ -82,11 +82,9 @@ def resizes(real: Real) -> Iterator[Case]:
 
 def upsamples(real: Real) -> Iterator[Case]:
     x = normal(RANDOM, 2, 3, 5, 7, real=real)
-    for factors in ((2, 3), (2.5, 1.0), (0.6, 1.5)):
-        height, width = int(np.floor(5 * factors[0])), int(np.floor(7 * factors[1]))
-        if isinstance(factors[0], float):
-            factors = tuple(map(np.float32, factors))
-            height, width = (int(np.floor(size * factor)) for size, factor in zip((5, 7), factors, strict=True))
+    scales: tuple[tuple[Any, Any], ...] = ((2, 3), (np.float32(2.5), np.float32(1)), (np.float32(0.6), np.float32(1.5)))
+    for factors in scales:
+        height, width = (int(np.floor(size * factor)) for size, factor in zip((5, 7), factors, strict=True))
         scale, counts = (
             dict(zip(("scale_factor_height", "scale_factor_width"), factors, strict=True)),
             {2: height, 3: width},
@@ -97,6 +95,15 @@ def upsamples(real: Real) -> Iterator[Case]:
             yield case("upsample_bilinear", interpolated(grid(mode), counts), IOS15, given, x=x)
         given = {**scale, "align_corners": False, "half_pixel_centers": False}
         yield case("upsample_bilinear", interpolated(grid("DEFAULT"), counts), IOS16, given, x=x)
+
+
+def on_pixels(real: Real) -> Iterator[Case]:
+    """Sizes for which i * (size / count) falls short of the pixel that i * size / count is."""
+    target = {"target_size_height": 49, "target_size_width": 33}
+    yield case("resize_nearest_neighbor", nearest({1: 49, 2: 33}, 0.5), IOS15, target, x=counted(1, 4, 18, real=real))
+    scale = {"scale_factor_height": np.float32(1.5), "scale_factor_width": np.float32(22.5 / 30)}
+    x = counted(1, 4, 30, real=real)
+    yield case("upsample_nearest_neighbor", nearest({1: 6, 2: 22}, 0.0), IOS15, scale, x=x)
 
 
 def resizes_of_ios17(real: Real) -> Iterator[Case]:
@@ -117,7 +124,7 @@ def resizes_of_ios17(real: Real) -> Iterator[Case]:
     yield case("resize", interpolated(grid("UNALIGN_CORNERS"), {1: 4, 2: 6, 3: 8}), IOS17, given, x=x)
 
 
-CASES = [*sweep(resizes), *sweep(upsamples), *sweep(resizes_of_ios17)]
+CASES = [*sweep(resizes), *sweep(upsamples), *sweep(on_pixels), *sweep(resizes_of_ios17)]
 
 
 def test_integers_are_not_resized_between_pixels(tmp_path_factory: pytest.TempPathFactory) -> None:

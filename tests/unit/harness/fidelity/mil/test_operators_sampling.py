@@ -24,7 +24,7 @@ def mirror(index: int, size: int, *, edge: bool) -> int:
     if size == 1:
         return 0
     line = [*range(size), *range(size - 1, -1, -1)] if edge else [*range(size), *range(size - 2, 0, -1)]
-    return line[index % len(line)]
+    return int(line[index % len(line)])
 
 
 def pixel(image: Array, y: int, x: int, padding: str, value: float) -> Array:
@@ -86,7 +86,7 @@ def resamples(real: Real) -> Iterator[Case]:
     for sampling, padding in itertools.product(("bilinear", "nearest"), paddings):
         for mode, aligned in itertools.product(COORDINATES, (True, False)):
             coordinates = RANDOM.uniform(*COORDINATES[mode], (2, 4, 6, 2)).astype(np.float32)
-            value = real(-1.5)  # type: ignore[call-arg]
+            value = real(-1.5)
             given = {
                 "sampling_mode": sampling,
                 "padding_mode": padding,
@@ -136,7 +136,7 @@ def affine(height: int, width: int, real: Real) -> dict[str, Any]:
         "output_width": width,
         "sampling_mode": "bilinear",
         "padding_mode": "constant",
-        "padding_value": real(0),  # type: ignore[call-arg]
+        "padding_value": real(0),
         "coordinates_mode": "normalized_minus_one_to_one",
         "align_corners": True,
     }
@@ -201,7 +201,7 @@ def crops(real: Real) -> Iterator[Case]:
         ("ALIGN_CORNERS", order, (2, 5)) for order in orders[1:]
     ]
     variants += [(mode, orders[0], (1, 1)) for mode in MODES]
-    value = real(7)  # type: ignore[call-arg]
+    value = real(7)
     for mode, order, counts in variants:
         given = {
             "target_height": counts[0],
@@ -234,7 +234,7 @@ def crops(real: Real) -> Iterator[Case]:
 
 def scaled_crops(real: Real) -> Iterator[Case]:
     x = normal(RANDOM, *SHAPE, real=real)
-    given = {"target_height": 3, "target_width": 3, "sampling_mode": "OFFSET_CORNERS", "pad_value": real(0)}  # type: ignore[call-arg]
+    given = {"target_height": 3, "target_width": 3, "sampling_mode": "OFFSET_CORNERS", "pad_value": real(0)}
 
     def scaled(x: Array, boxes: Array) -> Array:
         return np.stack(

@@ -60,7 +60,7 @@ def slices(mode: str) -> Any:  # noqa: ANN401 (a function)
 
 def away(*shape: int, real: Real) -> Array:
     """Values that may be divided by."""
-    return (RANDOM.uniform(0.5, 2, shape) * RANDOM.choice([-1, 1], shape)).astype(real)
+    return np.asarray(RANDOM.uniform(0.5, 2, shape) * RANDOM.choice([-1, 1], shape), real)
 
 
 def scatters(real: Real) -> Iterator[Case]:

@@ -62,7 +62,7 @@ def to_a_scalar() -> Iterator[Case]:
 def updates(real: Real) -> Iterator[Case]:
     x = counted(*SHAPE, real=real)
     for (begin, end, *rest), index in SLICES:
-        update = -x[index] - real(1)  # type: ignore[call-arg]
+        update = -x[index] - real(1)
         given = {"begin": begin, "end": end, **constants(rest)}
         yield case("slice_update", updated(index), IOS18, given, x=x, update=update)
 
