@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from harness.fidelity.mil.emitter import Emitter, Operation, Translate, Untranslatable
+from harness.fidelity.mil.emitter import Emitter, Operand, Operation, Translate, Untranslatable
 
 
 def _batch_norm(emitter: Emitter, operation: Operation) -> str:
@@ -40,7 +40,7 @@ def _normalize(emitter: Emitter, operation: Operation, axes: Iterable[int], spre
     """Over axes, to a mean of 0 and a variance of 1; then by gamma and beta where they are given. spread: the shape in
     which these two are broadcast, None for the one that they have."""
     x, over = operation["x"], emitter.integers(axes)
-    centred = emitter.node("Sub", [x, emitter.node("ReduceMean", [x, over])])
+    centred = _centre(emitter, _centre(emitter, x, over), over)
     variance = emitter.node("ReduceMean", [emitter.node("Mul", [centred, centred]), over])
     deviation = emitter.node("Sqrt", [emitter.node("Add", [variance, operation["epsilon"]])])
     result = emitter.node("Div", [centred, deviation])
@@ -48,6 +48,11 @@ def _normalize(emitter: Emitter, operation: Operation, axes: Iterable[int], spre
         if (given := operation.optional(name)) is not None:
             result = emitter.node(kind, [result, emitter.node("Reshape", [given, spread]) if spread else given])
     return result
+
+
+def _centre(emitter: Emitter, value: Operand | str, over: str) -> str:
+    """Less its mean; once more takes off what float32 left of a large one."""
+    return emitter.node("Sub", [value, emitter.node("ReduceMean", [value, over])])
 
 
 def _l2_norm(emitter: Emitter, operation: Operation) -> str:

@@ -199,9 +199,9 @@ def test_windows_of_channels_that_are_not_documented_are_refused(
 
 
 @pytest.mark.parametrize("op", ["instance_norm", "layer_norm"])
-def test_mean_that_is_large_costs_no_bit_of_float16(op: str, tmp_path: Path) -> None:
-    x, small = draw((2, 4, 30, 30), np.float16) + np.float16(300), np.float16(1e-5)
+@pytest.mark.parametrize("real", [np.float16, np.float32])
+def test_normalization_is_what_float64_gives_where_the_mean_is_large(op: str, real: Real, tmp_path: Path) -> None:
+    x, small = (draw((4, 8, 50, 60), np.float64) + 300).astype(real), real(1e-5)
     axes: dict[str, Any] = {"axes": [2, 3]} if op == "layer_norm" else {}
     case = call(op, {"x": x}, lambda x: standardized(x, (2, 3), float(small)), epsilon=small, **axes)
-    (result,) = measure([case], tmp_path)
-    np.testing.assert_array_equal(result.actual, result.expected)
+    assert misses(measure([case], tmp_path), op) == []
