@@ -21,7 +21,6 @@ from harness.variants.coreml import inspect
 from harness.variants.coreml.names import CAST
 from harness.variants.coreml.operators import read_contents
 from harness.variants.coreml.package import copy, load, open_program, temporaries_in, zip_size
-from harness.variants.coreml.refusals import refusal
 from harness.variants.coreml.steps import apply_all, divide
 from harness.variants.coreml.table import TECHNIQUES
 from harness.variants.coreml.targets import chosen_target
@@ -61,7 +60,7 @@ def _made(job: BuildJob) -> _Made:
     if spec.prebuilt is not None:
         return _taken(job, spec.prebuilt)
     recipe = recipes.parse(spec.recipe)
-    reason = refusal(recipe, model, spec.settings, spec.target)
+    reason = recipes.refusal(recipe, model, spec.settings, spec.target)
     if reason is not None:
         raise RecipeRefused(spec.recipe, reason)
     if str(recipe) == model.precision and not spec.settings:

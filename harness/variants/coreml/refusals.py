@@ -13,6 +13,7 @@ from harness.variants.coreml.steps import SPARES
 from harness.variants.coreml.targets import chosen_target, oldest_target
 from harness.variants.coreml.weights import Weight
 from harness.variants.grammar import parse
+from harness.variants.refusals import recipe_refusal
 from harness.variants.settings import unknown
 from harness.variants.technique import Compression, Recipe, Step, Technique
 from harness.variants.techniques import TECHNIQUES
@@ -23,7 +24,8 @@ _FLOATS = ("float32", "float16")
 def refusal(recipe: Recipe, model: Model, settings: Sequence[OpSetting], target: Target | None) -> str | None:
     """Why a recipe with its settings cannot be built of a model for a target, None where it may.
 
-    target None is the bench's choice. Builds nothing.
+    target None is the bench's choice. Each step is one that the format has, in an order that can be
+    (`harness.variants.refusals`). Builds nothing.
     """
     reason = _below_refusal(model, target)
     if reason is not None or (str(recipe) == model.precision and not settings):
@@ -67,7 +69,7 @@ def _setting_refusal(setting: OpSetting, model: Model, target: Target | None) ->
         return exc.reason
     if str(recipe) == "float32":
         return "beside compressed operators others are float16; write null"
-    return _recipe_refusal(recipe, model, target)
+    return recipe_refusal(recipe, model, TECHNIQUES) or _recipe_refusal(recipe, model, target)
 
 
 def _recipe_refusal(recipe: Recipe, model: Model, target: Target | None) -> str | None:
