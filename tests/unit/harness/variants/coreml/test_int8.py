@@ -16,7 +16,12 @@ from harness.sources.mil_package import write_package
 from harness.toolkit import import_coremltools, quietly
 from harness.variants.coreml import int8, sparse
 from harness.variants.coreml.activation_operators import Operator, chosen, joined, operations_of, read_operators
-from harness.variants.technique import Calibration, CoreMLProgram, Step
+from harness.variants.coreml.activation_scales import scales_of
+from harness.variants.coreml.steps import apply_all, divide
+from harness.variants.coreml.table import TECHNIQUES
+from harness.variants.coreml.weights import read_weights
+from harness.variants.grammar import parse
+from harness.variants.technique import Calibration, CoreMLProgram, Recipe, Step
 from tests.support import mil
 
 Array = NDArray[Any]
@@ -98,6 +103,22 @@ def test_operators_that_are_not_chosen_stay_in_float16(program: CoreMLProgram) -
     last = weights_in(program)[-1:]
     found = int8.compress(program, INT8, last, False, calibration())
     assert (types_in(found)["quantize"], types_in(found)["constexpr_blockwise_shift_scale"]) == (2, 1)
+
+
+def apply(program: CoreMLProgram, given: Mapping[str, Recipe | None]) -> CoreMLProgram:
+    """int8 for the whole program but the operators that are given something else."""
+    works = divide(parse("int8"), given, read_weights(program), TECHNIQUES)
+    return apply_all("int8", works, program, calibration()).program
+
+
+def test_operators_of_small_weights_have_their_activations_quantised_too(program: CoreMLProgram) -> None:
+    assert types_in(apply(program, {}))["quantize"] == 6
+
+
+def test_an_operator_that_a_setting_leaves_out_stays_in_float16(program: CoreMLProgram) -> None:
+    left_out = {"second_cast_fp16": None}
+    found = [each.value.split("_")[0] for each in scales_of(apply(program, left_out))]
+    assert found == ["x", "relu", "reshape", "last"]
 
 
 def test_it_joins_with_pruning(program: CoreMLProgram) -> None:
