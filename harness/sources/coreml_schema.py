@@ -21,7 +21,7 @@ class SpecificationDamaged(ValueError):
 
 def parse_specification(content: bytes) -> Any:  # noqa: ANN401 (Model_pb2.Model)
     """A model's specification. Raises SpecificationDamaged; an empty one is a specification that says nothing."""
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     specification = _module("Model_pb2").Model()
     try:

@@ -42,9 +42,9 @@ def refusal(recipe: Recipe, model: Model, settings: Settings = (), target: Targe
     if reason is not None:
         return reason
     if model.format == "mlpackage":
-        from harness.variants.coreml import refusals
+        from harness.variants.coreml.refusals import refusal as program_refusal
 
-        return refusals.refusal(recipe, model, settings, target)
+        return program_refusal(recipe, model, settings, target)
     if is_source(recipe, model) and not settings:
         return None
     if is_source(recipe, model) and model.precision != "float32":

@@ -26,9 +26,9 @@ class Entry:
 
 
 NETWORKS: Mapping[str, Callable[[], bytes]] = {
-    "mobilenet_v1": mobilenet_v1.build,
-    "mobilenet_v2": mobilenet_v2.build,
-    "inception_v3": inception_v3.build,
+    "mobilenet_v1": mobilenet_v1.NETWORK.write_tflite,
+    "mobilenet_v2": mobilenet_v2.NETWORK.write_tflite,
+    "inception_v3": inception_v3.NETWORK.write_tflite,
     "residual_cnn": networks.residual_cnn,
     "transformer": networks.transformer,
     "segmentation": networks.segmentation,

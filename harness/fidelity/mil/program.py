@@ -10,6 +10,7 @@ import numpy as np
 from harness.core.errors import ModelUnreadable, ReferenceUnable
 from harness.fidelity.mil.emitter import Declared
 from harness.fidelity.mil.operators.constexpr import decompress
+from harness.sources.mlpackage_file import Package, open_package
 from harness.toolkit import import_coremltools
 
 Var = Any
@@ -31,7 +32,6 @@ STORED = frozenset(
 )
 """Operators that are values in the file; coremltools decompresses them itself."""
 
-NEURAL_NETWORK = "is not an ML Program: convert its source again with convert_to='mlprogram'"
 _GRAPH_KINDS = {"f": np.float32, "i": np.int64, "u": np.int64, "b": np.bool_}
 
 
@@ -51,10 +51,12 @@ def read_function(path: Path, name: str | None, known: Iterable[str]) -> Functio
     Raises ModelUnreadable where it is not a readable ML Program, and ReferenceUnable where it has operators that are
     not known, all of them named, before any weight is read.
     """
-    spec = read_spec(path)
+    import_coremltools()
+    package = open_package(path)
+    spec = package.specification
     chosen = _choose(path, spec, name)
     _refuse_unknown(spec.mlProgram.functions[chosen], known)
-    function = _read_program(path, spec).functions[chosen]
+    function = _read_program(package).functions[chosen]
     values = tuple(function.inputs.values())
     return Function(
         block=function,
@@ -66,14 +68,7 @@ def read_function(path: Path, name: str | None, known: Iterable[str]) -> Functio
 
 def read_spec(path: Path) -> Any:  # noqa: ANN401 (coremltools has no types)
     """The specification of an ML Program, coremltools' protobuf. Raises ModelUnreadable."""
-    coremltools = import_coremltools()
-    try:
-        spec = coremltools.utils.load_spec(str(path))
-    except _refusals() as exc:
-        raise ModelUnreadable(path, f"coremltools cannot read it: {_in_one_line(exc)}") from exc
-    if spec.WhichOneof("Type") != "mlProgram":
-        raise ModelUnreadable(path, NEURAL_NETWORK)
-    return spec
+    return open_package(path).specification
 
 
 def _choose(path: Path, spec: Any, name: str | None) -> str:  # noqa: ANN401 (coremltools has no types)
@@ -99,13 +94,14 @@ def operator_types(block: Block) -> Iterable[str]:
             yield from operator_types(nested)
 
 
-def _read_program(path: Path, spec: Any) -> Any:  # noqa: ANN401 (coremltools has no types)
+def _read_program(package: Package) -> Any:  # noqa: ANN401 (coremltools has no types)
+    """The toolkit is given the specification alone: it writes a package's manifest anew whenever it opens one."""
     from coremltools.converters.mil.frontend.milproto.load import load
-    from coremltools.models.utils import _try_get_weights_dir_path
 
-    weights = _try_get_weights_dir_path(str(path)) or str(path.parent / "weights")
+    path, spec = package.path, package.specification
+    weights = (package.folder or path.parent) / "weights"
     try:
-        return load(spec, spec.specificationVersion, weights)
+        return load(spec, spec.specificationVersion, str(weights))
     except NotImplementedError as exc:
         raise ReferenceUnable(f"coremltools cannot read all of its program: {_in_one_line(exc)}") from exc
     except _refusals() as exc:
@@ -114,7 +110,7 @@ def _read_program(path: Path, spec: Any) -> Any:  # noqa: ANN401 (coremltools ha
 
 def _refusals() -> tuple[type[Exception], ...]:
     """What coremltools raises for files that it cannot read: whatever a wrong file leads to."""
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     return (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError, OSError, DecodeError)
 
