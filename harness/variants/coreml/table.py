@@ -9,8 +9,8 @@ _BITS = {"B": palette.BITS}
 _SHARES = range(1, 100)
 _CHANNELS = range(2, 257)
 
-# Seconds of one core for 10 MB of float32 source, beside what every build takes; k-means grows with its entries.
-_KMEANS = {1: 0.25, 2: 0.5, 3: 0.5, 4: 0.6, 6: 1.7, 8: 4.9}
+# Seconds of one core for 10 MB of float32 source, measured on a ResNet-50; k-means grows with the entries of its table.
+_KMEANS = {1: 0.75, 2: 0.8, 3: 0.8, 4: 0.95, 6: 1.6, 8: 6.0}
 
 
 def _kmeans(step: Step) -> float:
@@ -19,7 +19,7 @@ def _kmeans(step: Step) -> float:
 
 def _vectors(step: Step) -> float:
     """sklearn's k-means, of all weights whatever their number."""
-    return 4 * (1 << step.whole("B")) / step.whole("D")
+    return 0.4 * (1 << step.whole("B")) / step.whole("D")
 
 
 TECHNIQUES: dict[str, Technique] = {
@@ -28,35 +28,35 @@ TECHNIQUES: dict[str, Technique] = {
         does=None,
         runs_on="CPU and GPU; the Neural Engine computes in float16",
         size="200 %",
-        cost=0.1,
+        cost=0.15,
     ),
     "float16": Technique(
         what="weights and activations float16; what every compression starts from",
         does=float16.COMPRESSION,
         runs_on="CPU, GPU, Neural Engine",
         size="100 %",
-        cost=0.15,
+        cost=0.4,
     ),
     "weight-int8": Technique(
         what="weights int8 with a scale for each output channel, symmetric; activations float16",
         does=linear.COMPRESSION,
         runs_on=_DENSE,
         size="50 %",
-        cost=0.2,
+        cost=0.6,
     ),
     "weight-uint8": Technique(
         what="weights uint8 with a scale and an offset for each output channel; activations float16",
         does=linear.COMPRESSION,
         runs_on=_DENSE,
         size="50 %",
-        cost=0.2,
+        cost=0.6,
     ),
     "weight-int4": Technique(
         what="weights int4 with a scale for each output channel, symmetric; activations float16",
         does=linear.COMPRESSION,
         runs_on=_DENSE,
         size="25 %",
-        cost=0.2,
+        cost=0.6,
     ),
     "weight-int4-block-G": Technique(
         what="weights int4 with a scale for every G input channels of each output channel",
@@ -64,7 +64,7 @@ TECHNIQUES: dict[str, Technique] = {
         runs_on=_DENSE,
         size="27 % at G = 32",
         numbers={"G": range(8, 257)},
-        cost=0.2,
+        cost=0.6,
     ),
     "int8": Technique(
         what="weights and activations int8, calibrated on samples; inputs and outputs stay as they are",
@@ -79,7 +79,7 @@ TECHNIQUES: dict[str, Technique] = {
         runs_on=_DENSE,
         size="57 % at P = 50, 32 % at 75",
         numbers={"P": _SHARES},
-        cost=0.2,
+        cost=0.6,
     ),
     "sparse-threshold-T": Technique(
         what="weights within T of zero set to zero",
@@ -87,7 +87,7 @@ TECHNIQUES: dict[str, Technique] = {
         runs_on=_DENSE,
         size="6 % and the share of weights that is left",
         numbers={"T": Span(least=0.000001, most=9.0)},
-        cost=0.2,
+        cost=0.6,
     ),
     "sparse-N:M": Technique(
         what="the N smallest of every M neighbouring input channels' weights set to zero (N counts zeros)",
@@ -95,7 +95,7 @@ TECHNIQUES: dict[str, Technique] = {
         runs_on=_DENSE,
         size=_NOTHING_SAVED,
         numbers={"N": range(1, 32), "M": range(2, 33)},
-        cost=0.25,
+        cost=0.7,
     ),
     "sparse-block-K": Technique(
         what="half of the weights set to zero, for K neighbouring output channels together",
@@ -103,7 +103,7 @@ TECHNIQUES: dict[str, Technique] = {
         runs_on=_DENSE,
         size="57 %",
         numbers={"K": _CHANNELS},
-        cost=0.2,
+        cost=0.6,
     ),
     "sparse-P-block-K": Technique(
         what="P % of the weights set to zero, for K neighbouring output channels together",
@@ -111,7 +111,7 @@ TECHNIQUES: dict[str, Technique] = {
         runs_on=_DENSE,
         size=_NOTHING_SAVED,
         numbers={"P": _SHARES, "K": _CHANNELS},
-        cost=0.2,
+        cost=0.6,
     ),
     "palette-B": Technique(
         what="the weights of each tensor clustered to 2^B values by k-means, stored as indices of B bits",
@@ -127,7 +127,7 @@ TECHNIQUES: dict[str, Technique] = {
         runs_on=_DENSE,
         size="B sixteenths",
         numbers=_BITS,
-        cost=0.2,
+        cost=0.6,
     ),
     "palette-B-unique": Technique(
         what="weights that have at most 2^B values already, stored as indices; nothing is lost",
@@ -135,7 +135,7 @@ TECHNIQUES: dict[str, Technique] = {
         runs_on=_DENSE,
         size="at most B sixteenths",
         numbers=_BITS,
-        cost=0.3,
+        cost=0.8,
     ),
     "palette-B-group-G": Technique(
         what="as palette-B, with a palette for every G output channels",
@@ -143,7 +143,7 @@ TECHNIQUES: dict[str, Technique] = {
         runs_on=_DENSE,
         size="B sixteenths and the palettes",
         numbers={**_BITS, "G": range(1, 257)},
-        cost_of=lambda step: 3 * _kmeans(step),
+        cost_of=lambda step: 2.5 * _kmeans(step),
     ),
     "palette-B-vector-D": Technique(
         what="D neighbouring output channels' weights clustered together to 2^B vectors",
@@ -181,6 +181,7 @@ DEFAULTS: tuple[str, ...] = (
     "palette-1",
     "palette-4-uniform",
     "palette-4-group-16",
+    "palette-2-vector-2",
     "palette-4-int8-lut",
     "sparse-50+palette-4",
     "sparse-50+weight-int8",

@@ -14,6 +14,7 @@ from harness.core.model import Model
 from harness.core.target import Target
 from harness.core.variant import OpSetting, Variant
 from harness.fidelity.mil.reference import Program
+from harness.sources.mlpackage import read_weights
 from harness.variants.coreml.table import DEFAULTS, TECHNIQUES
 from harness.variants.coreml.targets import oldest_target
 from harness.variants.grammar import parse
@@ -152,6 +153,13 @@ def test_k_of_n_weights_are_counted_without_those_that_are_only_float16(variants
     counts = {recipe: variants[recipe].weights_compressed for recipe in ("float16", "palette-4", "palette-4-unique")}
     assert counts == {"float16": 5, "palette-4": 4, "palette-4-unique": 1}
     assert variants["palette-4"].weights_total == 5
+
+
+def test_the_weights_are_those_that_readers_of_the_file_find(variants: dict[str, Variant]) -> None:
+    for variant in variants.values():
+        found = {weight.name: (weight.shape, weight.is_compressed) for weight in read_weights(variant.path)}
+        compressed = {each.name: (each.shape, not each.dtype.startswith("float")) for each in variant.tensors}
+        assert found == compressed
 
 
 def test_a_palette_of_own_values_loses_nothing(variants: dict[str, Variant]) -> None:
@@ -296,6 +304,6 @@ def test_a_weight_that_two_operators_share_gets_one_recipe(tmp_path: Path) -> No
         a_variant(model, "palette-4", tmp_path, OpSetting(op="second", recipe="weight-int8"))
 
 
-def test_the_default_set_has_every_variant_that_the_issue_names() -> None:
-    assert len(DEFAULTS) == len(set(DEFAULTS)) >= 20
+def test_the_default_set_begins_with_the_source_and_has_each_variant_once() -> None:
+    assert len(DEFAULTS) == len(set(DEFAULTS)) == 22
     assert DEFAULTS[0] == "float32"
