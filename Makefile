@@ -38,7 +38,7 @@ fuzz: .venv/installed-dev
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	@$(PIP) -e ".[dev]"
+	@$(PIP) -e ".[dev,torch]"
 	@touch $@
 
 # What the tests of tflite-runtime measure with; nothing else needs it.
