@@ -52,9 +52,8 @@ _UNARY: Mapping[str, str] = {
     "cos": "COS",
     "sign": "SIGN",
     "logical_not": "LOGICAL_NOT",
-    "square": "SQUARE",
 }
-_POSITIVE = frozenset(("sigmoid", "exp", "sqrt", "abs", "square"))
+_POSITIVE = frozenset(("sigmoid", "exp", "sqrt", "abs"))
 _CLAMPS = {(0.0, 6.0): "RELU6", (0.0, 1.0): "RELU_0_TO_1", (-1.0, 1.0): "RELU_N1_TO_1"}
 _FUSED = ("RELU", "RELU6", "RELU_N1_TO_1")  # what an operator's options can hold
 _SMALLEST = 1e-30  # an epsilon below it does nothing in float32
@@ -145,6 +144,12 @@ def shifted(canvas: Canvas, step: Step) -> Value:
     return like(step["x"], made, last=last)
 
 
+def square(canvas: Canvas, step: Step) -> Value:
+    """SQUARE has no integers."""
+    x, last = either(canvas, step["x"])
+    return like(step["x"], canvas.binary("MUL", x, x), last=last, positive=True)
+
+
 def silu(canvas: Canvas, step: Step) -> Value:
     x, last = either(canvas, step["x"])
     return like(step["x"], canvas.binary("MUL", x, canvas.unary("LOGISTIC", x)), last=last)
@@ -152,9 +157,10 @@ def silu(canvas: Canvas, step: Step) -> Value:
 
 def gelu(canvas: Canvas, step: Step) -> Value:
     mode = step.scalar("mode", "EXACT")
-    if mode == "SIGMOID_APPROXIMATION":
-        raise Untranslatable("gelu by sigmoid")
     x, last = either(canvas, step["x"])
+    if mode == "SIGMOID_APPROXIMATION":
+        gate = canvas.unary("LOGISTIC", canvas.binary("MUL", x, canvas.number(1.702)))
+        return like(step["x"], canvas.binary("MUL", x, gate), last=last)
     options = schema.GeluOptionsT(approximate=mode == "TANH_APPROXIMATION")
     return like(step["x"], canvas.unary("GELU", x, options), last=last)
 
@@ -166,10 +172,13 @@ def leak(canvas: Canvas, step: Step) -> Value:
 
 
 def elu(canvas: Canvas, step: Step) -> Value:
-    if step.scalar("alpha", 1.0) != 1.0:
-        raise Untranslatable(f"elu with alpha {step.scalar('alpha', 1.0):g}")
+    """The operator has an alpha of 1: any other is a factor of what lies below 0."""
     x, last = either(canvas, step["x"])
-    return like(step["x"], canvas.unary("ELU", x), last=last)
+    made, alpha = canvas.unary("ELU", x), float(step.scalar("alpha", 1.0))
+    if alpha != 1:
+        below = canvas.binary("MUL", canvas.binary("MINIMUM", made, canvas.number(0.0)), canvas.number(alpha))
+        made = canvas.binary("ADD", canvas.unary("RELU", x), below)
+    return like(step["x"], made, last=last)
 
 
 def prelu(canvas: Canvas, step: Step) -> Value:
@@ -231,6 +240,7 @@ OPERATORS: Mapping[str, Any] = {
     **dict.fromkeys(("relu", "relu6"), rectify),
     **dict.fromkeys(("log", "rsqrt", "inverse"), shifted),
     "clip": clip,
+    "square": square,
     "silu": silu,
     "gelu": gelu,
     "leaky_relu": leak,

@@ -27,6 +27,8 @@ def lstm(canvas: Canvas, step: Step) -> list[Value]:
         _one_way(canvas, step, number, len(ways), ending, back=direction == "reverse" or ending == "_back")
         for number, ending in enumerate(ways)
     ]
+    if len(ways) == 2:
+        found[1] = (found[1][0][::-1], *found[1][1:])
     sequences = [sequence for sequence, _, _ in found]
     hidden, cells = [each for _, each, _ in found], [each for _, _, each in found]
     rows = [_beside(canvas, [each[time] for each in sequences]) for time in range(len(sequences[0]))]
@@ -40,7 +42,7 @@ def lstm(canvas: Canvas, step: Step) -> list[Value]:
 def _one_way(
     canvas: Canvas, step: Step, number: int, ways: int, ending: str, *, back: bool
 ) -> tuple[list[Tensor], Tensor, Tensor]:
-    """One direction: hidden states in the order of time, the last hidden and cell state."""
+    """One direction: hidden states in the order in which they are computed, the last hidden and cell state."""
     steps, batch, width = step["x"].shape
     recurrent = step.content(f"weight_hh{ending}")
     size = recurrent.shape[1]
@@ -53,7 +55,7 @@ def _one_way(
         at_time = canvas.crop(fed, (time * batch, 0), (batch, 4 * size))
         hidden, cell = _cell(canvas, canvas.binary("ADD", at_time, dense(canvas, hidden, recurrent, None)), cell)
         found.append(hidden)
-    return found[::-1] if back else found, hidden, cell
+    return found, hidden, cell
 
 
 def _cell(canvas: Canvas, gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

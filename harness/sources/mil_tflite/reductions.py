@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from harness.sources.mil_tflite.canvas import Canvas, Step, Untranslatable, Value, last_axis, like, of
+from harness.sources.mil_tflite.canvas import Canvas, Step, Value, last_axis, like, of
 from harness.sources.tflite_writer import Tensor
 
 _CODES: Mapping[str, str] = {
@@ -68,29 +68,28 @@ def standardise(canvas: Canvas, x: Tensor, axes: Sequence[int], epsilon: float) 
     return canvas.binary("MUL", canvas.binary("SUB", x, mean), scale)
 
 
-def _scale(canvas: Canvas, step: Step, x: Tensor) -> Tensor:
-    """gamma and beta, which broadcast from the last axis."""
+def _scale(canvas: Canvas, step: Step, x: Tensor, axes: Sequence[int]) -> Tensor:
+    """gamma and beta, which have the sizes of axes."""
+    shape = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
     if "gamma" in step.inputs:
-        x = canvas.binary("MUL", x, canvas.constant(step.content("gamma")))
+        x = canvas.binary("MUL", x, canvas.constant(step.content("gamma").reshape(shape)))
     if "beta" in step.inputs:
-        x = canvas.binary("ADD", x, canvas.constant(step.content("beta")))
+        x = canvas.binary("ADD", x, canvas.constant(step.content("beta").reshape(shape)))
     return x
 
 
 def normalise_layer(canvas: Canvas, step: Step) -> Value:
     x = step["x"]
     axes = sorted(axis % x.rank for axis in step.integers("axes", range(x.rank)))
-    if axes != list(range(axes[0], x.rank)):
-        raise Untranslatable(f"layer_norm over axes {axes} of {x.rank}")
     found = standardise(canvas, canvas.plain(x), axes, float(step.scalar("epsilon", 1e-5)))
-    return like(x, _scale(canvas, step, found), last=False)
+    return like(x, _scale(canvas, step, found, axes), last=False)
 
 
 def normalise_instance(canvas: Canvas, step: Step) -> Value:
     x = step["x"]
     axes = list(range(1, x.rank - 1))
     found = standardise(canvas, canvas.last(x), axes, float(step.scalar("epsilon", 1e-5)))
-    return like(x, _scale(canvas, step, found), last=True)
+    return like(x, _scale(canvas, step, found, (x.rank - 1,)), last=True)
 
 
 def normalise_batch(canvas: Canvas, step: Step) -> Value:

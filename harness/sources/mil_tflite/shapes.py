@@ -45,8 +45,11 @@ def transpose(canvas: Canvas, step: Step) -> Value:
 def join(canvas: Canvas, step: Step) -> Value:
     values, shape = step.values("values"), step.shapes[0]
     axis = int(step.scalar("axis", 0)) % len(shape)
+    if step.scalar("interleave", False):
+        raise Untranslatable("concat with interleave")
     last = len(shape) > 2 and any(value.is_last for value in values)
     tensors = [canvas.last(value) if last else canvas.plain(value) for value in values]
+    tensors = [tensor if tensor.shape else canvas.reshape(tensor, (1,)) for tensor in tensors]
     options = schema.ConcatenationOptionsT(axis=last_axis(axis, len(shape)) if last else axis)
     made = canvas.add("CONCATENATION", tensors, to_last(shape) if last else shape, options)
     return of(shape, made, last=last, positive=all(value.positive for value in values))
@@ -55,6 +58,8 @@ def join(canvas: Canvas, step: Step) -> Value:
 def stack(canvas: Canvas, step: Step) -> Value:
     values, shape = step.values("values"), step.shapes[0]
     axis = int(step.scalar("axis", 0)) % len(shape)
+    if values[0].dtype == "bool":
+        raise Untranslatable("stack of bools")
     options = schema.PackOptionsT(axis=axis, valuesCount=len(values))
     return of(shape, canvas.add("PACK", [canvas.plain(value) for value in values], shape, options))
 
@@ -116,7 +121,7 @@ def _bounds(step: Step, shape: Sequence[int]) -> tuple[list[int], list[int], lis
 
 def slice_by_size(canvas: Canvas, step: Step) -> Value:
     x = step["x"]
-    begin = step.integers("begin", [0] * x.rank)
+    begin = [start % size for start, size in zip(step.integers("begin", [0] * x.rank), x.shape, strict=True)]
     return of(step.shapes[0], canvas.crop(canvas.plain(x), begin, step.shapes[0]), positive=x.positive)
 
 
@@ -129,8 +134,8 @@ def gather(canvas: Canvas, step: Step) -> Value:
         return x.rows[int(indices.constant.item())]
     if indices.constant is not None:
         where = canvas.constant(indices.constant % x.shape[axis], np.int32)
-    else:
-        where = canvas.plain(indices)
+    else:  # -1 is the last one in the program, and none in .tflite
+        where = canvas.binary("FLOOR_MOD", canvas.plain(indices), canvas.constant(x.shape[axis], np.int32))
     made = canvas.add("GATHER", (canvas.plain(x), where), step.shapes[0], schema.GatherOptionsT(axis=axis))
     return of(step.shapes[0], made, positive=x.positive)
 
@@ -186,13 +191,15 @@ def shuffle(canvas: Canvas, step: Step) -> Value:
 def upsample(canvas: Canvas, step: Step) -> Value:
     """Bilinear and nearest, by a factor or to a size."""
     x, shape = step["x"], to_last(step.shapes[0])
+    if x.rank != 4:
+        raise Untranslatable(f"{step.type} of {x.rank} dimensions")
     sizes = canvas.integers(shape[1:3])
     if "bilinear" in step.type:
         aligned, centred = _corners(step)
         options = schema.ResizeBilinearOptionsT(alignCorners=aligned, halfPixelCenters=centred)
         made = canvas.add("RESIZE_BILINEAR", (canvas.last(x), sizes), shape, options, version=3)
     else:
-        nearest = schema.ResizeNearestNeighborOptionsT()
+        nearest = schema.ResizeNearestNeighborOptionsT(halfPixelCenters=step.type == "resize_nearest_neighbor")
         made = canvas.add("RESIZE_NEAREST_NEIGHBOR", (canvas.last(x), sizes), shape, nearest, version=3)
     return of(step.shapes[0], made, last=True, positive=x.positive)
 
@@ -201,7 +208,7 @@ def _corners(step: Step) -> tuple[bool, bool]:
     """align_corners and half_pixel_centers."""
     if step.type == "upsample_bilinear":
         aligned = bool(step.scalar("align_corners", True))
-        return aligned, not aligned
+        return aligned, bool(step.scalar("half_pixel_centers", not aligned))
     mode = str(step.scalar("sampling_mode", "DEFAULT"))
     known_modes = {
         "STRICT_ALIGN_CORNERS": (True, False),
@@ -209,7 +216,7 @@ def _corners(step: Step) -> tuple[bool, bool]:
         "UNALIGN_CORNERS": (False, True),
         "DEFAULT": (False, False),
     }
-    if mode not in known_modes:
+    if mode not in known_modes or (mode == "ALIGN_CORNERS" and 1 in step.shapes[0][2:]):
         raise Untranslatable(f"{step.type} with {mode}")
     return known_modes[mode]
 
