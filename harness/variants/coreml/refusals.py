@@ -123,16 +123,16 @@ def _nothing_refusal(recipe: Recipe, weights: Sequence[Weight], model: Model) ->
     for step, does in rows:
         spares = SPARES.get(does, Spares()) if isinstance(does, Compression) else Spares()
         by_size = sorted(weights, key=lambda weight: -weight.elements)
-        reasons = [None if _is_open(each) else always(each) or spares.by_shape(step, each) for each in by_size]
+        reasons = [None if _is_open(step, each) else always(each) or spares.by_shape(step, each) for each in by_size]
         if reasons and None not in reasons:
             largest = f"the largest, {shorten(by_size[0].name)}, {reasons[0]}"
             return f"{step} has no weight of {model.name} to compress: {largest}"
     return None
 
 
-def _is_open(weight: Weight) -> bool:
-    """Whether a plan does not know its channels."""
-    return always(weight) is None and any(reader.type == "matmul" for reader in weight.readers)
+def _is_open(step: Step, weight: Weight) -> bool:
+    """Whether a plan does not know which channels a step would divide."""
+    return not step.is_sparse and always(weight) is None and any(each.type == "matmul" for each in weight.readers)
 
 
 def _older(recipe: Recipe, target: Target) -> str:

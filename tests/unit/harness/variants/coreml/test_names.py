@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.core.model import Model
@@ -62,12 +63,10 @@ def test_a_weight_whose_name_is_taken_keeps_the_toolkits(model: Model) -> None:
 
 def test_weights_know_their_channels(tmp_path: Path) -> None:
     def kinds(image: Any) -> Any:  # noqa: ANN401 (the builder has no types)
-        import numpy as np
-
-        mb, ones = builder(), lambda *shape: np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-        wide = mb.conv_transpose(x=image, weight=ones(3, 6, 2, 2), name="wide")
+        mb = builder()
+        wide = mb.conv_transpose(x=image, weight=counted(3, 6, 2, 2), name="wide")
         flat = mb.reduce_mean(x=wide, axes=[2, 3], keep_dims=False, name="flat")
-        return mb.matmul(x=mb.matmul(x=flat, y=ones(6, 5)), y=ones(4, 5), transpose_y=True, name="last")
+        return mb.matmul(x=mb.matmul(x=flat, y=counted(6, 5)), y=counted(4, 5), transpose_y=True, name="last")
 
     weights = read_weights(load(a_model(tmp_path, body=kinds).path))
     assert {weight.shape: (weight.output_axis, weight.input_axis) for weight in weights} == {
@@ -75,3 +74,7 @@ def test_weights_know_their_channels(tmp_path: Path) -> None:
         (6, 5): (1, 0),
         (4, 5): (0, 1),
     }
+
+
+def counted(*shape: int) -> Any:  # noqa: ANN401 (an array)
+    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)

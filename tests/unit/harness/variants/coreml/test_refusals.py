@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.core.model import Model
@@ -148,9 +150,16 @@ def test_a_technique_that_no_weight_has_the_channels_for_is_refused(tmp_path: Pa
     assert why("palette-4", odd) == "None"
 
 
-def a_weight(channels: int) -> object:
-    import numpy as np
+def test_patterns_are_refused_where_only_other_operators_read_weights(tmp_path: Path) -> None:
+    def product(image: Any) -> Any:  # noqa: ANN401 (the builder has no types)
+        return builder().matmul(x=image, y=a_weight(48).reshape(16, -1), name="product")
 
+    model = a_model(tmp_path, body=product)
+    assert "is read by matmul; only conv and linear have such a pattern" in why("sparse-2:4", model)
+    assert why("palette-2-group-4", model) == "None"
+
+
+def a_weight(channels: int) -> Any:  # noqa: ANN401 (an array)
     return np.random.default_rng(0).standard_normal((channels, 3, 5, 5)).astype(np.float32)
 
 
