@@ -54,9 +54,9 @@ def apply_all(recipe: str, works: Sequence[Work], program: CoreMLProgram, calibr
             left = _left(step, does, mine)
             chosen = [weight.name for weight in mine if weight.name not in left]
             if not chosen and (mine or len(works) == 1):
-                raise ChangedNothing(recipe, _nothing(step, mine, left))
+                raise ChangedNothing(recipe, _nothing(mine, left))
             if left.items() - told.items():
-                notes.append(_note(step, mine, left))
+                notes.append(f"{step}: {_note(mine, left)}" if index or len(works) > 1 else _note(mine, left))
             told |= left
             if chosen:
                 # small weights stay as they are, what their operators read and make does not
@@ -100,14 +100,14 @@ def _left(step: Step, does: Compression, weights: Sequence[Weight]) -> dict[str,
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _note(step: Step, weights: Sequence[Weight], left: Mapping[str, str]) -> str:
+def _note(weights: Sequence[Weight], left: Mapping[str, str]) -> str:
     readers = {weight.name: weight.readers[0].name for weight in weights}
     shown = [f"{shorten(name)} of {shorten(readers[name])} {reason}" for name, reason in left.items()][:_SHOWN]
     more = [f"and {len(left) - len(shown)} more"] if len(left) > len(shown) else []
-    return f"{step} left {len(left)} of {len(weights)} weights alone: {'; '.join((*shown, *more))}"
+    return f"left {len(left)} of {len(weights)} weights alone: {'; '.join((*shown, *more))}"
 
 
-def _nothing(step: Step, weights: Sequence[Weight], left: Mapping[str, str]) -> str:
+def _nothing(weights: Sequence[Weight], left: Mapping[str, str]) -> str:
     if not weights:
         return "the model has no weights to compress; leave this recipe out for it"
-    return f"{_note(step, weights, left)}; leave it out for this model"
+    return f"it {_note(weights, left)}; leave it out for this model"

@@ -132,7 +132,7 @@ def test_weights_are_called_as_in_the_source(variants: dict[str, Variant]) -> No
 
 def test_weights_that_are_left_alone_are_named_with_their_reason(variants: dict[str, Variant]) -> None:
     (note,) = variants["weight-int4-block-32"].notes
-    assert note.startswith("weight-int4-block-32 left 3 of 5 weights alone: 'stem_weight_0' of 'stem' has 864 elements")
+    assert note.startswith("left 3 of 5 weights alone: 'stem_weight_0' of 'stem' has 864 elements")
     assert "'odd_weight_0' of 'odd' has 40 input channels, which blocks of 32 do not divide" in note
 
 
