@@ -160,3 +160,11 @@ def test_what_a_graph_hands_out_or_adds_too_is_tied(operand: int) -> None:
         graph.outputs = np.append(graph.outputs, weights).astype(np.int32)
     (weight,) = read_weights(pack(model))
     assert (weight.editable, weight.spared) == (not operand, bool(operand))
+
+
+def test_values_of_float16_are_counted_however_the_processor_sorts_them() -> None:
+    content = compressed(dense(normal(400, 500)), "palette-4+float16")
+    (weight,) = read_weights(content)
+    stored = values(content, weight)
+    assert stored.dtype == np.float16
+    assert distinct_count(content, weight) == distinct_per_scale(content, weight) == len(set(stored.tolist())) == 16
