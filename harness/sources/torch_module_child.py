@@ -43,7 +43,7 @@ def convert(program: TorchProgram, target: Path) -> None:
         from harness.sources.mil_package import write_package
 
         write_package(made, target)
-        _compare(program, _run_package(target, program.inputs))
+        compare(program, _run_package(target, program.inputs))
     else:
         from harness.sources.mil_tflite.canvas import Untranslatable
         from harness.sources.mil_tflite.translate import translate
@@ -52,7 +52,7 @@ def convert(program: TorchProgram, target: Path) -> None:
             target.write_bytes(translate(made._mil_program.functions["main"]))
         except Untranslatable as problem:
             raise Unconvertible(f"has no .tflite: {problem}; an .mlpackage may work") from problem
-        _compare(program, _run_tflite(target, program.inputs))
+        compare(program, _run_tflite(target, program.inputs))
 
 
 def to_ml_program(program: TorchProgram, precision: str = "FLOAT32") -> Any:  # noqa: ANN401 (coremltools.models.MLModel)
@@ -100,8 +100,8 @@ def _run_package(path: Path, inputs: Mapping[str, Array]) -> Mapping[str, Array]
         return None
 
 
-def _compare(program: TorchProgram, found: Mapping[str, Array] | None) -> None:
-    """Raise where what was converted gives something else than torch does."""
+def compare(program: TorchProgram, found: Mapping[str, Array] | None) -> None:
+    """Raise Unconvertible where what was converted gives something else than torch does; found is None: not known."""
     from harness.fidelity.scores import distance
 
     if found is None:
@@ -113,7 +113,7 @@ def _compare(program: TorchProgram, found: Mapping[str, Array] | None) -> None:
         if apart.snr_db is not None and apart.snr_db < _LEAST_DB:
             raise Unconvertible(
                 f"what was converted differs from torch: {name} agrees to {apart.snr_db:.0f} dB, of at least"
-                f" {_LEAST_DB:.0f}; a module that draws random numbers or branches on its inputs cannot be converted"
+                f" {_LEAST_DB:.0f}; what branches on its inputs' values cannot be converted"
             )
 
 

@@ -43,11 +43,11 @@ def load(path: Path, shapes: Shapes | None) -> TorchProgram:
     import torch
 
     _refuse_no_program(path)
-    module, examples = _load_exported(path, shapes) if path.suffix in EXPORTED else _load_scripted(path, shapes or {})
+    exported = path.suffix.lower() in EXPORTED
+    module, examples = _load_exported(path, shapes) if exported else _load_scripted(path, shapes or {})
     with torch.inference_mode(False), torch.no_grad():
         names, results = _run(module, examples)
-        flat = _flatten(module)
-        traced = torch.jit.trace(flat, tuple(examples.values()), check_trace=False)
+        traced = torch.jit.trace(_flatten(module), tuple(examples.values()), check_trace=False)
     return TorchProgram(
         traced=traced,
         inputs={name: _array(value) for name, value in examples.items()},
@@ -102,12 +102,9 @@ def _load_exported(path: Path, shapes: Shapes | None) -> tuple[Any, dict[str, An
     except Exception as exc:
         raise Unconvertible(f"torch cannot load it: {in_one_line(exc)}") from exc
     _refuse_training(program)
-    given = _examples_of(program)
-    wanted = _examples(given, shapes)
+    wanted = _examples(_examples_of(program), shapes)
     _refuse_types(wanted)
-    if any(wanted[name].shape != given[name].shape for name in given):
-        return _fix_shapes(program, wanted), wanted
-    return program.module(check_guards=False), wanted
+    return _fix_shapes(program, wanted), wanted
 
 
 def _examples_of(program: Any) -> dict[str, Any]:  # noqa: ANN401 (torch.export.ExportedProgram)
@@ -115,8 +112,9 @@ def _examples_of(program: Any) -> dict[str, Any]:  # noqa: ANN401 (torch.export.
     names = list(program.graph_signature.user_inputs)
     if program.example_inputs is None:
         raise Unconvertible("was saved without its example inputs; export it again with this version of torch")
-    positional, named = program.example_inputs
-    values = [*positional, *named.values()]
+    values, named = program.example_inputs
+    if named:
+        raise Unconvertible(f"was exported with inputs given by name ({', '.join(named)}); give them by position")
     if len(values) != len(names) or any(not hasattr(value, "dtype") for value in values):
         raise Unconvertible("takes inputs that are no tensors (numbers, lists or dicts); wrap it to take tensors alone")
     return dict(zip(names, values, strict=True))
@@ -143,14 +141,17 @@ def _draw(shape: tuple[int, ...], dtype: Any) -> Any:  # noqa: ANN401 (torch.dty
 
 
 def _fix_shapes(program: Any, examples: Mapping[str, Any]) -> Any:  # noqa: ANN401 (torch.export.ExportedProgram)
-    """A program that leaves sizes open, at the sizes of the examples."""
+    """The program's module; one that leaves sizes open is exported again at those of the examples."""
+    import torch
+
     had = {name: tuple(value.shape) for name, value in _declared(program).items()}
+    is_open = any(not isinstance(size, int) for shape in had.values() for size in shape)
+    if not is_open and all(had[name] == tuple(value.shape) for name, value in examples.items()):
+        return program.module(check_guards=False)
     asked = ", ".join(f"{name} {list(value.shape)}" for name, value in examples.items())
     has = ", ".join(f"{name} [{', '.join(map(str, shape))}]" for name, shape in had.items())
     try:
-        module = program.module()
-        module(*examples.values())
-        return program.module(check_guards=False)
+        return torch.export.export(program.module(), tuple(examples.values())).module(check_guards=False)
     except Exception as exc:
         raise Unconvertible(f"input_shapes: it was exported for {has}, and does not run with {asked}") from exc
 
@@ -198,13 +199,14 @@ def _load_scripted(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
 def _run(module: Any, examples: Mapping[str, Any]) -> tuple[list[str], list[Any]]:  # noqa: ANN401 (a torch module)
     """Names of the outputs, and their values for the examples."""
     try:
-        found = module(*examples.values())
+        parts, again = _parts(module(*examples.values())), _parts(module(*examples.values()))
     except Exception as exc:
         asked = ", ".join(f"{name} {list(value.shape)}" for name, value in examples.items())
         raise Unconvertible(f"torch does not run it with {asked}: {_last_line(exc)}") from exc
-    parts = _parts(found)
     if not parts or any(not hasattr(value, "dtype") for value in parts.values()):
         raise Unconvertible("gives something other than a tensor, a tuple of tensors or a dict of tensors by name")
+    if any(not np.array_equal(_array(parts[name]), _array(again[name]), equal_nan=True) for name in parts):
+        raise Unconvertible("gives something else each time: what draws random numbers cannot be converted")
     return list(parts), list(parts.values())
 
 
