@@ -6,22 +6,22 @@ from enum import StrEnum
 
 from harness.core.campaign import CellResult
 from harness.core.judgement import Comparison, Grade, GradeLetter, Verdict
-from harness.core.outcome import Invalid, Measured
-from reports.names import clipped
-from reports.numbers import percent, span, times
+from harness.core.outcome import Invalid, Measured, Skipped
 from reports.quality import Judged, Quality
 
 # Differences of one sign that are rare enough at 99 %; harness.statistics.signed_rank.critical_value(8, 0.01) is 0.
-_VERDICT_PAIRS = 8
+VERDICT_PAIRS = 8
 
 
 class State(StrEnum):
     """faster: a variant that can be trusted beats the source. source: none does. tentative: one seems to, in
-    numbers that cannot be trusted. nothing: no latency at all."""
+    numbers that cannot be trusted. unmeasured: the plan skipped every cell, though variants were built. nothing: no
+    latency at all."""
 
     FASTER = "faster"
     SOURCE = "source"
     TENTATIVE = "tentative"
+    UNMEASURED = "unmeasured"
     NOTHING = "nothing"
 
 
@@ -80,8 +80,9 @@ class Choice:
     """The answer for one group of cells. chosen None: nothing was measured.
 
     ties cannot be told from the chosen one. smallest is the smallest variant that is no slower than the source,
-    None where that is the chosen one. alone: of its cells only the source's was measured. launches: the most that any
-    cell shares with the source where that is too few for a verdict, else None.
+    None where that is the chosen one; of an unmeasured group, the smallest whose outputs are kept. alone: of its cells
+    only the source's was measured. launches: the most that any cell shares with the source where that is too few for a
+    verdict, else None. skipped: why the plan left all of it out, None where it did not.
     """
 
     state: State
@@ -92,6 +93,7 @@ class Choice:
     passed_over: tuple[PassedOver, ...] = ()
     alone: bool = False
     launches: int | None = None
+    skipped: str | None = None
 
 
 def choose(candidates: Sequence[Candidate]) -> Choice:
@@ -99,7 +101,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
     source = next((c for c in candidates if c.result.cell.is_source), None)
     timed = [c for c in candidates if c.result.latency is not None]
     if not timed:
-        return Choice(state=State.NOTHING, source=source, chosen=None)
+        return _untimed(source, candidates)
     state, chosen = _pick(source, [c for c in timed if c.comparison is not None])
     if chosen is None:
         return Choice(state=State.NOTHING, source=source, chosen=None, passed_over=_passed_over(timed, None))
@@ -115,10 +117,36 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
     )
 
 
+def _untimed(source: Candidate | None, candidates: Sequence[Candidate]) -> Choice:
+    """No latency: by plan, where every cell was skipped and something was built, or because something failed."""
+    built = [c for c in candidates if c.result.variant is not None]
+    skips = [c.result.outcome.reason for c in candidates if isinstance(c.result.outcome, Skipped)]
+    if not built or len(skips) < len(candidates):
+        return Choice(state=State.NOTHING, source=source, chosen=None)
+    main = (source or built[0]).result.outcome
+    return Choice(
+        state=State.UNMEASURED,
+        source=source,
+        chosen=None,
+        smallest=_smallest_built(source, built),
+        skipped=main.reason if isinstance(main, Skipped) else skips[0],
+    )
+
+
+def _smallest_built(source: Candidate | None, built: Sequence[Candidate]) -> Candidate | None:
+    """Smaller than the source, its outputs kept; of unknown fidelity only where none is known to keep them."""
+    limit = _bytes(source) if source else float("inf")
+    smaller = [c for c in built if c is not source and _bytes(c) < limit]
+    for fitting in ((Quality.KEPT,), (Quality.MEANINGLESS, Quality.UNKNOWN)):
+        if found := [c for c in smaller if c.judged.quality in fitting]:
+            return min(found, key=_bytes)
+    return None
+
+
 def _too_few(comparisons: Sequence[Comparison]) -> int | None:
-    most = max((comparison.pairs for comparison in comparisons), default=_VERDICT_PAIRS)
+    most = max((comparison.pairs for comparison in comparisons), default=VERDICT_PAIRS)
     unsure = any(comparison.verdict is Verdict.INCONCLUSIVE for comparison in comparisons)
-    return most if unsure and most < _VERDICT_PAIRS else None
+    return most if unsure and most < VERDICT_PAIRS else None
 
 
 def _pick(source: Candidate | None, compared: Sequence[Candidate]) -> tuple[State, Candidate | None]:
@@ -172,62 +200,3 @@ def _verdict(candidate: Candidate) -> Verdict | None:
 
 def _bytes(candidate: Candidate) -> float:
     return candidate.result.variant.size_bytes if candidate.result.variant else float("inf")
-
-
-def caveats(choice: Choice, *, simulated: bool) -> tuple[str, ...]:
-    """What a reader must know before acting on the answer, weightiest first."""
-    return tuple(_caveats(choice, simulated))
-
-
-def _caveats(choice: Choice, simulated: bool) -> Iterable[str]:
-    chosen = choice.chosen
-    if simulated:
-        yield "simulated device: the times are made up"
-    if chosen is None:
-        return
-    if choice.launches is not None:
-        count = "1 launch" if choice.launches == 1 else f"{choice.launches} launches"
-        yield f"{count}: a verdict needs {_VERDICT_PAIRS} or more"
-    if choice.state is State.TENTATIVE:
-        yield "the numbers are too disturbed to act on; measure again on a quiet machine"
-    yield from _grade_caveats(chosen, choice.source)
-    if chosen.judged.quality is Quality.REDUCED:
-        yield f"outputs reduced: {chosen.judged.why}"
-    if chosen.judged.quality is Quality.MEANINGLESS:
-        yield "random weights: fidelity is not meaningful"
-    if chosen.judged.quality is Quality.UNKNOWN:
-        yield f"fidelity unknown: {chosen.judged.why}"
-    yield from chosen.result.variant.notes if chosen.result.variant else ()
-
-
-def _grade_caveats(chosen: Candidate, source: Candidate | None) -> Iterable[str]:
-    """What kept the two grades from an A; of the source only what does not hold for the chosen one as well."""
-    own = chosen.doubts
-    if chosen.grade and chosen.grade.letter is not GradeLetter.A and (own or not chosen.said):
-        yield f"grade {chosen.grade.letter}: {'; '.join(own) or 'no reason given'}"
-    if source is None or source is chosen or source.grade is None or source.grade.letter is GradeLetter.A:
-        return
-    other = [reason for reason in source.doubts if reason not in own]
-    if other or chosen.grade is None or chosen.grade.letter is not source.grade.letter:
-        yield f"the source has grade {source.grade.letter}" + (f": {'; '.join(other)}" if other else "")
-
-
-def sentence(choice: Choice) -> str:
-    """The answer in one sentence, the same in the page, the terminal and the exports."""
-    chosen, source = choice.chosen, clipped(choice.source.name, 48) if choice.source else "the source"
-    if chosen is None:
-        return "no answer: nothing was measured that compares with the source"
-    name = clipped(chosen.name, 48)
-    if choice.alone:
-        return f"{name}: only the model itself was measured"
-    if choice.state is State.SOURCE and choice.launches is not None:
-        return f"{name}, for want of launches: no variant can be told from it"
-    if choice.state is State.SOURCE:
-        return f"{name}: no variant is both clearly faster and trustworthy"
-    if chosen.comparison is None:
-        return f"{name}, but only for want of a trustworthy comparison"
-    ratio, ci = chosen.comparison.ratio, chosen.comparison.ci95
-    interval = f" ({span(ratio, ci)})" if ci else ""
-    kept = f", {percent(chosen.result.size_ratio)} of its size" if chosen.result.size_ratio is not None else ""
-    lead = f"{name} seems to take" if choice.state is State.TENTATIVE else f"{name} takes"
-    return f"{lead} {times(ratio, ci)}{interval} the time of {source}{kept}"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reports import numbers, tables
+from reports import numbers, tables, unmeasured
 from reports.html import QUALITIES, VERDICTS
 from reports.names import clipped
 
@@ -63,7 +63,7 @@ def markdown_text(document: Mapping[str, Any]) -> str:
         lines.append(f"- **OUTPUTS BROKEN**: {_escaped(cell['model'])} {_escaped(cell['variant'])}: {why}")
     lines += [f"- Every cell of {_escaped(name)}: {_escaped(reason)}." for name, reason in tables.doubts(document)]
     for matrix in tables.matrices(document):
-        lines += ["", f"## {_escaped(matrix.model['model'])}", "", *_matrix_lines(matrix)]
+        lines += ["", f"## {_escaped(matrix.model['model'])}", "", *_model_lines(matrix)]
     return "\n".join([*lines, *_left_out(document), "", f"Reproduce: {_code(document['campaign']['command'])}", ""])
 
 
@@ -72,6 +72,21 @@ def _answer(headline: Json) -> str:
     grade = f" Grade {headline['grade']}." if headline["grade"] else ""
     caveats = "".join(f" _{_escaped(caveat)}._" for caveat in headline["caveats"])
     return f"- {place}: **{_escaped(headline['sentence'])}**.{grade}{caveats}"
+
+
+def _model_lines(matrix: tables.Matrix) -> Iterable[str]:
+    shown = unmeasured.figures(matrix)
+    return _figure_lines(shown) if shown else _matrix_lines(matrix)
+
+
+def _figure_lines(shown: unmeasured.Figures) -> Iterable[str]:
+    yield f"Not measured: {_escaped('; '.join(shown.reasons))}. These are {_escaped(unmeasured.title(shown))}."
+    yield ""
+    yield "| " + " | ".join(["variant", "outputs", *shown.heads]) + " |"
+    yield "|---|---|" + "---:|" * len(shown.heads)
+    for row, found in shown.rows:
+        texts = [figure.text + (f" ({figure.note})" if figure.note else "") for figure in found]
+        yield "| " + " | ".join([_escaped(row.variant), QUALITIES[row.first["quality"]], *map(_escaped, texts)]) + " |"
 
 
 def _matrix_lines(matrix: tables.Matrix) -> Iterable[str]:
@@ -86,12 +101,13 @@ def _matrix_lines(matrix: tables.Matrix) -> Iterable[str]:
 
 
 def _left_out(document: Mapping[str, Any]) -> Iterable[str]:
+    said = unmeasured.said(document)
     rows = [(failed["path"], failed["error"]) for failed in document["models_failed"]]
     rows += [(f"{failed['model']} {failed['name']}", failed["error"]) for failed in document["builds_failed"]]
     rows += [
         (f"{c['model']} {c['variant']} {c['device']} {c['compute_unit']}", f"{c['outcome']}: {c['reason']}")
         for c in document["cells"]
-        if c["outcome"] != "measured"
+        if c["outcome"] != "measured" and (c["model"], c["reason"]) not in said
     ]
     rows += [(excluded["what"], excluded["reason"]) for excluded in document["exclusions"]]
     if rows:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports import numbers, tables
+from reports import numbers, tables, unmeasured
 from reports.delegates import cell_marks, delegate_extent, delegate_words
 from reports.names import clipped
 from reports.page import page_data, shape_text
@@ -77,9 +77,14 @@ def _hashes(texts: tuple[str, ...]) -> str:
 
 
 def _arranged(document: Mapping[str, Any]) -> dict[str, object]:
-    groups = tables.groups(document)
+    groups, matrices = tables.groups(document), tables.matrices(document)
+    said = unmeasured.said(document)
+    figures = {matrix.model["model"]: unmeasured.figures(matrix) for matrix in matrices}
     return {
-        "matrices": tables.matrices(document),
+        "matrices": matrices,
+        "unmeasured": [shown for shown in figures.values() if shown],
+        "measured": [matrix for matrix in matrices if matrix.rows and not figures[matrix.model["model"]]],
+        "told": {c["id"] for c in document["cells"] if (c["model"], c["reason"]) in said},
         "groups": groups,
         "front": frozenset().union(*(tables.pareto_front(cells) for cells in groups.values())),
         "broken": tables.broken_variants(document),
@@ -134,6 +139,7 @@ def _templates() -> "Environment":
         "group": tables.group_key,
         "sortable": _sortable,
         "unplanned": tables.unplanned,
+        "figures_title": unmeasured.title,
         "delegate": delegate_words,
         "extent": delegate_extent,
         "marks": cell_marks,

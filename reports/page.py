@@ -95,11 +95,23 @@ def _cell(cell: Json, columns: Columns) -> Json:
 
 def _detail(cell: Json, model: Json | None, variant: Json | None, columns: Columns) -> Json:
     """What the page shows of a cell on demand."""
-    copied = ("reason", "observed_unit", "backend", "runtime", "api", "fallback", "adapter", "signature", "quality_why")
+    copied = (
+        "reason",
+        "observed_unit",
+        "backend",
+        "runtime",
+        "api",
+        "fallback",
+        "adapter",
+        "signature",
+        "quality_why",
+        "target",
+    )
     return {
         **{key: cell[key] for key in copied},
         "delegate": delegate_words(cell),
         "noOps": cell["ops_unavailable"],
+        "reference": columns.texts([(cell["fidelity"] or {}).get("reference")]),
         "settings": [_setting(setting) for setting in cell["op_settings"]],
         "cold": _cold(cell["cold_start"]),
         "grades": columns.texts(cell["grade_reasons"]),

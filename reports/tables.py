@@ -22,12 +22,24 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
-    """Variants x units of one model. not_built are variants that never became a cell."""
+    """Variants x units of one model. not_built are variants that never became a cell.
+
+    skipped has one place for each column: why the plan left all of it out, None where it holds anything else.
+    """
 
     model: Json
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     not_built: tuple[Json, ...]
+
+    @property
+    def skipped(self) -> tuple[str | None, ...]:
+        return tuple(_shared_reason([row.cells[place] for row in self.rows]) for place in range(len(self.columns)))
+
+
+def _shared_reason(cells: Sequence[Json | None]) -> str | None:
+    reasons = {cell["reason"] if cell and cell["outcome"] == "skipped" else None for cell in cells}
+    return reasons.pop() if len(reasons) == 1 else None
 
 
 def matrices(document: Mapping[str, Any]) -> tuple[Matrix, ...]:

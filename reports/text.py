@@ -4,12 +4,19 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reports import numbers, tables
+from reports import numbers, tables, unmeasured
 from reports.listings import by_reason
 from reports.names import clipped
 
 Json = dict[str, Any]
 _MARKS = {"faster": "faster", "slower": "SLOWER", "same": "same", "inconclusive": "?"}
+_OUTPUTS = {
+    "kept": "kept",
+    "reduced": "reduced",
+    "broken": "BROKEN",
+    "not meaningful": "no meaning",
+    "unknown": "unknown",
+}
 _NARROWEST = 40
 _MOST = 6
 _LONGEST = 220
@@ -45,7 +52,10 @@ def _lines(document: Mapping[str, Any], width: int) -> Iterable[str]:
     )
     for matrix in tables.matrices(document):
         if _timed(matrix):
-            yield from ("", f"{_title(matrix)}, latency against the source:", *_table(matrix, width))
+            yield from ("", f"{_title(matrix)}, latency against the source:", *_table(*_latencies(matrix), width))
+        elif shown := unmeasured.figures(matrix):
+            reasons = "; ".join(shown.reasons)
+            yield from ("", f"{_title(matrix)}, {unmeasured.title(shown)} ({reasons}):", *_table(*_known(shown), width))
     yield from _failures(document)
 
 
@@ -88,10 +98,26 @@ def _title(matrix: tables.Matrix) -> str:
     return clipped(matrix.model["model"], 60) + (f" on {clipped(device, 40)}" if device else "")
 
 
-def _table(matrix: tables.Matrix, width: int) -> Iterable[str]:
+Lines = tuple[list[str], list[list[str]]]  # a table's header and body: variant, size, and what else there is
+
+
+def _latencies(matrix: tables.Matrix) -> Lines:
     one = _only_device(matrix) is not None
     header = ["variant", "size", *(unit if one else f"{clipped(device, 16)} {unit}" for device, unit in matrix.columns)]
     body = [[clipped(row.variant, 28), numbers.size(row.first["size_bytes"]), *_words(row)] for row in _timed(matrix)]
+    return header, body
+
+
+def _known(shown: unmeasured.Figures) -> Lines:
+    """The word for the outputs stands early: the last columns may follow below."""
+    body = [
+        [clipped(row.variant, 28), size.text, _OUTPUTS[row.first["quality"]], *(figure.text for figure in others)]
+        for row, (size, *others) in shown.rows
+    ]
+    return ["variant", "size", "outputs", *shown.heads[1:]], body
+
+
+def _table(header: list[str], body: list[list[str]], width: int) -> Iterable[str]:
     widths = [max(len(row[i]) for row in [header, *body]) for i in range(len(header))]
     for shown in _fitting(widths, width):
         for row in [header, *body]:
@@ -103,7 +129,7 @@ def _words(row: tables.Row) -> Iterable[str]:
 
 
 def _fitting(widths: list[int], width: int) -> Iterable[list[int]]:
-    """Which columns stand in one block of the table: variant, size and as many units as fit; the rest follow."""
+    """Which columns stand in one block of the table: variant, size and as many others as fit; the rest follow."""
     fixed = 2 + widths[0] + 2 + widths[1]
     block, used = [0, 1], fixed
     for column in range(2, len(widths)):
@@ -139,7 +165,10 @@ def _failures(document: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _skipped(document: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Skipped cells whose reason is said nowhere above."""
     refused = {(failed["model"], failed["name"]) for failed in document["builds_failed"]}
+    said = unmeasured.said(document)
     for cell in document["cells"]:
-        if cell["outcome"] == "skipped" and (cell["model"], cell["variant"]) not in refused:
+        known = (cell["model"], cell["variant"]) in refused or (cell["model"], cell["reason"]) in said
+        if cell["outcome"] == "skipped" and not known:
             yield f"{clipped(cell['model'], 30)} {clipped(cell['variant'], 30)} {cell['compute_unit']}", cell["reason"]

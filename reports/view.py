@@ -9,8 +9,9 @@ from typing import Any
 from harness.core.campaign import Campaign, CampaignResult, CellResult
 from harness.core.model import Model
 from harness.core.variant import Variant, WeightTensor
+from reports.answer import caveats, sentence
 from reports.cell_view import cell_fields
-from reports.choice import Candidate, Choice, caveats, choose, sentence
+from reports.choice import Candidate, Choice, choose
 from reports.doubts import doubts_by_device
 from reports.listings import artefact_fields, device_fields
 from reports.op_view import Fields
@@ -133,7 +134,7 @@ def _smallest(candidate: Candidate) -> Fields:
     return {
         "variant": candidate.name,
         "size_ratio": candidate.result.size_ratio,
-        "latency_ratio": candidate.ratio,
+        "latency_ratio": candidate.ratio if candidate.result.latency is not None else None,
         "ci95": list(candidate.comparison.ci95) if candidate.comparison and candidate.comparison.ci95 else None,
         "quality": str(candidate.judged.quality),
     }

@@ -19,13 +19,17 @@ from tests.support.hostile import HOSTILE_NAMES
 from tests.support.interactions import ACTS, settle, time_act
 from tests.support.large_campaign import a_large_campaign_result
 from tests.support.results import (
+    LINUX,
+    NO_DEVICE,
     a_campaign_result,
     a_cell_result,
     a_device,
     a_rich_campaign_result,
     a_told_cell_result,
     a_variant,
+    some_cells,
     some_ops,
+    some_unmeasured_cells,
 )
 
 Scheme = Literal["light", "dark"]
@@ -486,6 +490,66 @@ def test_where_nothing_was_measured_no_empty_box_stands(browser: Browser, tmp_pa
     assert all(box is not None and box["height"] < 100 for box in boxes)
     assert page.locator("#ops-table").is_hidden()
     assert page.locator("#op-pair").is_hidden()
+    page.context.close()
+
+
+def test_what_no_device_can_run_is_shown_by_size_and_fidelity(browser: Browser, tmp_path: Path) -> None:
+    shown = visit(browser, tmp_path, a_campaign_result(some_unmeasured_cells()))
+    card = shown.page.inner_text("#answer .answer")
+    assert f"not measured: {NO_DEVICE}; the smallest whose outputs are kept is int8" in card
+    assert f"computed by {LINUX}" in card
+    assert shown.page.inner_text("#sizes caption") == f"Sizes and fidelity by {LINUX}, not latencies"
+    assert [text.strip() for text in shown.page.locator("#sizes thead th").all_text_contents()] == [
+        "Variant", "Size", "Zip", "Weights", "SNR", "Top-1 same", "Accuracy", "Target", "Outputs",
+    ]  # fmt: skip
+    assert rows(shown.page, "#sizes table")[3][-2:] == ["iOS18", "\u2715 OUTPUTS BROKEN"]
+    assert shown.page.locator("#matrix").count() == 0
+    assert shown.complaints == []
+    shown.page.context.close()
+
+
+def test_sizes_sort_and_open_the_cell_with_its_target(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_campaign_result(some_unmeasured_cells(("float32", "float16", "int8")))).page
+    page.locator("#sizes thead button", has_text="Size").click()
+    assert [row[0] for row in rows(page, "#sizes table")] == ["int8", "float16", "float32 source"]
+    page.locator("#sizes [data-open]").first.click()
+    assert page.locator("#detail dt", has_text="Target").locator("+ dd").text_content() == "iOS18"
+    assert page.locator("#detail dt", has_text="Compared by").locator("+ dd").text_content() == LINUX
+    page.context.close()
+
+
+def test_charts_of_what_no_device_can_run_say_that_nothing_was_timed(browser: Browser, tmp_path: Path) -> None:
+    cells = (*some_cells(("float32", "int8"), ["cpu"]), *some_unmeasured_cells())
+    shown = visit(browser, tmp_path, a_campaign_result(cells))
+    shown.page.select_option("#focus", label="program \u00b7 local \u00b7 cpu")
+    settle(shown.page)
+    assert shown.page.locator("#chart-pareto").text_content() == "No latency was measured here."
+    assert shown.page.locator("#chart-ratio svg").count() == 0
+    assert shown.complaints == []
+    shown.page.context.close()
+
+
+def test_a_device_that_runs_nothing_of_a_model_says_why_once(browser: Browser, tmp_path: Path) -> None:
+    cells = (
+        *some_cells(("float32", "int8"), ["cpu"]),
+        *some_unmeasured_cells(("float32", "int8"), model="digits", device="board"),
+    )
+    page = visit(browser, tmp_path, a_campaign_result(cells)).page
+    assert page.locator("#matrix td.skipped").all_text_contents() == [f"skipped: {NO_DEVICE}"]
+    assert page.locator("#sizes").count() == 0
+    page.context.close()
+
+
+def test_sizes_scroll_on_a_phone_and_not_the_page(browser: Browser, tmp_path: Path) -> None:
+    shown = visit(browser, tmp_path, a_campaign_result(some_unmeasured_cells()), width=390)
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
+    shown.page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_of_what_no_device_can_run_stands_out(browser: Browser, tmp_path: Path, scheme: Scheme) -> None:
+    page = visit(browser, tmp_path, a_campaign_result(some_unmeasured_cells()), scheme=scheme).page
+    assert page.evaluate(CONTRAST.read_text(encoding="utf-8")) == []
     page.context.close()
 
 

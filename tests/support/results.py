@@ -16,6 +16,7 @@ from harness.core.judgement import ColdStart, Comparison, Grade, GradeLetter, Lo
 from harness.core.launch import Api, Delegation, FailureKind, OpTable
 from harness.core.model import Model
 from harness.core.outcome import Failed, Invalid, Measured, Outcome, Skipped
+from harness.core.target import Target
 from harness.core.variant import BuildFailed, OpSetting, Variant
 from harness.statistics.summaries import summarise_latency, summarise_launch
 from tests.support.measurements import (
@@ -32,7 +33,9 @@ from tests.support.variants import TRAITS, a_model, a_variant
 
 __all__ = [
     "EPOCH",
+    "LINUX",
     "MS",
+    "NO_DEVICE",
     "TRAITS",
     "a_bare_result",
     "a_campaign",
@@ -52,7 +55,12 @@ __all__ = [
     "some_conditions",
     "some_memory",
     "some_ops",
+    "some_unmeasured_cells",
 ]
+
+
+NO_DEVICE = "no Apple device attached: local runs .tflite"
+LINUX = "reference (Linux): onnxruntime 1.31.1, 360 samples"
 
 
 def a_comparison(ratio: float = 0.41, *, half: float = 0.008, verdict: Verdict | None = None) -> Comparison:
@@ -164,6 +172,26 @@ def a_bare_result(cell: Cell, outcome: Skipped | Failed, built: Variant | None =
     return CellResult(
         cell=cell, outcome=outcome, variant=built, latency=None, load=None, grade=None, comparison=None, size_ratio=None
     )
+
+
+def some_unmeasured_cells(
+    variants: Sequence[str] = ("float32", "float16", "int8", "sparse-75+int8"),
+    *,
+    model: str = "program",
+    device: str = "local",
+    reason: str = NO_DEVICE,
+    random_weights: bool = False,
+) -> tuple[CellResult, ...]:
+    """Core ML programs that were built and computed by the reference, which no device here can run."""
+    results = []
+    for variant in variants:
+        built = a_variant(variant, model=model, random_weights=random_weights)
+        assert built.fidelity is not None
+        fidelity = replace(built.fidelity, reference=LINUX)
+        built = replace(built, format="mlpackage", fidelity=fidelity, target=Target.IOS18)
+        bare = a_bare_result(a_cell(variant, model=model, device=device), Skipped(reason=reason), built)
+        results.append(replace(bare, size_ratio=built.size_bytes / 250_000))
+    return tuple(results)
 
 
 def _placed_on(unit: ComputeUnit) -> str:

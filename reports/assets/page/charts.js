@@ -120,6 +120,7 @@ const PARETO_AXES = {
 function drawPareto(cells, key) {
   const chosen = PARETO_AXES[key];
   const points = cells.filter((cell) => cell.median !== null && chosen.value(cell) !== null).sort((x, y) => importance(x) - importance(y));
+  if (cells.every((cell) => cell.median === null)) return draw("chart-pareto", null, 0, "No latency was measured here.");
   if (!points.length) return draw("chart-pareto", null, 0, `No measured cell here has this: ${chosen.name.toLowerCase()}.`);
   const front = frontOf(points, chosen);
   const [divisor, unit] = timeUnit(Math.sqrt(Math.min(...points.map((cell) => cell.median)) * Math.max(...points.map((cell) => cell.median))));

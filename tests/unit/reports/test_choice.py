@@ -9,9 +9,17 @@ from harness.core.campaign import CellResult
 from harness.core.judgement import Verdict
 from harness.core.outcome import Failed, Invalid, Measured
 from harness.statistics.signed_rank import critical_value
-from reports.choice import Candidate, Choice, State, caveats, choose, sentence
+from reports.answer import caveats, sentence
+from reports.choice import Candidate, Choice, State, choose
 from reports.quality import Judged, Quality
-from tests.support.results import a_cell_result, a_comparison, a_variant
+from tests.support.results import (
+    LINUX,
+    NO_DEVICE,
+    a_cell_result,
+    a_comparison,
+    a_variant,
+    some_unmeasured_cells,
+)
 
 
 def candidate(result: CellResult, quality: Quality = Quality.KEPT, *, why: str = "top1 0.08, source 0.98") -> Candidate:
@@ -180,3 +188,74 @@ def test_the_sentence_names_ratio_interval_and_size() -> None:
     choice = chosen(candidate(a_cell_result("int8")))
     assert sentence(choice).startswith("int8 takes 0.410")
     assert sentence(choice).endswith("the time of float32, 28 % of its size")
+
+
+def unmeasured(
+    *qualities: Quality, variants: tuple[str, ...] = ("float32", "float16", "int8", "sparse-75+int8")
+) -> Choice:
+    cells = some_unmeasured_cells(variants)
+    why = "top1 0.969, source 0.975 (n = 360)"
+    return choose(
+        [candidate(cell, quality, why=why) for cell, quality in zip(cells, (Quality.KEPT, *qualities), strict=True)]
+    )
+
+
+def test_what_the_plan_skipped_is_unmeasured_with_the_reason() -> None:
+    choice = unmeasured(Quality.KEPT, Quality.KEPT, Quality.BROKEN)
+    assert (choice.state, choice.chosen, choice.skipped) == (State.UNMEASURED, None, NO_DEVICE)
+
+
+def test_unmeasured_names_the_smallest_whose_outputs_are_kept() -> None:
+    assert sentence(unmeasured(Quality.KEPT, Quality.REDUCED, Quality.BROKEN)) == (
+        f"not measured: {NO_DEVICE}; the smallest whose outputs are kept is float16, 51 % of float32's size"
+    )
+
+
+def test_unmeasured_outputs_are_labelled_with_what_computed_them() -> None:
+    choice = unmeasured(Quality.KEPT, Quality.KEPT, Quality.BROKEN)
+    assert caveats(choice, simulated=False) == (f"int8: top1 0.969, source 0.975 (n = 360), computed by {LINUX}",)
+
+
+def test_unmeasured_without_kept_outputs_names_nothing() -> None:
+    choice = unmeasured(Quality.REDUCED, Quality.BROKEN, Quality.BROKEN)
+    assert choice.smallest is None
+    assert sentence(choice) == f"not measured: {NO_DEVICE}; no smaller variant has its outputs kept"
+
+
+def test_a_variant_as_large_as_the_source_is_not_the_smallest() -> None:
+    assert unmeasured(Quality.KEPT, variants=("float32", "sparse-50")).smallest is None
+
+
+@pytest.mark.parametrize(
+    ("quality", "said", "caveat"),
+    [
+        (Quality.MEANINGLESS, "the smallest is int8", "random weights: fidelity is not meaningful"),
+        (Quality.UNKNOWN, "the smallest of unknown fidelity is int8", "fidelity unknown: top1 0.969"),
+    ],
+)
+def test_unmeasured_of_unknown_fidelity_says_so(quality: Quality, said: str, caveat: str) -> None:
+    choice = unmeasured(quality, variants=("float32", "int8"))
+    assert said in sentence(choice)
+    assert caveats(choice, simulated=False)[0].startswith(caveat)
+
+
+def test_unmeasured_says_what_to_know_of_the_smallest() -> None:
+    source, small = some_unmeasured_cells(("float32", "int8"))
+    assert small.variant is not None
+    noted = replace(small, variant=replace(small.variant, notes=("calibrated on random inputs",)))
+    choice = choose([candidate(source), candidate(noted)])
+    assert caveats(choice, simulated=False)[-1] == "calibrated on random inputs"
+
+
+def test_a_failure_among_what_was_skipped_is_no_plan() -> None:
+    skipped = some_unmeasured_cells(("float32", "float16"))
+    choice = choose([*map(candidate, skipped), candidate(a_cell_result("int8", outcome=Failed(error="crash")))])
+    assert (choice.state, sentence(choice)) == (
+        State.NOTHING,
+        "no answer: nothing was measured that compares with the source",
+    )
+
+
+def test_where_nothing_was_built_there_is_no_answer() -> None:
+    skipped = [replace(cell, variant=None) for cell in some_unmeasured_cells()]
+    assert choose([candidate(cell) for cell in skipped]).state is State.NOTHING

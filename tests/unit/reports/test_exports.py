@@ -13,6 +13,8 @@ from reports.exports import csv_text, json_text, markdown_text, trace_text
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
 from tests.support.results import (
+    LINUX,
+    NO_DEVICE,
     a_campaign,
     a_campaign_result,
     a_cell_result,
@@ -20,6 +22,7 @@ from tests.support.results import (
     a_rich_campaign_result,
     a_told_cell_result,
     some_ops,
+    some_unmeasured_cells,
 )
 
 RICH = document(a_rich_campaign_result())
@@ -148,3 +151,27 @@ def test_the_trace_leaves_out_operators_without_a_time() -> None:
     timed = [op for op in cells(RICH)[0]["ops"] if op["latency_ns"] is not None]
     events = json.loads(trace_text(RICH))["traceEvents"]
     assert len([event for event in events if event["ph"] == "X" and event["pid"] == 1]) == len(timed)
+
+
+def test_markdown_of_what_no_device_can_run_is_of_sizes_and_fidelity() -> None:
+    lines = markdown_text(document(a_campaign_result(some_unmeasured_cells()))).splitlines()
+    told = f"Not measured: {NO_DEVICE}. These are sizes and fidelity by {LINUX}, not latencies."
+    at = lines.index(told)
+    assert lines[at + 2] == "| variant | outputs | size | zip | weights | SNR | top-1 same | accuracy | target |"
+    assert lines[at + 6] == (
+        "| int8 | \u2713 outputs kept | 70.0 kB (28 %) | 65.1 kB | 4 of 4 | 27.0 dB | 96.9 % | 96.9 % (top1) | iOS18 |"
+    )
+
+
+def test_markdown_says_once_why_a_model_was_not_measured() -> None:
+    text = markdown_text(document(a_campaign_result(some_unmeasured_cells())))
+    assert text.count(NO_DEVICE) == 2  # with the answer and above the table
+    assert "Left out" not in text
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_markdown_of_a_hostile_name_that_no_device_can_run_holds_no_markup(name: str) -> None:
+    text = markdown_text(document(a_campaign_result(some_unmeasured_cells(("float32", name), model=name, reason=name))))
+    assert "<" not in text.replace("\\<", "")
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len({line.replace("\\|", "").count("|") for line in table}) == 1

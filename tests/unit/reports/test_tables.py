@@ -5,7 +5,15 @@ from typing import Any
 from harness.core.outcome import Failed
 from reports.tables import broken_variants, cell_words, groups, matrices, outcome_counts, pareto_front, unplanned
 from reports.view import document
-from tests.support.results import a_campaign_result, a_cell_result, a_rich_campaign_result, a_variant, some_cells
+from tests.support.results import (
+    NO_DEVICE,
+    a_campaign_result,
+    a_cell_result,
+    a_rich_campaign_result,
+    a_variant,
+    some_cells,
+    some_unmeasured_cells,
+)
 
 RICH = document(a_rich_campaign_result())
 
@@ -78,3 +86,19 @@ def test_what_plan_and_device_both_leave_out_is_listed_once() -> None:
     }
     planned = [{"what": "local: gpu", "reason": "none found"}]
     assert unplanned([device], planned) == [{"what": "local: npu", "reason": "none"}]
+
+
+def test_a_column_that_the_plan_left_out_has_one_reason() -> None:
+    cells = (
+        *some_cells(("float32", "int8"), ["cpu"]),
+        *some_unmeasured_cells(("float32", "int8"), model="digits", device="mac"),
+    )
+    assert matrices(document(a_campaign_result(cells)))[0].skipped == (None, NO_DEVICE)
+
+
+def test_a_column_with_a_place_that_was_not_planned_has_no_reason() -> None:
+    cells = (
+        *some_cells(("float32", "int8"), ["cpu"]),
+        *some_unmeasured_cells(("float32",), model="digits", device="mac"),
+    )
+    assert matrices(document(a_campaign_result(cells)))[0].skipped == (None, None)

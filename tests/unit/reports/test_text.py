@@ -10,12 +10,15 @@ from reports.text import summary
 from reports.view import document
 from tests.support.hostile import HOSTILE_NAMES
 from tests.support.results import (
+    LINUX,
+    NO_DEVICE,
     a_campaign,
     a_campaign_result,
     a_cell_result,
     a_device,
     a_rich_campaign_result,
     a_told_cell_result,
+    some_unmeasured_cells,
 )
 
 RICH = document(a_rich_campaign_result())
@@ -104,3 +107,34 @@ def test_a_variant_without_any_time_is_no_row_of_the_matrix() -> None:
 def test_a_doubt_of_the_whole_device_is_said_once() -> None:
     cells = [a_cell_result(name, grade="B", grade_reasons=("no sensor",)) for name in ("float32", "int8", "uint8")]
     assert summary(document(a_campaign_result(cells)), 100).count("no sensor") == 1
+
+
+UNMEASURED = document(a_campaign_result(some_unmeasured_cells()))
+
+
+def test_what_no_device_can_run_says_why_and_what_is_known() -> None:
+    lines = " ".join(summary(UNMEASURED, 100).split())
+    assert lines.startswith(
+        f"program on local cpu: not measured: {NO_DEVICE}; the smallest whose outputs are kept is int8, "
+        "28 % of float32's size int8: top1 0.969, source 0.975 (n = 360), computed by reference (Linux)"
+    )
+
+
+def test_what_no_device_can_run_has_its_sizes_and_fidelity_in_one_table() -> None:
+    lines = summary(UNMEASURED, 100).splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("  variant"))
+    assert " ".join(lines[head].split()) == "variant size outputs zip weights SNR top-1 same accuracy target"
+    assert (
+        " ".join(lines[head + 4].split()) == "sparse-75+int8 70.0 kB BROKEN 32.5 kB 4 of 4 4.0 dB 41.0 % 41.0 % iOS18"
+    )
+    assert max(map(len, lines)) <= 100
+
+
+def test_figures_of_a_reference_are_never_called_latencies() -> None:
+    text = " ".join(summary(UNMEASURED, 100).split())
+    assert f"program on local, sizes and fidelity by {LINUX}, not latencies ({NO_DEVICE}):" in text
+    assert "latency against" not in text
+
+
+def test_the_reason_that_stands_above_the_figures_is_not_listed_again() -> None:
+    assert "skipped" not in summary(UNMEASURED, 100)

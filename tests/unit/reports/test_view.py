@@ -26,6 +26,7 @@ from tests.support.results import (
     a_rich_campaign_result,
     a_told_cell_result,
     a_variant,
+    some_unmeasured_cells,
 )
 
 CELL_KEYS = """
@@ -326,3 +327,21 @@ def test_keys_are_texts_at_every_depth() -> None:
         return [key for item in value for key in keys(item)] if isinstance(value, list) else []
 
     assert all(isinstance(key, str) for key in keys(document(a_rich_campaign_result())))
+
+
+def test_an_unmeasured_headline_has_the_keys_of_every_other() -> None:
+    measured = document(a_campaign_result())["headlines"][0]
+    unmeasured = document(a_campaign_result(some_unmeasured_cells()))["headlines"][0]
+    assert list(unmeasured) == list(measured)
+
+
+def test_an_unmeasured_headline_answers_nothing_and_names_the_smallest() -> None:
+    made = document(a_campaign_result(some_unmeasured_cells()))["headlines"][0]
+    assert (made["state"], made["variant"], made["cell"]) == ("unmeasured", None, None)
+    assert made["smallest"] == {
+        "variant": "int8",
+        "size_ratio": 0.28,
+        "latency_ratio": None,
+        "ci95": None,
+        "quality": "kept",
+    }
