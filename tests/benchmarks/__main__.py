@@ -3,21 +3,36 @@
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 
 # Run by name alone: it takes an hour.
 LONG = ("architectures",)
-NAMES = ("startup", "report", "power", "parity", "per_op", "overhead", "aa", "build_variants")
+NEED_TORCH = ("reference_agreement", "reference_speed")
+NAMES = ("startup", "report", "power", "parity", "per_op", "overhead", "aa", "build_variants", *NEED_TORCH)
 _LONGEST_S = 1800.0
 _LONGER = 8  # times as long
+_INSTALL = "pip install 'weighbridge[torch]'"
 
 
-def main(arguments: Sequence[str], argv_of: Callable[[str], tuple[str, ...]], longest_s: float = _LONGEST_S) -> int:
-    """Exit code: 0 where all went well, 1 where any failed, 2 for a name that is none. argv_of: what runs one."""
+def main(
+    arguments: Sequence[str],
+    argv_of: Callable[[str], tuple[str, ...]],
+    longest_s: float = _LONGEST_S,
+    *,
+    has_torch: bool = True,
+) -> int:
+    """Exit code: 0 where all went well, 1 where any failed, 2 for a name that is none. argv_of: what runs one.
+
+    Those that need torch are left out without it, and that is said.
+    """
     unknown = [name for name in arguments if name not in (*NAMES, *LONG)]
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join((*NAMES, *LONG))}", file=sys.stderr)
         return 2
-    failed = [f"{name} {why}" for name in arguments or NAMES if (why := run(argv_of(name), _limit_s(name, longest_s)))]
+    wanted = [name for name in arguments or NAMES if has_torch or name not in NEED_TORCH]
+    for name in sorted(set(arguments or NAMES) - set(wanted)):
+        print(f"{name} is left out: it needs torch; {_INSTALL}", file=sys.stderr)
+    failed = [f"{name} {why}" for name in wanted if (why := run(argv_of(name), _limit_s(name, longest_s)))]
     for line in failed:
         print(line, file=sys.stderr)
     return 1 if failed else 0
@@ -43,4 +58,4 @@ def module_of(name: str) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], module_of))
+    sys.exit(main(sys.argv[1:], module_of, has_torch=find_spec("torch") is not None))

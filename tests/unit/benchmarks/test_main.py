@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.__main__ import LONG, main
+from tests.benchmarks.__main__ import LONG, NEED_TORCH, main
 
 CRASH = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
 HANG = "import time; time.sleep(60)"
@@ -56,3 +56,11 @@ def test_an_unknown_name_runs_none() -> None:
     benchmarks = Benchmarks({})
     assert main(["startup", "speed"], benchmarks) == 2
     assert benchmarks.ran == []
+
+
+def test_without_torch_those_that_need_it_are_left_out_and_that_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    benchmarks = Benchmarks({})
+    assert main([], benchmarks, has_torch=False) == 0
+    assert set(benchmarks.ran) & set(NEED_TORCH) == set()
+    said = [f"{name} is left out: it needs torch; pip install 'weighbridge[torch]'" for name in NEED_TORCH]
+    assert capfd.readouterr().err.splitlines() == said
