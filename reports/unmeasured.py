@@ -23,8 +23,8 @@ class Figure:
 class Figures:
     """What is known of one model's variants without a device.
 
-    reasons: why nothing was measured, each once. reference: what computed the outputs, None where nothing could.
-    rows: the variants that were built, with one figure for each of heads, the source first.
+    reasons: why nothing was measured, each once. reference: what computed the outputs, None where nothing could or where
+    they mean nothing. rows: the variants that were built, with one figure for each of heads, the source first.
     """
 
     matrix: Matrix
@@ -44,7 +44,7 @@ def figures(matrix: Matrix) -> Figures | None:
     return Figures(
         matrix=matrix,
         reasons=tuple(dict.fromkeys(cell["reason"] for cell in _cells(built))),
-        reference=next((fidelity["reference"] for fidelity in compared if fidelity), None),
+        reference=next((fidelity["reference"] for fidelity in compared if fidelity and fidelity["meaningful"]), None),
         heads=tuple(head for head, _ in known),
         rows=tuple((row, tuple(read(row.first) for _, read in known)) for row in built),
     )

@@ -72,7 +72,7 @@ def test_a_column_of_which_nothing_is_known_is_left_out() -> None:
 def test_random_weights_have_no_fidelity_to_show() -> None:
     shown = shown_of(*some_unmeasured_cells(random_weights=True))
     assert shown is not None
-    assert shown.heads == ("size", "zip", "weights", "target")
+    assert (shown.heads, title(shown)) == (("size", "zip", "weights", "target"), "sizes, not latencies")
 
 
 def test_without_fidelity_it_is_unknown_and_the_title_names_sizes_alone() -> None:
