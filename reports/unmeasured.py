@@ -23,8 +23,8 @@ class Figure:
 class Figures:
     """What is known of one model's variants without a device.
 
-    reasons: why nothing was measured, each once. reference: what computed the outputs, None where nothing could or where
-    they mean nothing. rows: the variants that were built, with one figure for each of heads, the source first.
+    reasons: why nothing was measured, each once. reference: what computed the outputs, None where nothing could or
+    where they mean nothing. rows: the variants that were built, with one figure for each of heads, the source first.
     """
 
     matrix: Matrix
