@@ -87,7 +87,7 @@ def _make(path: Path, kept: Path, shapes: Shapes | None, timeout_s: Seconds) -> 
 
 def _run(path: Path, made: Path, shapes: Shapes | None, timeout_s: Seconds) -> None:
     asked = json.dumps(None if shapes is None else [[name, list(shape)] for name, shape in shapes.items()])
-    argv = (sys.executable, "-m", _CHILD, str(path.absolute()), str(made), asked)
+    argv = (sys.executable, "-m", _CHILD, str(path.absolute()), str(made.absolute()), asked)
     try:
         ended = subprocess.run(argv, cwd=_ROOT, capture_output=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as exc:

@@ -46,12 +46,14 @@ def load(path: Path, shapes: Shapes | None) -> TorchProgram:
     exported = path.suffix.lower() in EXPORTED
     module, examples = _load_exported(path, shapes) if exported else _load_scripted(path, shapes or {})
     with torch.inference_mode(False), torch.no_grad():
-        names, results = _run(module, examples)
-        traced = torch.jit.trace(_flatten(module), tuple(examples.values()), check_trace=False)
+        results, is_plain = _run(module, examples)
+        # A script would come back as it is, which the toolkit converts less completely than what runs it.
+        traced_form = module if exported and is_plain else _flatten(module)
+        traced = torch.jit.trace(traced_form, tuple(examples.values()), check_trace=False)
     return TorchProgram(
         traced=traced,
         inputs={name: _array(value) for name, value in examples.items()},
-        results={name: _array(value) for name, value in zip(names, results, strict=True)},
+        results={name: _array(value) for name, value in results.items()},
     )
 
 
@@ -196,10 +198,11 @@ def _load_scripted(path: Path, shapes: Shapes) -> tuple[Any, dict[str, Any]]:
     return module, {name: _draw(shape, torch.float32) for name, shape in shapes.items()}
 
 
-def _run(module: Any, examples: Mapping[str, Any]) -> tuple[list[str], list[Any]]:  # noqa: ANN401 (a torch module)
-    """Names of the outputs, and their values for the examples."""
+def _run(module: Any, examples: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:  # noqa: ANN401 (a torch module)
+    """The outputs for the examples by name, and whether tracing takes them as they are."""
     try:
-        parts, again = _parts(module(*examples.values())), _parts(module(*examples.values()))
+        found = module(*examples.values())
+        parts, again = _parts(found), _parts(module(*examples.values()))
     except Exception as exc:
         asked = ", ".join(f"{name} {list(value.shape)}" for name, value in examples.items())
         raise Unconvertible(f"torch does not run it with {asked}: {_last_line(exc)}") from exc
@@ -207,7 +210,7 @@ def _run(module: Any, examples: Mapping[str, Any]) -> tuple[list[str], list[Any]
         raise Unconvertible("gives something other than a tensor, a tuple of tensors or a dict of tensors by name")
     if any(not np.array_equal(_array(parts[name]), _array(again[name]), equal_nan=True) for name in parts):
         raise Unconvertible("gives something else each time: what draws random numbers cannot be converted")
-    return list(parts), list(parts.values())
+    return parts, hasattr(found, "dtype") or type(found) is tuple
 
 
 def _parts(found: Any) -> dict[str, Any]:  # noqa: ANN401 (what a module returns)

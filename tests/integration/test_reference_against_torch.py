@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.mil_oracle import FLOAT32_BAR, Result, misses
-from tests.support.torch_agreement import alone, end_to_end, unchecked
+from tests.support.torch_agreement import alone, end_to_end, end_to_end_by_litert, unchecked
 from tests.support.torch_networks import NETWORKS
 from tests.support.torch_oracle import operators
 from tests.support.torch_packages import Converted, convert
@@ -22,6 +22,11 @@ def results(networks: dict[str, Converted]) -> list[Result]:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_float32_program_gives_what_torch_gives(name: str, networks: dict[str, Converted]) -> None:
     assert end_to_end(networks[name], "float32") >= FLOAT32_BAR
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_tflite_of_the_same_program_gives_what_torch_gives(name: str, networks: dict[str, Converted]) -> None:
+    assert end_to_end_by_litert(networks[name]) >= FLOAT32_BAR
 
 
 @pytest.mark.parametrize("operator", operators())

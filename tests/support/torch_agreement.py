@@ -4,7 +4,7 @@ End to end a float16 program cannot be held to a bar: one result rounded the oth
 each operation is given what the reference itself had before it, and what it makes of that is compared.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from harness.fidelity.mil.reference import Program
 from harness.fidelity.mil.translation import KNOWN
 from harness.fidelity.scores import distance
 from tests.support.mil_oracle import Case, Result
+from tests.support.mil_tflite import run_tflite
 from tests.support.torch_oracle import evaluate, operators
 from tests.support.torch_packages import SAMPLES, Converted
 
@@ -27,8 +28,17 @@ IDENTICAL_DB = 300.0
 
 def end_to_end(network: Converted, precision: str) -> float:
     """The lowest decibels of all outputs against torch at float32, over all samples."""
-    program = Program.load(network.package(precision))
-    answers = [program.predict({key: each[i] for key, each in network.inputs.items()}) for i in range(SAMPLES)]
+    return _against_torch(network, Program.load(network.package(precision)).predict)
+
+
+def end_to_end_by_litert(network: Converted) -> float:
+    """The same of the .tflite."""
+    content = network.tflite.read_bytes()
+    return _against_torch(network, lambda inputs: run_tflite(content, inputs))
+
+
+def _against_torch(network: Converted, predict: Callable[[Mapping[str, Array]], Mapping[str, Array]]) -> float:
+    answers = [predict({key: each[i] for key, each in network.inputs.items()}) for i in range(SAMPLES)]
     names = sorted(answers[0])
     found = [np.stack([answer[name] for answer in answers]).astype(np.float64) for name in names]
     return min(

@@ -6,6 +6,7 @@ A process of its own: coremltools has its converter from torch only where it was
 
     NAME.pt2                   as a user exports it
     NAME-float32.mlpackage     and NAME-float16.mlpackage
+    NAME.tflite                of the float32 program
     NAME.npz                   input:NAME (samples, *shape) and output:NUMBER of torch at float32
 """
 
@@ -39,6 +40,10 @@ class Converted:
     def package(self, precision: str) -> Path:
         return self.folder / f"{self.name}-{precision}.mlpackage"
 
+    @property
+    def tflite(self) -> Path:
+        return self.folder / f"{self.name}.tflite"
+
 
 def convert(names: Iterable[str], folder: Path, deadline_s: float = 900.0) -> dict[str, Converted]:
     """Make the files of networks in a process of its own, which has torch."""
@@ -68,6 +73,7 @@ def _write(name: str, folder: Path) -> None:
     import torch
 
     from harness.sources.mil_package import write_package
+    from harness.sources.mil_tflite.translate import translate
     from harness.sources.torch_module_child import to_ml_program
     from harness.sources.torch_module_program import load
     from tests.support.torch_networks import NETWORKS, RESNET50, build, draw, run
@@ -78,7 +84,10 @@ def _write(name: str, folder: Path) -> None:
     torch.export.save(torch.export.export(module, tuple(samples[0].values())), exported)
     program = load(exported, None)
     for precision in PRECISIONS:
-        write_package(to_ml_program(program, precision.upper()), folder / f"{name}-{precision}.mlpackage")
+        made = to_ml_program(program, precision.upper())
+        write_package(made, folder / f"{name}-{precision}.mlpackage")
+        if precision == "float32":
+            (folder / f"{name}.tflite").write_bytes(translate(made._mil_program.functions["main"]))
     arrays = {f"input:{key}": np.stack([sample[key].numpy() for sample in samples]) for key in network.shapes}
     results = [np.stack(parts) for parts in zip(*(run(module, sample) for sample in samples), strict=True)]
     arrays |= {f"output:{number}": values for number, values in enumerate(results)}

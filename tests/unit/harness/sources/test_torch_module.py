@@ -120,6 +120,14 @@ def test_torchscript_is_converted_with_the_names_that_are_given(tmp_path: Path) 
     np.testing.assert_allclose(found["output"], small()(example()).detach(), rtol=1e-5, atol=1e-6)
 
 
+def test_paths_from_where_the_bench_was_started_are_understood(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here.pt2").write_bytes(exported.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert convert_torch(Path("here.pt2"), "mlpackage", Path("cache")).is_dir()
+
+
 def test_integers_in_and_named_outputs_are_kept(tmp_path: Path) -> None:
     module, tokens = Words().eval(), torch.tensor([[1, 2, 8]])
     path = convert_torch(export(module, tmp_path / "words.pt2", tokens), "tflite", tmp_path)
