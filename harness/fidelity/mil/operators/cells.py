@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.fidelity.mil.emitter import Emitter, Operand, Untranslatable
+from harness.fidelity.mil.operators.activations import sigmoid
 
 Step = Callable[[Emitter, str, Sequence[str]], Sequence[str]]
 """Adds the nodes of a step to the body: what the input gives to the gates (batch, gates * size) and the states
@@ -57,8 +58,10 @@ def project(emitter: Emitter, x: Operand | str, weight: Operand | str, biases: S
 def activate(emitter: Emitter, name: str, value: str) -> str:
     """Activations have no parameters here: scaled_tanh is scaled by 1, as coremltools' own tests of lstm have it, and
     hard_sigmoid is 0.2 x + 0.5."""
-    kinds = {"sigmoid": "Sigmoid", "tanh": "Tanh", "scaled_tanh": "Tanh", "relu": "Relu", "linear": "Identity"}
+    kinds = {"tanh": "Tanh", "scaled_tanh": "Tanh", "relu": "Relu", "linear": "Identity"}
     lowered = name.lower()
+    if lowered == "sigmoid":
+        return sigmoid(emitter, value)
     if lowered in ("hard_sigmoid", "sigmoid_hard"):
         return emitter.node("HardSigmoid", [value], alpha=0.2, beta=0.5)
     if lowered not in kinds:
