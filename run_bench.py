@@ -99,7 +99,11 @@ def devices(as_json: bool) -> int:
 @cli.command()
 @click.argument("source", required=False, metavar="[MODEL|CONFIG]")
 @click.option("--format", "format_", type=click.Choice(["tflite", "mlpackage"]), help="Variants of this format alone.")
-@click.option("--prune", is_flag=True, help="Remove what this version would build anew, and what is left over.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Remove what this version would build anew, and what was left over an hour ago or more.",
+)
 @_bench
 @_json
 def variants(source: str | None, format_: str | None, prune: bool, bench: Path, as_json: bool) -> int:
@@ -273,7 +277,7 @@ def _config_of(source: str | None, format: str | None = None) -> "tuple[Config, 
     A YAML file, a sample's name, a model file, a pattern of them or a folder of them.
     """
     from harness.config import load_config
-    from harness.sources.reading import ENDINGS
+    from harness.sources.reading import ENDINGS, is_torch
     from harness.sources.samples import SAMPLES
 
     if source == "":
@@ -283,6 +287,12 @@ def _config_of(source: str | None, format: str | None = None) -> "tuple[Config, 
         return _config_with({"sample": source} | ({"format": format} if format else {}))
     if path.suffix.lower() in (".tflite", *ENDINGS):
         return _config_with({"path": str(source).rstrip("/")})
+    if is_torch(path):
+        return _config_with({"path": str(source)} | ({"format": format} if format else {}))
+    if (path / "Manifest.json").is_file():
+        raise ConfigError(
+            f"{source}: looks like a Core ML package without its ending; rename it to {path.name}.mlpackage"
+        )
     if path.is_dir():
         folder = glob.escape(str(source))
         return _config_with(*[{"path": f"{folder}/*{ending}"} for ending in _endings_in(path)])
@@ -300,10 +310,14 @@ def _config_with(*models: Mapping[str, str]) -> "tuple[Config, Path]":
 
 
 def _endings_in(folder: Path) -> list[str]:
-    """Endings of the models in a folder; of a .tflite where there is none, for the message."""
+    """Endings of the models in a folder. Raises ConfigError where there are none."""
     from harness.sources.reading import ENDINGS
 
-    return [ending for ending in (".tflite", *ENDINGS) if any(folder.glob(f"*{ending}"))] or [".tflite"]
+    known = (".tflite", *ENDINGS)
+    found = [ending for ending in known if any(folder.glob(f"*{ending}"))]
+    if not found:
+        raise ConfigError(f"{folder}: no model in it; looked for {', '.join(f'*{ending}' for ending in known)}")
+    return found
 
 
 def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", only: str | None) -> "Plan":

@@ -31,6 +31,7 @@ from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
 from harness.core.variant import VariantSpec
+from harness.sources.reading import format_of
 from harness.yaml_source import MAX_BYTES, Key, Place, Tree, decode, parse
 
 PREBUILT = "prebuilt"
@@ -157,6 +158,9 @@ class Config(Form):
             if isinstance(entry, PrebuiltVariant) and entry.of == model:
                 if any(spec.name == entry.name for spec in specs):
                     raise ConfigError(f"{self.place('models', index, 'name')}: {taken(model, entry.name)}")
+                if format_of(entry.path) != format:
+                    reason = f"{entry.path.name} is no .{format}, as {model} is; give a variant of its format"
+                    raise ConfigError(f"{self.place('models', index, 'path')}: {reason}")
                 specs.append(VariantSpec(model=model, name=entry.name, recipe=PREBUILT, prebuilt=entry.path))
         return tuple(specs)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag
+from pydantic_core import PydanticCustomError
 
 from harness.config_fields import File, Form, Pattern, Problem, RecipeText, Text, as_mapping, refuse, taken, unique
 from harness.core.target import Target
@@ -14,6 +15,8 @@ from harness.sources.reading import format_of, is_torch
 
 
 def _as_list(value: object) -> object:
+    if value is not None and not isinstance(value, str | list | tuple):
+        raise PydanticCustomError("target", "a target such as iOS18, or a list of them")
     return [value] if isinstance(value, str) else value
 
 
@@ -22,6 +25,7 @@ Targets = Annotated[
     tuple[TargetName, ...],
     Strict(False),
     BeforeValidator(_as_list, json_schema_input_type=Target | list[Target]),
+    Field(min_length=1),
     unique("target", str),
 ]
 
@@ -36,7 +40,7 @@ class VariantForm(Form):
 
     recipe: RecipeText
     name: Text = Field(default_factory=lambda given: str(given["recipe"]))
-    target: Targets = ()
+    target: Targets | None = None
     ops: dict[Text, RecipeText | None] = Field(default_factory=dict)
     op_types: dict[Text, RecipeText | None] = Field(default_factory=dict)
 
@@ -115,7 +119,7 @@ class ModelFolder(Form):
     def models(self) -> tuple[FileModel, ...]:
         """The files there are now, in order of their names."""
         named = (Path(file).absolute() for file in glob(str(self.path), recursive=True))
-        found = sorted(path for path in named if _is_model(path))
+        found = sorted(path for path in named if _is_model(path) and not _is_inside_package(path))
         return tuple(
             FileModel.model_validate({"path": str(file), "name": _readable(file), "variants": self.variants})
             for file in found
@@ -125,6 +129,11 @@ class ModelFolder(Form):
 def _is_model(path: Path) -> bool:
     """A file, a package, or a broken link, which fails as a model."""
     return path.is_file() or path.is_symlink() or format_of(path) == "mlpackage"
+
+
+def _is_inside_package(path: Path) -> bool:
+    """Whether a pattern over all folders walked into a package."""
+    return any(format_of(parent) == "mlpackage" for parent in path.parents)
 
 
 def _readable(file: Path) -> str:

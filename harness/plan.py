@@ -161,8 +161,9 @@ def with_source(model: Model, specs: Sequence[VariantSpec]) -> tuple[VariantSpec
 
 
 def is_source(spec: VariantSpec, model: Model) -> bool:
-    """Whether a spec is the model at its own precision, with no operator set to anything else."""
-    return spec.prebuilt is None and spec.recipe == model.precision and not spec.settings
+    """Whether a spec is the model at its own precision and target, with no operator set to anything else."""
+    as_it_is = spec.recipe == model.precision and spec.target in (None, model.target)
+    return spec.prebuilt is None and as_it_is and not spec.settings
 
 
 def _chosen_units(device: DeviceFacts) -> tuple[ComputeUnit, ...]:

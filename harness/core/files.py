@@ -3,10 +3,12 @@
 import os
 import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 # How files end that are being written.
 PART = ".part"
+_ATTEMPTS = 5
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
@@ -38,17 +40,35 @@ def keep(path: Path, content: bytes) -> Path:
 def move_durably(source: Path, target: Path) -> None:
     """Rename a file or a folder so that name and content survive a loss of power. Raises OSError.
 
-    A file that is there is replaced; a folder that is there is taken away first, as no system replaces one that holds
-    files.
+    A file that is there is replaced; a folder that is there and holds files is not.
     """
     for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
         if file.is_file():
             with file.open("rb+") as stream:
                 os.fsync(stream.fileno())
-    if target.is_dir():
-        remove(target)
     source.replace(target)
     _sync_directory(target.parent)
+
+
+def publish(made: Path, place: Path, is_whole: Callable[[Path], bool]) -> None:
+    """Move a file or a folder to the place that its content names, which other processes may do at the same time.
+
+    What is there and is_whole stays, and `made` is taken away; what is there and damaged goes aside into made's folder.
+    A reader sees the old, the new or nothing, never a part. Raises OSError.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in range(_ATTEMPTS):
+        if place.exists() and is_whole(place):
+            remove(made)
+            return
+        try:
+            if place.is_dir():
+                place.replace(made.with_name(f"damaged-{uuid.uuid4().hex}"))
+            move_durably(made, place)
+            return
+        except OSError:  # another process has moved the damaged one away, or was first
+            if attempt == _ATTEMPTS - 1:
+                raise
 
 
 def remove(path: Path) -> None:

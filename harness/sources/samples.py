@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.core import digest
 from harness.core.errors import ConfigError, ModelUnreadable
-from harness.core.files import PART, remove, write_whole
+from harness.core.files import PART, publish, write_whole
 from harness.core.model import Model
 from harness.sources.reading import read_model
 
@@ -113,22 +113,9 @@ def _store(cache: Path, notes: Path, file: str, write: Write) -> Path:
         write(written)
         made = digest.of_path(written)
         path = cache / made[:16] / file
-        _move(written, path, made)
+        publish(written, path, lambda there: digest.of_path(there) == made)
     write_whole(_note(notes, file), made.encode())
     return path
-
-
-def _move(written: Path, path: Path, made: str) -> None:
-    """Rename unless the same is there already, by now perhaps from another process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and digest.of_path(path) == made:
-        return
-    remove(path)
-    try:
-        written.replace(path)
-    except OSError:  # no system replaces a folder that holds files
-        if digest.of_path(path) != made:
-            raise
 
 
 def _note(notes: Path, file: str) -> Path:

@@ -92,7 +92,7 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
     """The outcome of an order that needs no build, else the key of its entry."""
     model, spec = order
     try:
-        reason = recipes.refusal(recipes.parse(spec.recipe), model, spec.settings) if spec.prebuilt is None else None
+        reason = _refusal(model, spec) if spec.prebuilt is None else None
         theirs = digests.of(spec.prebuilt)
         data = digests.of(model.data)
         key = artefacts.entry_key(model, spec, data_digest=data, prebuilt_digest=theirs)
@@ -105,6 +105,11 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
     if spec.prebuilt_digest not in (None, theirs):
         return _failed(order, f"{spec.prebuilt}: {CHANGED}")
     return artefacts.load(cache, key, model, spec) or key
+
+
+def _refusal(model: Model, spec: VariantSpec) -> str | None:
+    """Raises RecipeUnknown."""
+    return recipes.refusal(recipes.parse(spec.recipe), model, spec.settings, spec.target)
 
 
 def _built(

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import digest
-from harness.core.files import PART, move_durably, remove, write_whole
+from harness.core.files import PART, publish, remove, write_whole
 from harness.core.model import Model, TensorSpec
 from harness.core.target import Target
 from harness.core.units import Bytes, Seconds
 from harness.core.variant import Accuracy, Fidelity, Variant, VariantSpec, WeightTensor
 from harness.sources.samples import WRITERS
 
-_TOOLS = (*WRITERS, "ai-edge-quantizer", "coremltools", "scikit-learn", "onnx", "onnxruntime")
+_TOOLS = (*WRITERS, "ai-edge-quantizer", "coremltools", "protobuf", "scikit-learn", "onnx", "onnxruntime")
 _CODE = ("variants", "fidelity", "sources")  # packages of harness whose code decides what an entry holds
 
 
@@ -96,9 +96,7 @@ def store(cache: Path, key: str, variant: Variant) -> Variant:
     Raises OSError.
     """
     place = cache / "artefacts" / f"{variant.digest}{variant.path.suffix}"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if not (place.is_dir() and digest.of_path(place) == variant.digest):
-        move_durably(variant.path, place)
+    publish(variant.path, place, lambda path: digest.of_path(path) == variant.digest)
     stored = replace(variant, path=place)
     entry = {"versions": versions(), "variant": _encode(stored)}
     write_whole(_index_path(cache, key), json.dumps(entry, indent=1).encode(), durable=True)

@@ -54,7 +54,7 @@ def _without_recipe(message: str, recipe: str) -> str:
 def _in_users_words(message: str, job: BuildJob) -> str:
     """Nobody knows a scratch file: it is the file that was given, or what was built of the model."""
     known = str(job.spec.prebuilt) if job.spec.prebuilt else "what was built"
-    return re.sub(rf"{re.escape(str(job.scratch))}\S*\.(?:tflite|mlpackage)", lambda _: known, message)
+    return re.sub(rf"{re.escape(str(job.scratch))}\S*\.(?:tflite|mlpackage|mlmodel)", lambda _: known, message)
 
 
 def _redirect(path: Path) -> None:

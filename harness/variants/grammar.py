@@ -17,6 +17,7 @@ from harness.variants.techniques import AS_STORED, TECHNIQUES
 
 _SHOWN = 60  # characters of a name that is no technique
 _WHOLE, _REAL = "[1-9][0-9]{0,3}", r"[0-9]\.[0-9]{1,6}"
+_ANY = r"-?[0-9][0-9.e-]*"  # whatever somebody may write for a number
 _ROWS = tuple(dict.fromkeys(name for name, _ in TECHNIQUES))
 # What stands in an example for each letter.
 _USUAL = {"P": "50", "B": "4", "G": "32", "D": "2", "K": "4", "T": "0.01", "N": "2", "M": "4"}
@@ -125,9 +126,13 @@ def _with(row: str, number: str) -> str:
 
 
 def _unnumbered(name: str) -> str | None:
-    """The answer to a technique that lacks its number: `sparse`, `sparse-encoded`, `sparse-N:M`."""
-    meant = [row for row in _ROWS if letters(row) and name in (row, _bare(row))]
+    """The answer to a technique whose number is missing or none that it may have: `sparse`, `sparse-0`."""
+    meant = [row for row in _ROWS if letters(row) and (name in (row, _bare(row)) or re.fullmatch(_likeness(row), name))]
     return f"write {_allowed_text(meant[0])}" if meant else None
+
+
+def _likeness(row: str) -> str:
+    return _ANY.join(re.escape(part) for part in LETTER.split(row))
 
 
 def _bare(row: str) -> str:

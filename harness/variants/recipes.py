@@ -9,17 +9,19 @@ from harness.core.model import Model
 from harness.core.target import Target
 from harness.core.variant import OpSetting
 from harness.variants import expectations
+from harness.variants.coreml import refusals as coreml
 from harness.variants.grammar import parse
-from harness.variants.refusals import recipe_refusal, settings_refusal, weights_refusal
+from harness.variants.refusals import recipe_refusal
 from harness.variants.settings import Operator, assign, read_operators
-from harness.variants.signatures import calibration_refusal
 from harness.variants.technique import Recipe, Step, Technique
 from harness.variants.techniques import DEFAULTS, TECHNIQUES
+from harness.variants.tflite import refusals as tflite
 from harness.variants.tflite.operators import EDITED
 
 __all__ = ["TECHNIQUES", "cost", "default_variants", "is_source", "lacking", "parse", "refusal", "technique", "warning"]
 
 Settings = Sequence[OpSetting]
+_REFUSALS = {"tflite": tflite.refusal, "mlpackage": coreml.refusal}
 
 
 def technique(step: Step, format: str) -> Technique | None:
@@ -38,24 +40,7 @@ def refusal(recipe: Recipe, model: Model, settings: Settings = (), target: Targe
     target is what a Core ML program is to be built for. Reads the model's graphs where they matter; of a file that is
     gone the build will say so.
     """
-    reason = recipe_refusal(recipe, model, TECHNIQUES)
-    if reason is not None:
-        return reason
-    if model.format == "mlpackage":
-        from harness.variants.coreml.refusals import refusal as program_refusal
-
-        return program_refusal(recipe, model, settings, target)
-    if is_source(recipe, model) and not settings:
-        return None
-    if is_source(recipe, model) and model.precision != "float32":
-        return f"{model.name} is already {model.precision}; settings need a float32 source"
-    operators = _operators(model)
-    if operators:
-        reason = weights_refusal(recipe, operators, model, TECHNIQUES)
-        reason = reason or settings_refusal(recipe, settings, operators, model, TECHNIQUES)
-    if reason is None and any(_is_calibrated(each, model.format) for each in _used(recipe, settings, operators)):
-        reason = calibration_refusal(model)
-    return reason
+    return recipe_refusal(recipe, model, TECHNIQUES) or _REFUSALS[model.format](recipe, model, settings, target)
 
 
 def lacking(recipe: Recipe, model: Model, device: DeviceFacts, settings: Settings = ()) -> str | None:
@@ -93,17 +78,6 @@ def _operators(model: Model) -> tuple[Operator, ...]:
         return read_operators(model)
     except ModelUnreadable:
         return ()
-
-
-def _used(recipe: Recipe, settings: Settings, operators: Sequence[Operator]) -> tuple[Recipe, ...]:
-    """The recipes that some operator gets, the variant's own in any case."""
-    parts = assign(recipe, settings, operators)
-    return (recipe, *(part.recipe for part in parts[1:] if part.recipe is not None))
-
-
-def _is_calibrated(recipe: Recipe, format: str) -> bool:
-    rows = [technique(step, format) for step in recipe.steps]
-    return any(row.calibrated for row in rows if row is not None)
 
 
 def _is_weighted(model: Model) -> bool:

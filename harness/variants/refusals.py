@@ -1,15 +1,11 @@
-"""Why a recipe, or the settings of some operators, cannot work: one sentence with the way out, before any build."""
+"""Why a recipe cannot work on any model of a format: one sentence with the way out, before any build."""
 
 import difflib
 from collections.abc import Mapping, Sequence
 
-from harness.core.errors import RecipeUnknown
 from harness.core.model import Model
-from harness.core.variant import OpSetting
-from harness.sources.tflite_file import shorten
-from harness.variants.grammar import allowed_text, is_allowed, parse
-from harness.variants.settings import Operator, assign, unknown
-from harness.variants.technique import Encoding, Kind, Quantization, Recipe, Step, Technique
+from harness.variants.grammar import allowed_text, is_allowed
+from harness.variants.technique import Kind, Recipe, Step, Technique
 from harness.variants.techniques import AS_STORED
 
 # What compression starts from.
@@ -43,49 +39,6 @@ def _rows_text(step: Step, format: str, table: Table) -> str:
     family = step.row.partition("-")[0]
     alike = [name for name in names if name.partition("-")[0] == family]
     return ", ".join(alike or difflib.get_close_matches(step.row, names, n=4, cutoff=0.4) or names)
-
-
-def weights_refusal(recipe: Recipe, operators: Sequence[Operator], model: Model, table: Table) -> str | None:
-    """Why a recipe for the weights of some operator types has nothing to do on a model."""
-    for step in recipe.steps:
-        row = table.get((step.row, model.format))
-        types = row.does.operators if row and isinstance(row.does, Quantization) else None
-        if types is not None and not any(each.type in types and each.weight_bytes for each in operators):
-            return f"{step} is for weights of {', '.join(types)}, and {model.name} has none"
-    return None
-
-
-def settings_refusal(
-    recipe: Recipe, settings: Sequence[OpSetting], operators: Sequence[Operator], model: Model, table: Table
-) -> str | None:
-    """Why settings cannot work: about no operator, a recipe that cannot, or recipes that do not go together."""
-    for setting in settings:
-        reason = _one_setting(setting, operators, model, table)
-        if reason is not None:
-            return reason
-    recipes = [part.recipe for part in assign(recipe, settings, operators) if part.recipe and part.operators]
-    return _finals_refusal(recipes, model.format, table)
-
-
-def _one_setting(setting: OpSetting, operators: Sequence[Operator], model: Model, table: Table) -> str | None:
-    reason = unknown(setting, operators)
-    if reason is not None or setting.recipe is None:
-        return reason
-    try:
-        reason = recipe_refusal(parse(setting.recipe), model, table)
-    except RecipeUnknown as exc:
-        reason = exc.reason
-    return f"the setting of {shorten(setting.op or setting.op_type or '')}: {reason}" if reason else None
-
-
-def _finals_refusal(recipes: Sequence[Recipe], format: str, table: Table) -> str | None:
-    """The quantizer and a sparse encoding each write the whole file anew, and neither reads what the other wrote."""
-    rows = {str(each.steps[-1]): table.get((each.steps[-1].row, format)) for each in recipes}
-    quantised = [name for name, row in rows.items() if row and isinstance(row.does, Quantization)]
-    encoded = [name for name, row in rows.items() if row and isinstance(row.does, Encoding)]
-    if quantised and encoded:
-        return f"{encoded[0]} and {quantised[0]} do not go into one file; keep one of them, or edit without encoding"
-    return None
 
 
 def _order_refusal(recipe: Recipe, format: str, table: Table) -> str | None:

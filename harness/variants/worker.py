@@ -3,9 +3,10 @@ are the parent's."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 
 from harness.core.errors import RecipeError, ReferenceUnable
-from harness.core.model import Model, TensorSpec
+from harness.core.model import TensorSpec
 from harness.core.variant import Variant
 from harness.fidelity.evaluate import evaluate
 from harness.fidelity.evaluation import Dataset, dataset_of
@@ -13,6 +14,10 @@ from harness.fidelity.inputs import match_inputs
 from harness.sources.reading import signature_in
 from harness.variants.builder import Build
 from harness.variants.job import BuildJob
+
+_BUILDERS = {"tflite": "harness.variants.tflite.build", "mlpackage": "harness.variants.coreml.build"}
+
+_OF_A_BUILD = 0.25  # for the run of the source or of the variant: what is slow is unknown then, and not failed
 
 
 def build_one(job: BuildJob) -> Variant:
@@ -29,23 +34,19 @@ def build_one(job: BuildJob) -> Variant:
     if built.unscored:
         return _unscored(variant, f"{built.unscored}, which the host cannot run")
     try:
-        return _scored(variant, model, dataset)
+        return _scored(variant, job, dataset)
     except ReferenceUnable as exc:
         return _unscored(variant, str(exc))
 
 
 def builder_of(format: str) -> Build:
     """What builds variants of a format; imported where it is used, as its tools take a second or two."""
-    if format == "mlpackage":
-        from harness.variants.coreml.build import build as build_program
-
-        return build_program
-    from harness.variants.tflite.build import build
-
+    build: Build = import_module(_BUILDERS[format]).build
     return build
 
 
-def _scored(variant: Variant, model: Model, dataset: Dataset) -> Variant:
+def _scored(variant: Variant, job: BuildJob, dataset: Dataset) -> Variant:
+    model = job.model
     fidelity, accuracy = evaluate(
         variant.path,
         model.path,
@@ -54,6 +55,7 @@ def _scored(variant: Variant, model: Model, dataset: Dataset) -> Variant:
         meaningful=not model.random_weights,
         variant_signature=signature_in(variant.path, model),
         source_signature=model.signature,
+        limit_s=_OF_A_BUILD * job.timeout_s,
     )
     return replace(variant, fidelity=fidelity, accuracy=accuracy)
 

@@ -574,6 +574,8 @@ def test_a_sample_in_both_formats_needs_two_names() -> None:
             "given 'iOS14', allowed: 'iOS15', 'iOS16', 'iOS17', 'iOS18' or 'iOS26'",
         ),
         ("models: [digits]\nvariants: [{recipe: int8, target: [iOS16, iOS16]}]\n", "target 'iOS16' is there twice"),
+        ("models: [digits]\nvariants: [{recipe: int8, target: 18}]\n", "allowed: a target such as iOS18"),
+        ("models: [digits]\nvariants: [{recipe: int8, target: []}]\n", "variants.0.target"),
         ("models: [{sample: digits, format: onnx}]\n", "allowed: 'tflite' or 'mlpackage'"),
         ("models: [{path: a.tflite, format: mlpackage}]\n", "for a .pt2, .pt or .pth, which is converted to it"),
     ],
@@ -581,3 +583,19 @@ def test_a_sample_in_both_formats_needs_two_names() -> None:
 def test_a_wrong_target_or_format_says_what_is_allowed(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         a_config(text)
+
+
+def test_a_variant_built_elsewhere_has_the_format_of_its_model() -> None:
+    config = a_config("models: [digits, {path: ours.mlpackage, of: digits}]\n")
+    assert [spec.name for spec in config.specs("digits", "mlpackage", ())] == ["ours"]
+    with pytest.raises(ConfigError, match=r"ours\.mlpackage is no \.tflite, as digits is"):
+        config.specs("digits", "tflite", ())
+
+
+def test_a_pattern_does_not_walk_into_packages(tmp_path: Path) -> None:
+    weights = tmp_path / "models" / "net.mlpackage" / "Data" / "weights"
+    weights.mkdir(parents=True)
+    (weights / "weight.bin").write_bytes(b"")
+    (tmp_path / "models" / "other.tflite").write_bytes(b"")
+    config = parse_config("models: [{path: models/**}]\n", source=str(tmp_path / "c.yaml"))
+    assert [entry.name for entry in config.sources] == ["net", "other"]

@@ -266,3 +266,12 @@ def test_targets_are_cells_of_their_own() -> None:
     plan = make_plan(wishes, [a_model()], [some_facts()], some_rules())
     assert len({cell.id for cell in plan.cells}) == 2 * (len(specs) + 1)
     assert {cell.target for cell in plan.cells} == {None, *Target}
+
+
+def test_the_source_for_another_target_is_a_variant_of_its_own() -> None:
+    model = dataclasses.replace(a_model(), format="mlpackage", target=Target.IOS15)
+    specs = tuple(
+        VariantSpec(model="m", name=f"float32-{target}", recipe="float32", target=target)
+        for target in (Target.IOS15, Target.IOS17)
+    )
+    assert [spec.name for spec in with_source(model, specs)] == ["float32", "float32-iOS17"]

@@ -81,7 +81,7 @@ def test_any_text_is_a_recipe_or_unknown(text: str) -> None:
         ("sparse-2:64", "write sparse-N:M with N from 1 below M"),
         ("sparse-N:M", "write sparse-N:M with"),
         ("sprase-2:4", "did you mean sparse-2:4"),
-        ("sparse-0:4", "did you mean sparse-2:4"),
+        ("sparse-0:4", "write sparse-N:M with N from 1"),
         ("palette-2:4", "is no technique"),
         ("sparse-encoded", "write sparse-1-encoded to sparse-99-encoded"),
         ("sparse-70-encode", "did you mean sparse-70-encoded"),
@@ -242,7 +242,8 @@ def test_what_core_ml_alone_has_is_refused_for_tflite(model: Model, text: str) -
     [
         ("palette-4-group", "did you mean palette-4-group-32"),
         ("palette-group", "write palette-B-group-G with B of 1, 2, 3, 4, 6 or 8 and G of"),
-        ("sparse-threshold-5", "did you mean"),
+        ("sparse-threshold-20", "write sparse-threshold-0.000001 to sparse-threshold-"),
+        ("palette-4-group-0", "write palette-B-group-G with"),
         ("palette-4-grop-16", "did you mean palette-4-group-16"),
         ("weight-int4-block", "write weight-int4-block-"),
     ],
