@@ -12,7 +12,7 @@ class TensorSpec:
     """One input or output. shape has -1 where the model leaves it open.
 
     dtype is numpy's name (`float32`, `int8`, `bool`, `string`); scale and zero_point are None
-    for tensors that are not quantised per tensor.
+    for tensors that are not quantised per tensor. image: callers hand over an image, so its values are pixels, 0 to 255.
     """
 
     name: str
@@ -20,6 +20,7 @@ class TensorSpec:
     dtype: str
     scale: float | None = None
     zero_point: int | None = None
+    image: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,9 +123,9 @@ def load_dataset(path: Path, specs: Sequence[TensorSpec]) -> Dataset:
 def seeded_dataset(specs: Sequence[TensorSpec], samples: int, seed: int) -> Dataset:
     """Random inputs by shape and dtype, the same for the same seed.
 
-    Floats are uniform in [-1, 1), quantised inputs over their real range, bytes over theirs, flags even. Other
-    integers are 0 or 1, the only values that are safe as indexes into a table of unknown length. Strings are short
-    words.
+    Floats are uniform in [-1, 1), images whole numbers from 0 to 255, quantised inputs uniform over their real range,
+    bytes over theirs, flags even. Other integers are 0 or 1, the only values that are safe as indexes into a table of
+    unknown length. Strings are short words.
     """
     rng = np.random.default_rng(seed)
     inputs = {spec.name: _random(rng, spec, (samples, *spec.shape)) for spec in specs}
@@ -139,6 +139,8 @@ def _random(rng: np.random.Generator, spec: TensorSpec, shape: tuple[int, ...]) 
     if spec.dtype == "string":
         return rng.choice(np.array(_WORDS), shape)
     dtype = np.dtype(spec.dtype)
+    if spec.image:
+        return rng.integers(0, 256, shape).astype(dtype)
     if dtype.kind in "fc":
         return rng.uniform(-1, 1, shape).astype(dtype)
     if dtype.kind in "iu" and dtype.itemsize == 1:

@@ -101,7 +101,7 @@ def _spec(described: Any, type_: ValueType, *, fed: bool) -> TensorSpec:  # noqa
     shape = type_.shape
     if fed and -1 in shape and len(default) == len(shape):
         shape = default
-    return TensorSpec(name=described.name, shape=shape, dtype=dtype)
+    return TensorSpec(name=described.name, shape=shape, dtype=dtype, image=kind == "imageType")
 
 
 def _is_dictionary(described: Any) -> bool:  # noqa: ANN401
@@ -120,7 +120,7 @@ def _input_notes(described: Any, spec: TensorSpec, type_: ValueType) -> Iterator
 
 def _output_notes(described: Any) -> Iterator[str]:  # noqa: ANN401
     if _is_dictionary(described):
-        yield f"output {shorten(described.name)} is a dictionary of labels and is not compared"
+        yield f"output {shorten(described.name)} is a dictionary of labels, of which the numbers alone are compared"
 
 
 def _program_notes(function: FunctionRecord) -> Iterator[str]:

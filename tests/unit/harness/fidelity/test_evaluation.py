@@ -205,6 +205,16 @@ def test_seeded_inputs_of_a_quantised_input_cover_its_real_range() -> None:
     assert (values.min(), values.max()) == ((-128 - 3) * 0.5, (127 - 3) * 0.5)
 
 
+def test_seeded_inputs_of_an_image_are_pixels_for_evaluation_and_calibration(tmp_path: Path) -> None:
+    pixels = TensorSpec(name="image", shape=(1, 3, 8, 8), dtype="float32", image=True)
+    model = replace(_tiny(tmp_path, None), inputs=(pixels,))
+    for dataset in (dataset_of(model), calibration_of(model)):
+        values = dataset.inputs["image"]
+        assert values.dtype == np.float32
+        assert 0 <= values.min() < 10 < 245 < values.max() <= 255
+        np.testing.assert_array_equal(values, values.round())
+
+
 def test_a_model_without_data_is_judged_on_seeded_inputs_and_says_so(tmp_path: Path) -> None:
     dataset = dataset_of(_tiny(tmp_path, None))
     assert (dataset.samples, dataset.labels, dataset.source) == (16, None, "random inputs (seed 0)")

@@ -121,11 +121,11 @@ def test_a_variant_with_one_function_runs_what_the_model_runs_by_default(made: P
 
 def test_an_image_is_fed_as_floats_and_labels_are_told(tmp_path: Path) -> None:
     model = read_model(mlpackages.image_classifier(tmp_path / "m.mlpackage"), name="m")
-    assert model.inputs == (TensorSpec(name="x", shape=(1, 3, 8, 8), dtype="float32"),)
+    assert model.inputs == (TensorSpec(name="x", shape=(1, 3, 8, 8), dtype="float32", image=True),)
     assert model.outputs == (TensorSpec(name="classLabel", shape=(), dtype="string"),)
     image, labels = model.notes
     assert image == "input 'x' is an image (RGB) and is fed as float32 [1, 3, 8, 8], 0 to 255"
-    assert labels == "output 'classLabel_probs' is a dictionary of labels and is not compared"
+    assert labels == "output 'classLabel_probs' is a dictionary of labels, of which the numbers alone are compared"
 
 
 def test_an_open_input_runs_with_its_default_shape(tmp_path: Path) -> None:
