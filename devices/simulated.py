@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from devices.scenario import Fault, Scenario
 from devices.simulated_body import Body, RealClock, VirtualClock
 from devices.simulated_launch import RUNTIME, VERSION, Launch, Truth
+from harness.core import digest
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.errors import DeviceLost
@@ -138,7 +139,7 @@ def true_latency(scenario: Scenario, order: LaunchOrder) -> Truth | None:
     """
     unit = ComputeUnit.parse(scenario.falls_back.get(str(order.unit), str(order.unit)))
     factor = _unit_factor(scenario, unit)
-    size = order.variant.stat().st_size if order.variant.is_file() else None
+    size = digest.size_of(order.variant) if order.variant.exists() else None
     on_cpu = next((ns for key, ns in scenario.latency_ns.items() if _is_variant(key, order)), None)
     if on_cpu is None and size is not None:
         on_cpu = scenario.fixed_ns + scenario.ns_per_byte * size

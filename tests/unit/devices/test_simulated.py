@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devices.scenario import Fault, Heat, Scenario
-from devices.simulated import SimulatedDevice
+from devices.simulated import SimulatedDevice, true_latency
 from devices.simulated_body import RealClock, VirtualClock
 from harness.core.compute_unit import ComputeUnit
 from harness.core.errors import DeviceLost
@@ -120,6 +120,16 @@ def test_a_variant_outside_the_scenario_takes_time_by_its_size(tmp_path: Path) -
     path.write_bytes(bytes(1000))
     scenario = replace(QUIET, fixed_ns=500.0, ns_per_byte=2.0)
     assert _record(SimulatedDevice(scenario).launch(_order("new", path=path))).samples_ns[0] == 2500
+
+
+def test_a_folder_counts_with_all_its_files(tmp_path: Path) -> None:
+    file, folder = tmp_path / "m.tflite", tmp_path / "m.mlpackage"
+    file.write_bytes(bytes(3_000))
+    (folder / "weights").mkdir(parents=True)
+    (folder / "model.mlmodel").write_bytes(bytes(1_000))
+    (folder / "weights" / "weight.bin").write_bytes(bytes(2_000))
+    truths = [true_latency(Scenario(), _order("other", path=path)) for path in (file, folder)]
+    assert truths[0] == truths[1] is not None
 
 
 def test_a_missing_file_outside_the_scenario_is_an_error() -> None:
