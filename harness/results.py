@@ -95,11 +95,13 @@ def _outcome(
     builds: Builds,
     launches: Sequence[Placed],
 ) -> Outcome:
+    build = builds.get((cell.model, cell.variant))
+    if isinstance(build, BuildFailed) and not build.refused:
+        return Failed(error=f"not built: {build.error}")
     if cell.id in skipped:
         return Skipped(reason=skipped[cell.id])
-    build = builds.get((cell.model, cell.variant))
     if isinstance(build, BuildFailed):
-        return Skipped(reason=build.error) if build.refused else Failed(error=f"not built: {build.error}")
+        return Skipped(reason=build.error)
     timed = [launch.outcome for launch, _ in launches if launch.outcome.pass_ is Pass.LATENCY]
     failures = [outcome for outcome in timed if isinstance(outcome, LaunchFailure)]
     measured = _measurement(launches)

@@ -97,4 +97,7 @@ def _without_device(smallest: Candidate | None, source: str) -> str:
         return "no smaller variant has its outputs kept"
     share = smallest.result.size_ratio
     kept = f", {percent(share)} of {source}'s size" if share is not None else ""
-    return f"{_SMALLEST[smallest.judged.quality]} is {clipped(smallest.name, 48)}{kept}"
+    what = _SMALLEST[smallest.judged.quality]
+    if smallest.judged.quality is Quality.KEPT and not (smallest.result.variant and smallest.result.variant.accuracy):
+        what = "the smallest whose outputs agree with the source's"  # no labels say that they are right
+    return f"{what} is {clipped(smallest.name, 48)}{kept}"

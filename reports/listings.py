@@ -81,11 +81,17 @@ def artefact_fields(variant: Variant) -> Fields:
 def variants_text(built: Iterable[BuildOutcome]) -> str:
     """What each model is, a table, and below it in full what cannot stand in a column: notes, and why something was not
     built."""
-    head = ("model", "variant", "size", "zip", "weights", "SNR", "top-1 same", "accuracy", "built in")
+    head = ("model", "variant", "target", "size", "zip", "weights", "SNR", "top-1 same", "accuracy", "built in")
     outcomes = list(built)
     remarks = by_reason((f"{o.model} {o.name}", remark) for o in outcomes for remark in _remarks(o))
-    table = table_text(head, [_variant_row(outcome) for outcome in outcomes])
+    table = table_text(*_without_empty(head, [_variant_row(outcome) for outcome in outcomes]))
     return "\n".join([*_models_text(outcomes), "", table, *[""][: len(remarks)], *remarks])
+
+
+def _without_empty(head: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """The columns that hold something in some row."""
+    kept = [column for column in range(len(head)) if any(row[column] for row in rows)]
+    return [head[column] for column in kept], [[row[column] for column in kept] for row in rows]
 
 
 def _models_text(outcomes: Iterable[BuildOutcome]) -> list[str]:
@@ -95,10 +101,15 @@ def _models_text(outcomes: Iterable[BuildOutcome]) -> list[str]:
         if isinstance(outcome, Variant):
             sources.setdefault(outcome.model, outcome)  # the source is built first
     return [
-        f"{name}: .{v.format}, {_count(v.parameters)} parameters"
-        + (f"; fidelity by {v.fidelity.reference}" if v.fidelity else "")
+        f"{name}: .{v.format}, {_count(v.parameters)} parameters{_compared_by(v.fidelity)}"
         for name, v in sources.items()
     ]
+
+
+def _compared_by(fidelity: Fidelity | None) -> str:
+    if fidelity is None:
+        return ""
+    return f"; fidelity by {fidelity.reference}" if fidelity.meaningful else "; random weights: no fidelity to speak of"
 
 
 def _count(number: int) -> str:
@@ -115,13 +126,14 @@ def _remarks(outcome: BuildOutcome) -> tuple[str, ...]:
 
 def _variant_row(outcome: BuildOutcome) -> tuple[str, ...]:
     if isinstance(outcome, BuildFailed):
-        return (outcome.model, outcome.name, "refused" if outcome.refused else "failed", *[""] * 6)
+        return (outcome.model, outcome.name, "", "refused" if outcome.refused else "failed", *[""] * 6)
     accuracy = outcome.accuracy
     fidelity = outcome.fidelity
     agreement = fidelity.top1_agreement if fidelity and fidelity.meaningful else None
     return (
         outcome.model,
         outcome.name,
+        str(outcome.target or ""),
         size(outcome.size_bytes),
         size(outcome.zip_bytes),
         f"{outcome.weights_compressed} of {outcome.weights_total}",

@@ -143,6 +143,13 @@ def test_skipped_cell_keeps_its_reason() -> None:
     assert outcome == Skipped(reason="no such unit")
 
 
+def test_a_variant_that_could_not_be_built_failed_also_where_nothing_could_have_run_it() -> None:
+    records = Records()
+    failed = BuildFailed(model="m", name="int8", recipe="int8", error="no calibration")
+    outcome = records.result("int8", builds=(failed,), skipped={records.cell("int8").id: "no such unit"}).outcome
+    assert outcome == Failed(error="not built: no calibration")
+
+
 def test_first_launch_failed_and_so_did_the_cell() -> None:
     records = Records()
     records.block(0, ("float32", a_record()), ("int8", a_failure()))

@@ -1,5 +1,6 @@
 """Which variant to ship."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -209,6 +210,16 @@ def test_unmeasured_names_the_smallest_whose_outputs_are_kept() -> None:
     assert sentence(unmeasured(Quality.KEPT, Quality.REDUCED, Quality.BROKEN)) == (
         f"not measured: {NO_DEVICE}; the smallest whose outputs are kept is float16, 51 % of float32's size"
     )
+
+
+def test_without_labels_outputs_agree_and_are_not_called_kept() -> None:
+    choice = unmeasured(Quality.KEPT, Quality.REDUCED, Quality.BROKEN)
+    assert choice.smallest is not None
+    variant = choice.smallest.result.variant
+    assert variant is not None
+    cell = dataclasses.replace(choice.smallest.result, variant=dataclasses.replace(variant, accuracy=None))
+    bare = dataclasses.replace(choice, smallest=dataclasses.replace(choice.smallest, result=cell))
+    assert "the smallest whose outputs agree with the source's is float16" in sentence(bare)
 
 
 def test_unmeasured_outputs_are_labelled_with_what_computed_them() -> None:

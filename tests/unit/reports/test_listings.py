@@ -6,6 +6,7 @@ import pytest
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Exclusion
+from harness.core.target import Target
 from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, Fidelity
 from harness.plan import make_plan
@@ -112,3 +113,17 @@ def test_a_build_says_how_long_it_took() -> None:
 def test_variants_with_one_remark_share_its_line() -> None:
     noted = [replace(a_variant(name), notes=("`conv1` was left alone: 288 elements",)) for name in ("int8", "int4")]
     assert variants_text(noted).splitlines()[-1] == "digits int8, digits int4: `conv1` was left alone: 288 elements"
+
+
+def test_targets_stand_in_the_table_where_there_are_some() -> None:
+    built = [replace(a_variant("palette-4"), target=Target.IOS18), a_variant("float16")]
+    assert variants_text(built).splitlines()[2].split()[:3] == ["model", "variant", "target"]
+    assert "target" not in variants_text([a_variant("float16")])
+
+
+def test_random_weights_are_said_once_for_a_model() -> None:
+    fidelity = Fidelity(
+        snr_db=3.0, top1_agreement=None, max_abs_error=1.0, worst_output="y", samples=1, reference="r", meaningful=False
+    )
+    first = variants_text([replace(a_variant("float16"), fidelity=fidelity)]).splitlines()[0]
+    assert first.endswith("random weights: no fidelity to speak of")
