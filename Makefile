@@ -14,9 +14,11 @@ SEED ?= 0
 bench: .venv/installed
 	@$(BIN)/python run_bench.py run
 
+# Integration tests measure, so they have the machine for themselves.
 test: .venv/installed-dev $(OLD)/installed
 	@sh tests/install_system_packages.sh
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 tests/unit tests/contract
+	@$(BIN)/python -m pytest tests/integration
 
 check: .venv/installed-dev
 	@$(BIN)/ruff format --check .
