@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.errors import ModelUnreadable
+from harness.core.units import Seconds
 from harness.core.variant import Accuracy, Fidelity
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.metrics import METRICS
@@ -25,17 +26,19 @@ def evaluate(
     meaningful: bool,
     variant_signature: str | None = None,
     source_signature: str | None = None,
+    limit_s: Seconds = 15.0,
 ) -> tuple[Fidelity, Accuracy | None]:
     """Compare a variant with its source over a dataset; accuracy is None without labels or without class scores.
 
     metric None is top1. meaningful False marks random weights. Signatures are keys, None for a file's first.
-    Strings are not compared, nor outputs that the values size and that came out in different sizes.
+    limit_s bounds the run of each file where its reference can be ended. Strings and labels are not compared, nor
+    outputs that the values size and that came out in different sizes.
     Raises ModelUnreadable where the reference refuses either file, or where their inputs or outputs differ in count or
     shape, and ReferenceUnable where this host has no reference for them.
     """
     reference = reference_of(source)
-    expected = reference.run(source, dataset, source_signature)
-    outputs = _match_outputs(variant, expected, reference.run(variant, dataset, variant_signature))
+    expected = reference.run(source, dataset, source_signature, limit_s)
+    outputs = _match_outputs(variant, expected, reference.run(variant, dataset, variant_signature, limit_s))
     fidelity = _fidelity(expected, outputs, dataset, reference.described)
     return replace(fidelity, meaningful=meaningful), _accuracy(outputs, dataset, metric)
 

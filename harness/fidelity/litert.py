@@ -12,10 +12,12 @@ import numpy as np
 
 from harness.core.errors import ModelUnreadable
 from harness.core.model import TensorSpec
+from harness.core.units import Seconds
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.inputs import match_inputs
 from harness.fidelity.output import Array, Output
 from harness.fidelity.quantization import dequantize, to_stored
+from harness.fidelity.wording import in_one_line
 from harness.sources.signatures import Signature
 from harness.sources.tflite import leaves_traces, read_signature
 
@@ -25,7 +27,12 @@ REFUSALS = (RuntimeError, ValueError, TypeError, KeyError)
 """What LiteRT's wrapper raises for anything that it refuses."""
 
 
-def run_on_host(path: Path, dataset: Dataset, signature: str | None = None) -> tuple[Output, ...]:
+def run_on_host(
+    path: Path,
+    dataset: Dataset,
+    signature: str | None = None,
+    limit_s: Seconds | None = None,  # noqa: ARG001 (nothing ends an Interpreter but the end of its process)
+) -> tuple[Output, ...]:
     """Outputs of every sample, in the model's order, by the signature of that key, by the first without one.
 
     Samples are independent: what a model remembers is reset between them. Raises ModelUnreadable where LiteRT refuses
@@ -41,8 +48,7 @@ def run_on_host(path: Path, dataset: Dataset, signature: str | None = None) -> t
         ]
         return tuple(_output(spec, [result[i] for result in results]) for i, spec in enumerate(chosen.outputs))
     except REFUSALS as exc:
-        reason = " ".join(str(exc).split())[:300]
-        raise ModelUnreadable(path, f"LiteRT on this host cannot run it: {reason}") from exc
+        raise ModelUnreadable(path, f"LiteRT on this host cannot run it: {in_one_line(exc)}") from exc
 
 
 def _output(spec: TensorSpec, results: Sequence[Array]) -> Output:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from harness.core.units import Seconds
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.output import Output
 from harness.sources.reading import format_of
@@ -12,11 +13,12 @@ from harness.sources.reading import format_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """run answers the outputs of every sample in the model's order. It raises ModelUnreadable where the file or the
-    samples do not fit, ReferenceUnable where this host cannot run what the model has."""
+    """run answers the outputs of every sample in the model's order, by a function of that name. It raises
+    ModelUnreadable where the file or the samples do not fit, ReferenceUnable where this host cannot run what the model
+    has, or not in so many seconds."""
 
     described: str
-    run: Callable[[Path, Dataset, str | None], tuple[Output, ...]]
+    run: Callable[[Path, Dataset, str | None, Seconds], tuple[Output, ...]]
 
 
 def reference_of(path: Path) -> Reference:

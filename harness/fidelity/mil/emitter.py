@@ -110,13 +110,14 @@ class Emitter:
     Names begin with %, as no name of a program does. Constants that no node reads cost nothing."""
 
     nodes: list[Any] = field(default_factory=list)
+    operation: str = ""  # whose nodes are added: onnxruntime names it where it refuses one
     constants: dict[str, Array] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _shared: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
 
     def nested(self) -> "Emitter":
         """An emitter of a graph inside this one: the body of an If or a Loop. It reads names of this one too."""
-        return Emitter(constants=self.constants, _numbers=self._numbers, _shared=self._shared)
+        return Emitter(operation=self.operation, constants=self.constants, _numbers=self._numbers, _shared=self._shared)
 
     def name(self, kind: str) -> str:
         """A name that nothing else has, for a value that no node makes: what comes into a nested graph."""
@@ -133,7 +134,7 @@ class Emitter:
         made = self.name(kind)
         names = [f"{made}_{index}" for index in range(outputs)]
         read = [each.tensor if isinstance(each, Operand) else each or "" for each in inputs]
-        self.nodes.append(helper.make_node(kind, read, names, **attributes))
+        self.nodes.append(helper.make_node(kind, read, names, name=f"{self.operation}{made}", **attributes))
         return names
 
     def constant(self, values: object, dtype: type[np.generic] | None = None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from harness.core.errors import ModelUnreadable, ReferenceUnable
 from harness.fidelity.mil.emitter import Declared
 from harness.fidelity.mil.operators.constexpr import decompress
+from harness.fidelity.wording import with_kind
 from harness.sources.mlpackage_file import Package, open_package
 from harness.toolkit import import_coremltools
 
@@ -103,20 +104,18 @@ def _read_program(package: Package) -> Any:  # noqa: ANN401 (coremltools has no 
     try:
         return load(spec, spec.specificationVersion, str(weights))
     except NotImplementedError as exc:
-        raise ReferenceUnable(f"coremltools cannot read all of its program: {_in_one_line(exc)}") from exc
-    except _refusals() as exc:
-        raise ModelUnreadable(path, f"coremltools cannot read its program: {_in_one_line(exc)}") from exc
+        raise ReferenceUnable(f"coremltools cannot read all of its program: {with_kind(exc)}") from exc
+    except refusals() as exc:
+        raise ModelUnreadable(path, f"coremltools cannot read its program: {with_kind(exc)}") from exc
 
 
-def _refusals() -> tuple[type[Exception], ...]:
-    """What coremltools raises for files that it cannot read: whatever a wrong file leads to."""
+def refusals() -> tuple[type[Exception], ...]:
+    """What coremltools raises for files that it cannot read, and a translation for operations that contradict
+    themselves: whatever a wrong file leads to."""
     from google.protobuf.message import DecodeError
 
-    return (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError, OSError, DecodeError)
-
-
-def _in_one_line(exc: Exception) -> str:
-    return " ".join(f"{type(exc).__name__}: {exc}".split())[:300]
+    wrong_values = (ValueError, TypeError, LookupError, AssertionError, AttributeError, ArithmeticError)
+    return (*wrong_values, RuntimeError, MemoryError, OSError, DecodeError)
 
 
 def is_state(value: Var) -> bool:

@@ -11,16 +11,21 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.core.deadline import Deadline
 from harness.core.errors import ReferenceUnable
 from harness.core.model import TensorSpec
+from harness.core.units import Seconds
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.inputs import match_inputs
 from harness.fidelity.mil.emitter import Array
-from harness.fidelity.mil.program import read_function
+from harness.fidelity.mil.program import Function, read_function, refusals
 from harness.fidelity.mil.rounding import prove_rounding
 from harness.fidelity.mil.session import Port, Session, open_session, versions
 from harness.fidelity.mil.translation import KNOWN, Translation, translate
 from harness.fidelity.output import Output
+from harness.fidelity.wording import with_kind
+
+_LONGEST_S = 600.0
 
 
 def described() -> str:
@@ -43,10 +48,11 @@ class Program:
         """A function of an `.mlpackage` or `.mlmodel`, the default one without a name.
 
         observe: names of values inside it that `predict` answers too. Raises ModelUnreadable where coremltools cannot
-        read the file, ReferenceUnable naming every operator without a translation.
+        read the file, ReferenceUnable naming every operator without a translation, or where its operations contradict
+        themselves.
         """
         prove_rounding()
-        translation = translate(read_function(path, function, KNOWN), observe)
+        translation = _translated(read_function(path, function, KNOWN), observe)
         return cls(path=path, session=open_session(translation.graph, threads), translation=translation)
 
     @property
@@ -58,49 +64,69 @@ class Program:
         """The states before the first prediction: zeros."""
         return {name: _zeros(port) for name, (port, _) in self.translation.states.items()}
 
-    def predict(self, inputs: Mapping[str, Array], state: dict[str, Array] | None = None) -> dict[str, Array]:
+    def predict(
+        self, inputs: Mapping[str, Array], state: dict[str, Array] | None = None, deadline: Deadline | None = None
+    ) -> dict[str, Array]:
         """Outputs and observed values by name, in the program's own dtypes; a class label is its index.
 
         inputs are cast to the declared dtypes. state is what `make_state` gave and is changed; without one every
-        prediction starts anew. Raises ReferenceUnable where an input is missing or a kernel refuses the values.
+        prediction starts anew; without a deadline it may take 600 s. Raises ReferenceUnable where an input is missing,
+        where a kernel refuses the values, or where the deadline passes.
         """
         held = self.make_state() if state is None else state
         feeds = {port.name: _cast(self._given(inputs, port), port) for port in self.translation.inputs}
-        results = self.session.run(feeds | held)
+        results = self.session.run(feeds | held, deadline or Deadline(_LONGEST_S))
         held.update({name: results[out.name] for name, (_, out) in self.translation.states.items()})
         return {name: results[port.name] for name, port in self.translation.outputs.items()}
 
     def _given(self, inputs: Mapping[str, Array], port: Port) -> Array:
         if port.name not in inputs:
-            raise ReferenceUnable(f"{self.path}: no values for input {port.name}; given: {', '.join(inputs) or 'none'}")
+            raise ReferenceUnable(f"no values for input {port.name}; given: {', '.join(inputs) or 'none'}")
         return inputs[port.name]
 
 
-def run_program(path: Path, dataset: Dataset, function: str | None = None) -> tuple[Output, ...]:
+def run_program(
+    path: Path, dataset: Dataset, function: str | None = None, limit_s: Seconds = 60.0
+) -> tuple[Output, ...]:
     """Outputs of every sample, in the program's order. Samples are independent: each starts with empty states.
 
-    Raises ModelUnreadable where the file cannot be read or the samples do not fit its inputs, ReferenceUnable where
-    this host cannot run it.
+    limit_s bounds all predictions together. Raises ModelUnreadable where the file cannot be read or the samples do not
+    fit its inputs, ReferenceUnable where this host cannot run it, or not in that time.
     """
     program = Program.load(path, function=function)
     arrays = match_inputs(path, program.inputs, dataset)
-    names = [spec.name for spec in program.inputs]
+    names, deadline = [spec.name for spec in program.inputs], Deadline(limit_s)
     results = [
-        program.predict({name: values[i] for name, values in zip(names, arrays, strict=True)})
+        program.predict({name: values[i] for name, values in zip(names, arrays, strict=True)}, deadline=deadline)
         for i in range(dataset.samples)
     ]
-    return tuple(_output(name, [result[name] for result in results]) for name in program.translation.outputs)
+    outputs = program.translation.outputs
+    return tuple(_output(program.translation, name, [result[name] for result in results]) for name in outputs)
 
 
-def _output(name: str, results: Sequence[Array]) -> Output:
+def _translated(function: Function, observe: Sequence[str]) -> Translation:
+    try:
+        return translate(function, observe)
+    except refusals() as exc:
+        raise ReferenceUnable(f"the reference cannot translate its program: {with_kind(exc)}") from exc
+
+
+def _output(translation: Translation, name: str, results: Sequence[Array]) -> Output:
+    """A label is no number: how far it is from another says nothing. What it was chosen by is compared."""
+    if name in translation.labels:
+        return Output(name=name, values=None, unlike="is a label")
     if len({result.shape for result in results}) > 1:
         return Output(name=name, values=None, unlike="has another size for every sample", sized_by_values=True)
-    return Output(name=name, values=np.stack(results).astype(np.float64))
+    return Output(name=name, values=np.stack(results, dtype=np.float64))
 
 
 def _cast(values: Array, port: Port) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(values).astype(port.dtype, copy=False)
+    """Raises ReferenceUnable where the values are no numbers."""
+    given = np.asarray(values)
+    if given.dtype.kind not in "biuf":
+        raise ReferenceUnable(f"input {port.name} takes {port.dtype} and was given {given.dtype}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return given.astype(port.dtype, copy=False)
 
 
 def _zeros(port: Port) -> Array:

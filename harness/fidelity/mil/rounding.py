@@ -10,10 +10,12 @@ from functools import cache
 
 import numpy as np
 
+from harness.core.deadline import Deadline
 from harness.core.errors import ReferenceUnable
 from harness.fidelity.mil.emitter import Array, Emitter, Operand, Operation
 from harness.fidelity.mil.session import Graph, Port, open_session, versions
 
+_LIMIT_S = 10.0  # for a graph of a dozen values
 _KEEP = """
     abs band_part batch_to_space ceil clip concat cond coreml_update_state crop depth_to_space expand_dims fill
     fill_like flatten2d floor gather gather_along_axis gather_nd identity list_gather list_read list_scatter
@@ -52,7 +54,7 @@ def _round_in_session(values: Array) -> Array:
     result = round_to_float16(emitter, scaled)
     port = Port(name="x", dtype="float32", shape=(None,))
     graph = Graph(emitter=emitter, inputs=(port,), outputs=(Port(name=result, dtype="float32", shape=None),))
-    return open_session(graph, threads=1).run({"x": values})[result]
+    return open_session(graph, threads=1).run({"x": values}, Deadline(_LIMIT_S))[result]
 
 
 @cache

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.deadline import Deadline
 from harness.core.errors import ReferenceUnable
 from harness.fidelity.mil.emitter import OPSET, Array, Emitter
+from harness.fidelity.wording import in_one_line
 
-LIMIT_S = 600.0  # of one prediction of a program with loops
 _IR_VERSION = 10
 _INLINE = 256  # elements up to which a constant stands in the graph; protobuf ends at 2 GB
-_ERRORS_ONLY = 3
+_NOTHING = 4  # of severities: what onnxruntime refuses is raised, and need not stand on standard error too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,36 +38,38 @@ class Graph:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Session:
-    """An opened graph. constants are the arrays that onnxruntime reads in place; loops: whether it may never end."""
+    """An opened graph. constants are the arrays that onnxruntime reads in place."""
 
     native: Any
     outputs: tuple[str, ...]
     constants: Sequence[Any]
-    loops: bool
 
-    def run(self, feeds: Mapping[str, Array], limit_s: float = LIMIT_S) -> dict[str, Array]:
-        """Outputs by name. Raises ReferenceUnable where a kernel refuses the values, or a loop does not end in
-        limit_s seconds."""
+    def run(self, feeds: Mapping[str, Array], deadline: Deadline) -> dict[str, Array]:
+        """Outputs by name. Raises ReferenceUnable where a kernel refuses the values, or the deadline passes: the run
+        then ends before its next node."""
         try:
-            with self._ended_after(limit_s) as options:
+            with _ended_by(deadline) as options:
                 results = self.native.run(list(self.outputs), dict(feeds), options)
         except _refusals() as exc:
-            raise ReferenceUnable(f"onnxruntime cannot run it: {_in_one_line(exc)}") from exc
+            if deadline.expired:
+                raise ReferenceUnable(f"the reference did not end within {deadline.seconds:g} s") from exc
+            raise ReferenceUnable(f"onnxruntime cannot run it: {in_one_line(exc)}") from exc
         return dict(zip(self.outputs, results, strict=True))
 
-    @contextmanager
-    def _ended_after(self, limit_s: float) -> Iterator[Any]:
-        """Options of a run that is told to end when its time is over."""
-        import onnxruntime
 
-        options = onnxruntime.RunOptions()
-        timer = threading.Timer(limit_s, setattr, (options, "terminate", True))
-        if self.loops:
-            timer.start()
-        try:
-            yield options
-        finally:
-            timer.cancel()
+@contextmanager
+def _ended_by(deadline: Deadline) -> Iterator[Any]:
+    """Options of a run that is told to end when its time is over."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _NOTHING
+    timer = threading.Timer(deadline.remaining, setattr, (options, "terminate", True))
+    timer.start()
+    try:
+        yield options
+    finally:
+        timer.cancel()
 
 
 def versions() -> str:
@@ -89,9 +92,8 @@ def open_session(graph: Graph, threads: int) -> Session:
     try:
         native = onnxruntime.InferenceSession(_serialize(graph, constants), options, providers=["CPUExecutionProvider"])
     except _refusals() as exc:
-        raise ReferenceUnable(f"onnxruntime cannot run its translation: {_in_one_line(exc)}") from exc
-    loops = any(node.op_type == "Loop" for node in _walk(graph.emitter.nodes))
-    return Session(native=native, outputs=tuple(port.name for port in graph.outputs), constants=values, loops=loops)
+        raise ReferenceUnable(f"onnxruntime cannot run its translation: {in_one_line(exc)}") from exc
+    return Session(native=native, outputs=tuple(port.name for port in graph.outputs), constants=values)
 
 
 def _options(threads: int) -> Any:  # noqa: ANN401 (onnxruntime has no types)
@@ -100,7 +102,7 @@ def _options(threads: int) -> Any:  # noqa: ANN401 (onnxruntime has no types)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _NOTHING
     options.use_deterministic_compute = True
     return options
 
@@ -163,7 +165,3 @@ def _initializer(name: str, array: Array) -> Any:  # noqa: ANN401 (onnx has no t
     tensor = TensorProto(name=name, data_type=kind, dims=array.shape, data_location=TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value="given with the session")
     return tensor
-
-
-def _in_one_line(exc: Exception) -> str:
-    return " ".join(str(exc).split())[:300]

@@ -24,6 +24,7 @@ from harness.fidelity.mil.program import (
 )
 from harness.fidelity.mil.rounding import COMMUTES, keeps_float16, round_to_float16
 from harness.fidelity.mil.session import Graph, Port
+from harness.fidelity.mil.wrapping import wrap
 
 KNOWN = frozenset(TRANSLATIONS) | frozenset(BLOCKS) | NAMES | STORED
 """Every operator of a file that the reference has."""
@@ -34,12 +35,13 @@ _IN_GRAPH = {"float16": "float32", "float32": "float32", "bool": "bool"}
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Translation:
-    """A graph. inputs are those of the function; outputs by the program's names; states by name, what goes in and what
-    comes out."""
+    """A graph. inputs are those of the function; outputs by the program's names; labels are the names of those that are
+    a class label's place; states by name, what goes in and what comes out."""
 
     graph: Graph
     inputs: tuple[Port, ...]
     outputs: Mapping[str, Port]
+    labels: frozenset[str]
     states: Mapping[str, tuple[Port, Port]]
 
 
@@ -62,7 +64,8 @@ def translate(function: Function, observe: Sequence[str] = ()) -> Translation:
     states = {port.name: (port, work.give_out(work.states[port.name])) for port in held}
     ports = (*outputs.values(), *(out for _, out in states.values()))
     graph = Graph(emitter=work.emitter, inputs=(*inputs, *held), outputs=ports)
-    return Translation(graph=graph, inputs=inputs, outputs=outputs, states=states)
+    labels = frozenset(value.name for value in function.outputs if _is_label(value))
+    return Translation(graph=graph, inputs=inputs, outputs=outputs, labels=labels, states=states)
 
 
 @dataclass(slots=True)
@@ -128,10 +131,11 @@ class _Work:
         outputs = tuple(declare(value) for value in made_by.outputs)
         blocks = tuple(made_by.blocks)
         operation = Operation(type=made_by.op_type, name=made_by.name, inputs=inputs, outputs=outputs, blocks=blocks)
+        emitter.operation = operation.name
         names = self._translate(operation, emitter, nested=nested)
         for value, declared, name in zip(made_by.outputs, outputs, names, strict=True):
-            rounded = self._round(value, name, operation, emitter)
-            self.values[value] = _operand(declared, rounded, in_graph_type(value.val))
+            held = self._round(value, wrap(emitter, operation, declared, name), operation, emitter)
+            self.values[value] = _operand(declared, held, in_graph_type(value.val))
             if not nested and declared.name in self.observed:
                 self.seen[declared.name] = self.values[value]
 
@@ -171,6 +175,11 @@ class _Work:
         readers = value.child_ops
         alone = len(readers) == 1 and not value.consuming_blocks and value.name not in self.observed
         return alone and _commutes(readers[0]) and readers[0].enclosing_block is value.op.enclosing_block
+
+
+def _is_label(value: Var) -> bool:
+    """Of strings or of integers."""
+    return value.op is not None and value.op.op_type == "classify" and value is value.op.outputs[0]
 
 
 def _commutes(reader: Any) -> bool:  # noqa: ANN401 (of coremltools)

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.errors import ReferenceUnable
 from harness.fidelity.mil.emitter import Array
 from harness.fidelity.mil.reference import Program
 from tests.support.mil import Var, builder, single, write
@@ -112,16 +111,3 @@ def test_a_list_is_filled_in_a_loop(tmp_path: Path) -> None:
 
     path = write(tmp_path / "m.mlpackage", {"x": (2,)}, body, precision="float32")
     assert _only(path, [1, 2]).tolist() == [[0, 0], [1, 2], [2, 4]]
-
-
-def test_a_loop_that_does_not_end_is_ended(tmp_path: Path) -> None:
-    def body(x: Var) -> Var:
-        return mb.while_loop(
-            _cond=lambda a: mb.less(x=mb.reduce_sum(x=mb.abs(x=a)), y=np.float32(1)),
-            _body=lambda a: mb.mul(x=a, y=np.float32(0.5)),
-            loop_vars=(x,),
-        )
-
-    session = Program.load(write(tmp_path / "m.mlpackage", {"x": (2,)}, body)).session
-    with pytest.raises(ReferenceUnable, match="terminate"):
-        session.run({"x": single([0, 0])}, limit_s=0.1)

@@ -124,6 +124,21 @@ def test_every_operation_without_a_translation_in_its_form_is_named(tmp_path: Pa
         Program.load(path)
 
 
+@pytest.mark.parametrize(("constant", "value"), [("strides", 0), ("kernel_sizes", 2**31 - 1)])
+def test_operations_that_contradict_themselves_are_refused(tmp_path: Path, constant: str, value: int) -> None:
+    def body(x: Var) -> Var:
+        return mb.avg_pool(x=x, kernel_sizes=[2, 2], strides=[2, 2], pad_type="same", name="pool")
+
+    path = write(tmp_path / "m.mlpackage", {"x": (1, 3, 8, 8)}, body)
+    spec = import_coremltools().utils.load_spec(str(path))
+    (block,) = spec.mlProgram.functions["main"].block_specializations.values()
+    (found,) = (each for each in block.operations if constant in each.outputs[0].name)
+    found.attributes["val"].immediateValue.tensor.ints.values[0] = value
+    (path / _MODEL).write_bytes(spec.SerializeToString())
+    with pytest.raises(ModelUnreadable, match=r"cannot read its program: \w+Error: "):
+        Program.load(path)
+
+
 def test_an_input_that_was_not_given_is_named(good: Path) -> None:
     with pytest.raises(ReferenceUnable, match="no values for input x; given: y"):
         Program.load(good).predict({"y": np.zeros(1)})
@@ -132,3 +147,28 @@ def test_an_input_that_was_not_given_is_named(good: Path) -> None:
 def test_values_that_a_kernel_refuses_are_an_error(good: Path) -> None:
     with pytest.raises(ReferenceUnable, match=r"onnxruntime cannot run it: .*Got: 3 Expected: 30"):
         Program.load(good).predict({"x": np.zeros((1, 3, 8, 8))})
+
+
+def _gather_far_off(directory: Path) -> Program:
+    def body(x: Var) -> Var:
+        places = mb.cast(x=mb.mul(x=x, y=np.float32(100)), dtype="int32")
+        return mb.gather(x=x, indices=places, axis=0, validate_indices=False, name="choice")
+
+    return Program.load(write(directory / "m.mlpackage", {"x": (4,)}, body, precision="float32"))
+
+
+def test_the_operation_that_refuses_values_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ReferenceUnable, match=r"Name:'choice%Gather_\d+'.*out of data bounds"):
+        _gather_far_off(tmp_path).predict({"x": np.ones(4)})
+
+
+def test_what_is_refused_is_not_written_to_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ReferenceUnable):
+        _gather_far_off(tmp_path).predict({"x": np.ones(4)})
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("values", [np.array(["a", "b"]), None])
+def test_an_input_of_no_numbers_is_refused(good: Path, values: object) -> None:
+    with pytest.raises(ReferenceUnable, match="input x takes float32 and was given"):
+        Program.load(good).predict({"x": values})  # type: ignore[dict-item]
