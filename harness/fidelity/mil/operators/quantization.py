@@ -9,7 +9,8 @@ _RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
 
 
 def _quantize(emitter: Emitter, operation: Operation) -> str:
-    """clip(round(input / scale) + zero_point), halves to the even neighbour."""
+    """clip(round(input / scale) + zero_point), halves to the even neighbour. What is not a number becomes 0: no integer
+    stands for it, and what a cast makes of it depends on the processor."""
     wanted = str(operation.constant("output_dtype"))
     if wanted not in _RANGES:
         raise Untranslatable(f"quantize to {wanted}")
@@ -18,7 +19,9 @@ def _quantize(emitter: Emitter, operation: Operation) -> str:
     if zero is not None:
         value = emitter.node("Add", [value, zero])
     low, high = (emitter.real(bound) for bound in _RANGES[wanted])
-    return emitter.cast(emitter.node("Clip", [value, low, high]), "int64")
+    clipped = emitter.node("Clip", [value, low, high])
+    number = emitter.node("Where", [emitter.node("IsNaN", [clipped]), emitter.real(0.0), clipped])
+    return emitter.cast(number, "int64")
 
 
 def _dequantize(emitter: Emitter, operation: Operation) -> str:

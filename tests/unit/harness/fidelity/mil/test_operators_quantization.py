@@ -1,6 +1,8 @@
 """Quantisation at run time, against numpy at float64."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,6 +111,18 @@ def test_quantization_is_what_float64_gives(op: str, results: tuple[Result, ...]
 @pytest.mark.parametrize("op", operators(CASES))
 def test_oracle_is_what_coremltools_folds(op: str) -> None:
     assert unlike_folded(CASES, op) == []
+
+
+@pytest.mark.parametrize(("dtype", "wanted"), [("int8", [127, 0, -128]), ("uint8", [255, 0, 0])])
+def test_what_is_no_number_becomes_zero(tmp_path: Path, dtype: str, wanted: list[int]) -> None:
+    given: dict[str, Any] = {"scale": np.float32(0.1), "output_dtype": dtype}
+    case = call("quantize", {"input": np.array([np.inf, np.nan, -np.inf], np.float32)}, wanted_of(wanted), **given)
+    (result,) = measure([replace(case, target=Target.IOS17)], tmp_path)
+    assert result.actual.tolist() == wanted
+
+
+def wanted_of(values: list[int]) -> Callable[..., Array]:
+    return lambda **_: np.array(values)
 
 
 def test_every_quantization_of_the_toolkit_is_translated() -> None:
