@@ -55,7 +55,7 @@ def quantize_activations(
         quantised = _calibrate(recipe, plain, named, samples, group, seen)
         if beyond := additions_beyond_float16(quantised):
             quantised = _calibrate(recipe, _turned(plain, beyond), named, samples, group, seen)
-    _check_scales(recipe, quantised)
+    _check_scales(recipe, quantised, seen)
     return _with_inputs_of(program, quantised) if plain is not program else quantised
 
 
@@ -98,12 +98,14 @@ def _group(operators: Iterable[Operator], at_once: Bytes) -> int:
     return -1 if total <= at_once else max(1, len(computed) * at_once // total)
 
 
-def _check_scales(recipe: str, program: CoreMLProgram) -> None:
+def _check_scales(recipe: str, program: CoreMLProgram, seen: Mapping[str, tuple[Any, Any]]) -> None:
     import numpy as np
 
+    no_numbers = [name for name, range_ in sorted(seen.items()) if np.isnan(range_).any()]
     endless = [each.value for each in scales_of(program) if not np.isfinite(each.scale)]
-    if endless:
-        raise RecipeRefused(recipe, _without_scale(endless[0], f"goes beyond {_WIDEST}"))
+    for value in endless:
+        why = "is not a number" if value in no_numbers else f"goes beyond {_WIDEST}"
+        raise RecipeRefused(recipe, _without_scale(value, why))
 
 
 def _without_scale(value: str, why: str) -> str:
