@@ -12,7 +12,7 @@ class TensorSpec:
     """One input or output. shape has -1 where the model leaves it open.
 
     dtype is numpy's name (`float32`, `int8`, `bool`, `string`); scale and zero_point are None
-    for tensors that are not quantised per tensor. image: callers hand over an image, so its values are pixels, 0 to 255.
+    for tensors that are not quantised per tensor. image: callers hand over an image; its values are pixels, 0 to 255.
     """
 
     name: str

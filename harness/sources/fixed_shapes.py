@@ -1,4 +1,4 @@
-"""Fixes the input shapes of a .tflite file, so that all further steps see an ordinary static model.
+"""Fixes the input shapes of a model, here of a .tflite file, so that all further steps see an ordinary static model.
 
 The runtime is asked what every other tensor's shape becomes, in a process of its own: a damaged model can end it.
 """
@@ -16,6 +16,7 @@ from harness.core import digest
 from harness.core.errors import ModelUnreadable
 from harness.core.files import keep
 from harness.core.units import Seconds
+from harness.sources.reading import format_of
 from harness.sources.signatures import Signature
 from harness.sources.tflite import read_signature
 from harness.sources.tflite_file import shorten
@@ -45,10 +46,15 @@ def fix_shapes(
 ) -> FixedModel:
     """A copy in `directory` whose inputs have `shapes`, by the names of a signature, the first one without.
 
-    Sizes that the file fixes may change too, where its graph takes it. The copy is named by its content. The file
+    Sizes that a .tflite file fixes may change too, where its graph takes it. The copy is named by its content. The file
     itself is the answer where it has those shapes and leaves nothing open.
     Raises ModelUnreadable: names that are no inputs, another rank, shapes that the runtime refuses. Raises OSError.
     """
+    if format_of(path) == "mlpackage":
+        from harness.sources.fixed_shapes_mlpackage import fix_program
+
+        copy, note = fix_program(path, shapes, directory, signature=signature, deadline_s=deadline_s)
+        return FixedModel(path=copy, note=note)
     chosen = read_signature(path, signature)
     wanted = _check(path, chosen, shapes)
     if wanted == [spec.shape for spec in chosen.inputs] and not chosen.open:

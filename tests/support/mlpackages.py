@@ -87,6 +87,18 @@ def ranges(path: Path) -> Path:
     return convert(_program((1, 3, None, None)), path, inputs=[coremltools.TensorType(name="x", shape=(1, 3, *sides))])
 
 
+def image_ranges(path: Path) -> Path:
+    """An image of 4 to 20 pixels a side, 8 by default."""
+    coremltools = import_coremltools()
+    sides = [coremltools.RangeDim(4, 20, default=8) for _ in range(2)]
+    return convert(_program((1, 3, None, None)), path, inputs=[coremltools.ImageType(name="x", shape=(1, 3, *sides))])
+
+
+def static(path: Path, *shape: int) -> Path:
+    """The same network for one shape alone."""
+    return convert(_program(shape), path)
+
+
 def choices(path: Path) -> Path:
     """Height and width are 8 or 16, 16 by default."""
     coremltools = import_coremltools()
