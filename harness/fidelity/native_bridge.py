@@ -9,22 +9,17 @@ was read in coremltools' sources and never compared with the binding, which runs
 """
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from harness.core.errors import WeighbridgeError
 from harness.core.target import Target
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from harness.fidelity.array import Array
     from harness.fidelity.mil.reference import Program
-
-    Array = NDArray[Any]
-    Extremes = tuple[Any, Any]
 
 NAME = "coremltools.libcoremlpython"
 _UNITS = ("ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")
@@ -106,42 +101,6 @@ class _MLModelProxy:
     compileModel = staticmethod(_unmeasured)
 
 
-class _ExtremesProxy(_MLModelProxy):
-    """Predicts on samples stacked along a new first dimension, and answers only the smallest and the largest value
-    that each output has over all of them: what calibration asks, in the memory of one sample.
-
-    Outputs without values are left out. joined are names of values that share one range. seen keeps what any such
-    model answered.
-    """
-
-    joined: "Collection[Collection[str]]"
-    seen: "dict[str, Extremes]"
-
-    def predict(self, features: "Mapping[str, Array]", state: "_State | None" = None) -> "dict[str, Array]":
-        import numpy as np
-
-        extremes = _extremes(features)
-        for index in range(min((len(values) for values in features.values()), default=1)):
-            outputs = super().predict({name: values[index] for name, values in features.items()}, state)
-            extremes = _wider(extremes, _extremes(outputs))
-        for names in self.joined:
-            if shared := [extremes[name] for name in names if name in extremes]:
-                extremes |= dict.fromkeys(names, (min(low for low, _ in shared), max(high for _, high in shared)))
-        self.seen.update(extremes)
-        return {name: np.array(pair) for name, pair in extremes.items() if name not in features}
-
-
-def _extremes(values: "Mapping[str, Array]") -> "dict[str, Extremes]":
-    return {name: (each.min(), each.max()) for name, each in values.items() if each.size}
-
-
-def _wider(one: "Mapping[str, Extremes]", other: "Mapping[str, Extremes]") -> "dict[str, Extremes]":
-    import numpy as np
-
-    both = {name: (one[name], other[name]) for name in one.keys() & other.keys()}
-    return {**one, **other} | {n: (np.minimum(a[0], b[0]), np.maximum(a[1], b[1])) for n, (a, b) in both.items()}
-
-
 class _State:
     """What a stateful model keeps between predictions."""
 
@@ -215,26 +174,6 @@ def stand_in(package: Path) -> None:
         for each in _BINDING:
             setattr(double, each.__name__, each)
         sys.modules[NAME] = double
-
-
-@contextmanager
-def extremes_over_samples(joined: Collection[Collection[str]] = ()) -> "Iterator[Mapping[str, Extremes]]":
-    """Models loaded inside predict on stacked samples and answer extremes (_ExtremesProxy), on a Mac too, so that what
-    is calibrated does not depend on the host.
-
-    joined: names of values that are to share one range. Yields what the models answered so far, by name.
-    """
-    from coremltools.models import model
-
-    binding, seen = model._MLModelProxy, dict[str, Any]()
-    observed = tuple(sorted({name for names in joined for name in names}))
-    model._MLModelProxy = type(
-        "_MLModelProxy", (_ExtremesProxy,), {"joined": joined, "seen": seen, "_observed": observed}
-    )
-    try:
-        yield seen
-    finally:
-        model._MLModelProxy = binding
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:

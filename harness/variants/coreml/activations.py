@@ -3,7 +3,7 @@
 The toolkit asks a model with every intermediate value as an output to predict each sample, and keeps for every value
 the range of the *last* sample alone (ModelDebugger.record_intermediate_output of coremltools 9.0 sets before it
 compares). So it is given one sample that is all of them, and a model that answers the extremes over all of them
-(native_bridge.extremes_over_samples): its ranges are those of all samples, and the program is read once.
+(extremes.extremes_over_samples): its ranges are those of all samples, and the program is read once.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.errors import RecipeRefused
 from harness.core.units import Bytes
-from harness.fidelity.native_bridge import extremes_over_samples
+from harness.fidelity.extremes import extremes_over_samples
 from harness.toolkit import import_coremltools, quietly
 from harness.variants.coreml.activation_operators import (
     WITH_WEIGHTS,

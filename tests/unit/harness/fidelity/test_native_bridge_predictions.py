@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.fidelity.native_bridge import extremes_over_samples
+from harness.fidelity.extremes import extremes_over_samples
 from harness.toolkit import import_coremltools, quietly
 from tests.support import mil
 
