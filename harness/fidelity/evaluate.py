@@ -7,11 +7,12 @@ from pathlib import Path
 from harness.core.errors import ModelUnreadable
 from harness.core.units import Seconds
 from harness.core.variant import Accuracy, Fidelity
+from harness.fidelity.array import Array
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.metrics import METRICS
 from harness.fidelity.output import Output
 from harness.fidelity.reference import reference_of
-from harness.fidelity.scores import Array, Distance, class_scores, distance, top1_agreement, worst
+from harness.fidelity.scores import Distance, class_scores, distance, top1_agreement, worst
 from harness.sources.tflite_file import shorten
 
 _DEFAULT_METRIC = "top1"

@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.core.errors import DataUnreadable
 from harness.core.model import Model, TensorSpec
+from harness.fidelity.array import Array
 from harness.fidelity.quantization import dequantize, stored_range
-
-Array = NDArray[Any]
 
 _LABELS = "labels"
 _ZIP, _NUMPY = b"PK", b"\x93NUMPY"

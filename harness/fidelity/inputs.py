@@ -2,19 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from harness.core import digest
 from harness.core.errors import ModelUnreadable
 from harness.core.files import keep
 from harness.core.model import TensorSpec
+from harness.fidelity.array import Array
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.quantization import to_stored
 from harness.sources.tflite_strings import pack_strings
-
-Array = NDArray[Any]
 
 
 def match_inputs(path: Path, specs: Sequence[TensorSpec], dataset: Dataset) -> tuple[Array, ...]:

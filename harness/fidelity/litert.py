@@ -13,9 +13,10 @@ import numpy as np
 from harness.core.errors import ModelUnreadable
 from harness.core.model import TensorSpec
 from harness.core.units import Seconds
+from harness.fidelity.array import Array
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.inputs import match_inputs
-from harness.fidelity.output import Array, Output
+from harness.fidelity.output import Output
 from harness.fidelity.quantization import dequantize, to_stored
 from harness.fidelity.wording import in_one_line
 from harness.sources.signatures import Signature

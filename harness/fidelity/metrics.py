@@ -1,12 +1,10 @@
 """Task metrics over labelled samples, by name. The next one is a function and a row of the table."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from harness.fidelity.array import Array
 
 
 def top1(scores: Array, labels: Array) -> float:

@@ -1,11 +1,8 @@
 """What a reference execution gives."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
+from harness.fidelity.array import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -4,14 +4,10 @@ real = scale * (stored - zero_point): Jacob et al. 2018, "Quantization and Train
 Integer-Arithmetic-Only Inference", equation 1.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.core.model import TensorSpec
-
-Array = NDArray[Any]
+from harness.fidelity.array import Array
 
 
 def stored_range(spec: TensorSpec) -> tuple[int, int]:

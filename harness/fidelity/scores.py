@@ -6,12 +6,10 @@ SNR is 10 log10(sum ref^2 / sum (ref - out)^2) over all samples of an output, as
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from harness.fidelity.array import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

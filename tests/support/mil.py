@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.fidelity.mil.emitter import Array
+from harness.fidelity.array import Array
 from harness.toolkit import import_coremltools, quietly
 
 Var = Any

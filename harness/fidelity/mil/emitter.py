@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from harness.fidelity.array import Array
+
 OPSET = 21  # of the graph, so of every node that a translation adds
 _SHARED = 64  # elements up to which equal constants are one
 

@@ -15,9 +15,9 @@ from harness.core.deadline import Deadline
 from harness.core.errors import ReferenceUnable
 from harness.core.model import TensorSpec
 from harness.core.units import Seconds
+from harness.fidelity.array import Array
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.inputs import match_inputs
-from harness.fidelity.mil.emitter import Array
 from harness.fidelity.mil.program import Function, read_function, refusals
 from harness.fidelity.mil.rounding import prove_rounding
 from harness.fidelity.mil.session import Port, Session, open_session, versions

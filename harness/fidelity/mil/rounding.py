@@ -12,7 +12,8 @@ import numpy as np
 
 from harness.core.deadline import Deadline
 from harness.core.errors import ReferenceUnable
-from harness.fidelity.mil.emitter import Array, Emitter, Operand, Operation
+from harness.fidelity.array import Array
+from harness.fidelity.mil.emitter import Emitter, Operand, Operation
 from harness.fidelity.mil.session import Graph, Port, open_session, versions
 
 _LIMIT_S = 10.0  # for a graph of a dozen values

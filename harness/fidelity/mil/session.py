@@ -10,7 +10,8 @@ import numpy as np
 
 from harness.core.deadline import Deadline
 from harness.core.errors import ReferenceUnable
-from harness.fidelity.mil.emitter import OPSET, Array, Emitter
+from harness.fidelity.array import Array
+from harness.fidelity.mil.emitter import OPSET, Emitter
 from harness.fidelity.wording import in_one_line
 
 _IR_VERSION = 10

@@ -6,8 +6,8 @@ import numpy as np
 
 from harness.core.errors import RecipeError
 from harness.core.model import TensorSpec
+from harness.fidelity.array import Array
 from harness.fidelity.litert import REFUSALS, open_on_host
-from harness.fidelity.output import Array
 from harness.fidelity.quantization import to_stored
 from harness.sources.tflite import read_signature
 

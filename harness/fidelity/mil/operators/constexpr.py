@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.fidelity.mil.emitter import Array
+from harness.fidelity.array import Array
 
 Read = dict[str, Any]
 

@@ -5,7 +5,8 @@ from functools import reduce
 
 import numpy as np
 
-from harness.fidelity.mil.emitter import Array, Emitter, Operation, Translate, Untranslatable
+from harness.fidelity.array import Array
+from harness.fidelity.mil.emitter import Emitter, Operation, Translate, Untranslatable
 from harness.fidelity.mil.operators.windows import Windows, lay_windows
 
 

@@ -9,10 +9,11 @@ from ai_edge_litert.compiled_model import CompiledModel
 
 from harness.core.errors import ModelUnreadable
 from harness.core.model import TensorSpec
+from harness.fidelity.array import Array
 from harness.fidelity.evaluation import Dataset, seeded_dataset
 from harness.fidelity.inputs import write_input_files
 from harness.fidelity.litert import run_on_host
-from harness.fidelity.output import Array, Output
+from harness.fidelity.output import Output
 from harness.sources.tflite import read_model
 from harness.sources.tflite_strings import pack_strings
 from tests.support import models, unusual

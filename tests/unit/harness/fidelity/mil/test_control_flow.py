@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.fidelity.mil.emitter import Array
+from harness.fidelity.array import Array
 from harness.fidelity.mil.reference import Program
 from tests.support.mil import Var, builder, single, write
 

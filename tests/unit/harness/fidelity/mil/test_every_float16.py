@@ -10,7 +10,13 @@ import pytest
 
 from harness.fidelity.mil.operators import activations, elementwise
 from tests.support.mil_oracle import Array, Case, Result, call, measure
-from tests.unit.harness.fidelity.mil.test_operators_activations import ALONE, BY_ALPHA, BY_BOTH, GELUS
+from tests.unit.harness.fidelity.mil.test_operators_activations import (
+    ALONE,
+    BY_ALPHA,
+    BY_BOTH,
+    GELUS,
+    expect_both,
+)
 from tests.unit.harness.fidelity.mil.test_operators_elementwise import SHIFTED, UNARY, shifted
 
 _BITS = np.arange(2**16, dtype=np.uint16).view(np.float16)
@@ -29,8 +35,7 @@ def _cases() -> dict[str, Case]:
     for op, one in BY_ALPHA.items():
         found[op] = call(op, _VALUES, lambda x, one=one: one(x, first), alpha=_FIRST)
     for op, both in BY_BOTH.items():
-        expect = lambda x, both=both: both(x, first, second)  # noqa: E731
-        found[op] = call(op, _VALUES, expect, alpha=_FIRST, beta=_SECOND)
+        found[op] = call(op, _VALUES, expect_both(both, first, second), alpha=_FIRST, beta=_SECOND)
     return found
 
 

@@ -9,8 +9,8 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from harness.core.errors import ModelUnreadable, ReferenceUnable
+from harness.fidelity.array import Array
 from harness.fidelity.evaluation import Dataset
-from harness.fidelity.mil.emitter import Array
 from harness.fidelity.mil.program import read_spec
 from harness.fidelity.mil.reference import Program, described, run_program
 from harness.toolkit import import_coremltools, quietly

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.fidelity.mil.emitter import Array
+from harness.fidelity.array import Array
 from harness.fidelity.mil.operators.constexpr import look_up
 from harness.fidelity.mil.program import operator_types, read_spec
 from harness.fidelity.mil.reference import Program

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ReferenceUnable
-from harness.fidelity.mil.emitter import Array
+from harness.fidelity.array import Array
 from harness.fidelity.mil.reference import Program
 from harness.fidelity.mil.rounding import prove_rounding
 from tests.support.mil import Var, builder, single, write
