@@ -1,7 +1,7 @@
 """`int8` of Core ML: which operators it is about, what it stores and how far its outputs move."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.fidelity.mil.reference import Program
 from harness.sources.mil_package import write_package
 from harness.toolkit import import_coremltools, quietly
 from harness.variants.coreml import int8, sparse
-from harness.variants.coreml.activation_operators import Operator, chosen, joined, operations_of, read_operators
+from harness.variants.coreml.activation_operators import operations_of, read_operators
 from harness.variants.coreml.activation_scales import scales_of
 from harness.variants.coreml.steps import apply_all, divide
 from harness.variants.coreml.table import TECHNIQUES
@@ -198,68 +198,3 @@ def test_an_output_that_is_read_inside_keeps_its_operators_as_they_are(tmp_path:
     samples = Calibration(samples={None: tuple({0: each} for each in drawn(3, 2, 4))}, described="made up")
     found = int8.compress(program, INT8, weights_in(program), False, samples)
     assert types_in(found)["linear"] == 2
-
-
-def operator(type: str, name: str, *inputs: str, weight: Sequence[str] = (), is_float: bool = True) -> Operator:
-    read: Mapping[str, tuple[str, ...]] = {"x": inputs, "weight": tuple(weight)}
-    return Operator(type=type, name=name, inputs=read, outputs=(name,), is_float=is_float, bytes=4)
-
-
-STORED = tuple(operator("const", name) for name in ("w1", "w2", "w3"))
-RESIDUAL = (
-    *STORED,
-    operator("max_pool", "begin", "x"),
-    operator("conv", "one", "begin", weight=["w1"]),
-    operator("relu", "one_relu", "one"),
-    operator("conv", "two", "one_relu", weight=["w2"]),
-    operator("add", "sum", "two", "one_relu"),
-    operator("avg_pool", "pool", "sum"),
-    operator("linear", "end", "pool", weight=["w3"]),
-)
-
-
-@pytest.mark.parametrize(
-    ("weights", "expected"),
-    [
-        (("w1", "w2", "w3"), ["begin", "one", "two", "sum", "pool", "end"]),
-        (("w1", "w2"), ["one", "two", "sum", "pool"]),
-        (("w2", "w3"), ["two", "end"]),
-        (("w3",), ["end"]),
-        ((), []),
-    ],
-)
-def test_additions_and_poolings_follow_the_operators_before_them(weights: Sequence[str], expected: list[str]) -> None:
-    assert chosen(RESIDUAL, weights, ["end"]) == expected
-
-
-def test_additions_of_integers_are_left_alone() -> None:
-    added = operator("add", "index", "end", "end", is_float=False)
-    assert "index" not in chosen((*RESIDUAL, added), ("w1", "w2", "w3"), ["index"])
-
-
-def test_operators_around_an_output_that_is_read_inside_are_left_alone() -> None:
-    assert chosen(RESIDUAL, ("w1", "w2", "w3"), ["end", "one_relu"]) == ["begin", "pool", "end"]
-
-
-def test_weights_are_found_behind_what_reorders_them() -> None:
-    turned = (operator("const", "w"), operator("transpose", "turned", "w"), operator("linear", "l", weight=["turned"]))
-    assert chosen(turned, ["w"], ["l"]) == ["l"]
-
-
-def test_weights_that_are_computed_are_nobodys_choice() -> None:
-    computed = (operator("exp", "w", "x"), operator("conv", "c", "x", weight=["w"]))
-    assert chosen((*RESIDUAL, *computed), ("w1", "w2", "w3"), ["c"])[-1] == "c"
-
-
-def test_values_that_are_joined_in_a_chain_are_one_group() -> None:
-    def concat(name: str, *values: str) -> Operator:
-        return Operator(type="concat", name=name, inputs={"values": values}, outputs=(name,), is_float=True, bytes=4)
-
-    chain = (
-        *STORED,
-        concat("c1", "a", "b"),
-        concat("c2", "d", "w1"),
-        concat("c3", "c1", "c2"),
-        concat("out", "e", "f"),
-    )
-    assert joined(chain, ["out"]) == (("a", "b", "c1", "c2", "c3", "d"),)
