@@ -1,21 +1,16 @@
-"""A source on its way to an artefact: opened for a target, cast to float16, written, measured as an app store would."""
+"""A source on its way to an artefact: opened for a target, cast to float16, written."""
 
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.core import digest
 from harness.core.target import Target
-from harness.core.units import Bytes
 from harness.sources.mlpackage_file import open_package
 from harness.toolkit import import_coremltools, quietly
 from harness.variants.coreml.names import uncast
 from harness.variants.technique import CoreMLProgram
-
-_CHUNK = 1 << 20
 
 
 def open_program(path: Path, target: Target, *, cast: bool) -> CoreMLProgram:
@@ -56,24 +51,6 @@ def copy(path: Path, to: Path) -> None:
         shutil.copytree(path, to, copy_function=shutil.copyfile)
     else:
         shutil.copyfile(path, to)
-
-
-def zip_size(path: Path) -> Bytes:
-    """Bytes of a zip archive of a package or file, deflated at level 6, as app stores do. Raises OSError."""
-    files = digest.files_in(path) if path.is_dir() else [path]
-    with tempfile.TemporaryFile() as archive:
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as writer:
-            for file in files:
-                _add(writer, file, file.relative_to(path.parent).as_posix())
-        return archive.tell()
-
-
-def _add(writer: zipfile.ZipFile, file: Path, name: str) -> None:
-    entry = zipfile.ZipInfo(name)
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.file_size = file.stat().st_size
-    with file.open("rb") as source, writer.open(entry, "w") as target:
-        shutil.copyfileobj(source, target, _CHUNK)
 
 
 @contextmanager

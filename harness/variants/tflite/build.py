@@ -3,9 +3,7 @@
 Everything heavy is imported at the top on purpose: the fork server imports this module once for all builds.
 """
 
-import io
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from harness.variants.tflite import inspect, quantizer  # noqa: F401 (quantizer:
 from harness.variants.tflite.compiled import compiled_for
 from harness.variants.tflite.load_check import check_loads
 from harness.variants.tflite.steps import Work, apply_all, static_inside, work_of
+from harness.variants.zip_size import zip_size
 
 _INNER_GRAPHS = ("WHILE", "IF")
 
@@ -141,7 +140,7 @@ def _describe(model: Model, spec: VariantSpec, source: bytes, made: _Made, path:
         digest=read.digest,
         path=path,
         size_bytes=read.size_bytes,
-        zip_bytes=zip_size(made.content),
+        zip_bytes=zip_size(path),
         weights_compressed=sum(tensor.compressed for tensor in tensors),
         weights_total=len(tensors),
         parameters=read.parameters,
@@ -152,11 +151,3 @@ def _describe(model: Model, spec: VariantSpec, source: bytes, made: _Made, path:
         calibration=made.calibration,
         notes=made.notes,
     )
-
-
-def zip_size(content: bytes) -> int:
-    """Bytes of a zip archive that holds content as its one file, deflated at level 6, as app stores do."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as writer:
-        writer.writestr(zipfile.ZipInfo("model.tflite"), content, zipfile.ZIP_DEFLATED, 6)
-    return len(archive.getvalue())

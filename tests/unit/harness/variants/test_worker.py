@@ -17,7 +17,6 @@ from harness.sources.tflite_writer import ModelWriter, Tensor
 from harness.variants.calibration import RANDOM_INPUTS, calibrate
 from harness.variants.job import BuildJob
 from harness.variants.recipes import default_variants
-from harness.variants.tflite.build import zip_size
 from harness.variants.tflite.weights import read_weights
 from harness.variants.worker import build_one
 from tests.support import models, unusual
@@ -350,12 +349,6 @@ def test_a_prebuilt_file_of_integers_without_a_scale_is_refused(tmp_path: Path) 
     whole = models.write_model(tmp_path, writer.pack(), "whole.tflite")
     with pytest.raises(RecipeError, match="'x' is int32 without a scale; the source's is float32"):
         build(a_model(tmp_path, dense(normal(4, 8))), "ours", tmp_path, prebuilt=whole)
-
-
-def test_the_zip_of_repetition_is_small_and_of_noise_is_not() -> None:
-    noise = np.random.default_rng(0).bytes(10_000)
-    assert zip_size(b"\0" * 10_000) < 300
-    assert 10_000 < zip_size(noise) < 10_300
 
 
 def compiled() -> bytes:
