@@ -63,7 +63,25 @@ def _reads(operation: OperationRecord, scope: Scope) -> Iterator[tuple[Stored, R
         for binding in operation.inputs.get(input_, ()):
             found = stored(binding, scope, f"{operation.name}.{input_}")
             if found is not None and _is_weight(found.type):
-                yield found, Reader(type=operation.type, name=operation.name, input=input_)
+                yield found, _reader(operation, input_, found, scope)
+
+
+def _reader(operation: OperationRecord, input_: str, weight: Stored, scope: Scope) -> Reader:
+    return Reader(
+        type=operation.type,
+        name=operation.name,
+        input=input_,
+        groups=int(_number(operation, "groups", scope, 1)),
+        transposed=operation.type == "matmul" and bool(_number(operation, f"transpose_{input_}", scope, 0)),
+        through=weight.through,
+    )
+
+
+def _number(operation: OperationRecord, name: str, scope: Scope, default: int) -> str | float:
+    """A parameter that is a constant, the default where it is not given."""
+    found = stored(binding, scope) if (binding := operation.one(name)) is not None else None
+    values = [value for constant in (found.constants.values() if found else ()) for value in constant.values]
+    return values[0] if len(values) == 1 else default
 
 
 def _is_weight(type_: ValueType) -> bool:

@@ -23,7 +23,9 @@ _NUMBERS = {
     "constexpr_sparse_to_dense": "nonzero_data",
     "dequantize": "input",
 }
-_REORDERS = ("reshape", "transpose", "cast", "expand_dims", "squeeze", "identity")
+REORDERS = ("reshape", "transpose", "cast", "expand_dims", "squeeze", "identity")
+"""Operations that leave the numbers of a constant as they are, or round them."""
+
 _OFFSETS = ("zero_point", "offset")
 
 
@@ -32,7 +34,8 @@ class Stored:
     """A value that is known before the program runs.
 
     name is that of what defines it, type what operations read. dtype is that of its numbers as stored. constants are
-    all that it is made of, by place, so that a mask that two operations read counts once.
+    all that it is made of, by place, so that a mask that two operations read counts once. through is the first
+    operation that reordered it.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Stored:
     nonzero: int | None = None
     palette: Palette | None = None
     scaling: Scaling | None = None
+    through: str | None = None
 
     @property
     def bytes(self) -> Bytes:
@@ -79,9 +83,8 @@ def stored(binding: Binding, scope: Mapping[str, Stored], name: str = "") -> Sto
 
 
 def _made_by(operation: OperationRecord, name: str, type_: ValueType, scope: Scope) -> Stored | None:
-    if operation.type in _REORDERS:
-        before = operation.one("x")
-        return None if before is None else stored(before, scope, name)
+    if operation.type in REORDERS:
+        return _reordered(operation, type_, stored(operation.one("x") or "", scope, name))
     if not operation.is_constant and operation.type != "dequantize":
         return None
     inputs = {
@@ -94,6 +97,15 @@ def _made_by(operation: OperationRecord, name: str, type_: ValueType, scope: Sco
         return None
     constants = {key: constant for each in inputs.values() for key, constant in each.constants.items()}
     return _describe(operation.type, replace(numbers, name=name, type=type_, constants=constants), inputs)
+
+
+def _reordered(operation: OperationRecord, type_: ValueType, before: Stored | None) -> Stored | None:
+    """Integers stay integers: what was learned is floats."""
+    if before is None:
+        return None
+    dtype = type_.dtype if before.type.is_float else before.type.dtype
+    through = before.through or operation.type
+    return replace(before, type=ValueType(dtype=dtype, shape=type_.shape), through=through)
 
 
 def _describe(kind: str, made: Stored, inputs: Mapping[str, Stored]) -> Stored:

@@ -1,7 +1,7 @@
 """The weights of an ML Program: what they are, how they are stored, what they make of the whole.
 
 A weight is a constant of floats with two or more dimensions, stored plainly or compressed, that an operation reads
-where weights go (`mlprogram_storage.READS`), also by way of operations that only reorder it. Biases, means and scales
+where weights go (`mlprogram_readers.READS`), also by way of operations that only reorder it. Biases, means and scales
 are none.
 """
 
@@ -17,11 +17,18 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """An operation that reads a weight. name is that of its first output; input is where (`weight`, `y`)."""
+    """An operation that reads a weight. name is that of its first output; input is where (`weight`, `y`).
+
+    groups are a convolution's; transposed: a matmul turns it round. through is the first operation that reorders the
+    weight on its way (`transpose`), None where it is read as it is.
+    """
 
     type: str
     name: str
     input: str
+    groups: int = 1
+    transposed: bool = False
+    through: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +82,9 @@ class Scaling:
 class ProgramWeight:
     """A weight.
 
-    name is that of the constant, or of the last `constexpr_` operation that makes it from what is stored. dtype is
-    what operations read (`float16`), stored what its numbers are kept in (`int8`, `uint4` for indices of a palette).
+    name is that of the constant, or of the last `constexpr_` operation that makes it from what is stored. shape and
+    dtype are what operations read (`float16`), behind all that reorders it; stored is what its numbers are kept in
+    (`int8`, `uint4` for indices of a palette).
     bytes counts everything it is made of: indices, tables, masks, scales.
     nonzero is how many numbers are stored where a mask says which, else None. One weight can be sparse, palettised and
     scaled at once.

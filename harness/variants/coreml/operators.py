@@ -1,6 +1,6 @@
 """The operators and weights of a model as it came, read without coremltools: for plans and for settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from harness.core.errors import ModelUnreadable
@@ -8,16 +8,21 @@ from harness.core.model import Model
 from harness.sources.mlpackage_file import open_package
 from harness.sources.mlprogram import parse_program, walk
 from harness.sources.mlprogram_readers import find_weights
-from harness.sources.mlprogram_weights import ProgramWeight
-from harness.variants.coreml.weights import Reader, Weight
+from harness.sources.mlprogram_weights import ProgramWeight, precision_of
+from harness.variants.coreml.weights import Weight
 from harness.variants.settings import Operator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a recipe can be about. functions counts them; operators are of all of them and of the blocks in them."""
+    """What a recipe can be about. functions counts them, default is the one that runs without a name; operators are of
+    all of them and of the blocks in them, nested the types of those that have blocks. compressed: how some weight is
+    stored already, None where all are floats."""
 
     functions: int
+    default: str
+    nested: tuple[str, ...]
+    compressed: str | None
     operators: tuple[Operator, ...]
     weights: tuple[Weight, ...]
 
@@ -26,7 +31,8 @@ class Contents:
 def read_contents(model: Model) -> Contents:
     """Read once for each model. Raises ModelUnreadable."""
     try:
-        functions = parse_program(open_package(model.path).specification.mlProgram)
+        specification = open_package(model.path).specification
+        functions = parse_program(specification.mlProgram)
     except ValueError as exc:
         raise ModelUnreadable(model.path, f"cannot be read: {exc}") from exc
     weights = find_weights(functions)
@@ -42,10 +48,18 @@ def read_contents(model: Model) -> Contents:
         for index, operation in enumerate(walk(function.body))
         if not operation.is_constant
     )
-    return Contents(functions=len(functions), operators=operators, weights=tuple(map(_without_values, weights)))
+    return Contents(
+        functions=len(functions),
+        default=specification.description.defaultFunctionName or "main",
+        nested=tuple(each.type for function in functions for each in walk(function.body) if each.blocks),
+        compressed=next((precision_of([weight]) for weight in weights if weight.is_compressed), None),
+        operators=operators,
+        weights=tuple(_without_values(weight, model.precision) for weight in weights),
+    )
 
 
-def _without_values(weight: ProgramWeight) -> Weight:
-    """A weight as far as a plan knows it; which way a matmul reads it, it does not."""
-    readers = tuple(Reader(type=each.type, name=each.name, input=each.input) for each in weight.readers)
+def _without_values(weight: ProgramWeight, precision: str) -> Weight:
+    """A weight as far as a plan knows it. The cast to float16 reorders constants once and for all."""
+    is_cast = precision != "float16"
+    readers = tuple(replace(each, through=None) if is_cast else each for each in weight.readers)
     return Weight(name=weight.name, shape=weight.shape, readers=readers, is_output=False, operation=None)

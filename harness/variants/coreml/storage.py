@@ -22,7 +22,11 @@ def described(operation: Operation) -> str:
         return "sparse" if inner.op_type == "const" else f"sparse+{described(inner)}"
     if kind in ("lut_to_dense", "lut_to_sparse"):
         return f"palette-{_bits(operation)}{'-int8-lut' if operation.lut.op.op_type != 'const' else ''}"
-    numbers = {"affine_dequantize": "quantized_data", "sparse_blockwise_shift_scale": "nonzero_data"}
+    numbers = {
+        "dequantize": "input",
+        "affine_dequantize": "quantized_data",
+        "sparse_blockwise_shift_scale": "nonzero_data",
+    }
     return _dtype(operation.inputs[numbers.get(kind, "data")])
 
 

@@ -6,6 +6,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from harness.sources.mlprogram_readers import READS
+from harness.sources.mlprogram_storage import REORDERS
+from harness.sources.mlprogram_weights import Reader
 from harness.variants.technique import CoreMLProgram
 
 if TYPE_CHECKING:
@@ -18,27 +20,16 @@ Operation = Any
 Value = Any
 Block = Any
 
-_FLOATS = ("fp16", "fp32")
+_FLOATS = {"fp16": "float16", "fp32": "float32"}
 COMPRESSED = "constexpr_"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """An operator that reads a weight; name is its first output's, input says where it reads it."""
-
-    type: str
-    name: str
-    input: str
-    groups: int = 1
-    transposed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Weight:
-    """A float constant with two dimensions or more, plain or compressed, that some operator multiplies or looks up in.
+    """A float constant, plain or compressed, that some operator multiplies or looks up in as two dimensions or more.
 
-    operation is the toolkit's own that yields it: a `const`, or the last `constexpr_` of a chain; None in a plan, which
-    knows no values. is_output: a program gives it away as well.
+    operation is the toolkit's own that yields it: a `const`, a `dequantize` of one, or the last `constexpr_` of a
+    chain; None in a plan, which knows no values. is_output: a program gives it away as well.
     """
 
     name: str
@@ -61,6 +52,11 @@ class Weight:
         """Where its input channels are."""
         return _axes(self.readers[0], len(self.shape))[1]
 
+    @property
+    def dtype(self) -> str:
+        """What operators read: `float16`, `float32`."""
+        return _FLOATS[self.operation.outputs[0].dtype.__name__]
+
     def values(self) -> "Floats":
         """What operators read, in the weight's shape, unpacked each time.
 
@@ -70,6 +66,8 @@ class Weight:
 
         from harness.fidelity.mil.operators.constexpr import decompress
 
+        if self.operation.op_type == "dequantize":
+            return np.asarray(self.operation.materialized_val_inference(), np.float32)
         return np.asarray(decompress(self.operation.outputs[0]), np.float32)
 
 
@@ -92,26 +90,39 @@ def _weights_of(block: Block) -> Iterator[Weight]:
     for operation in block.operations:
         for inner in operation.blocks:
             yield from _weights_of(inner)
-        if operation.op_type == "const" or operation.op_type.startswith(COMPRESSED):
+        if _is_known(operation):
             weight = _weight(operation, operation.outputs[0] in given)
             if weight is not None:
                 yield weight
+
+
+def _is_known(operation: Operation) -> bool:
+    if operation.op_type == "dequantize":
+        return bool(operation.input.op is not None and operation.input.op.op_type == "const")
+    return operation.op_type == "const" or bool(operation.op_type.startswith(COMPRESSED))
 
 
 def _weight(operation: Operation, is_output: bool) -> Weight | None:
     if len(operation.outputs) != 1 or not hasattr(operation.outputs[0].dtype, "__name__"):
         return None
     value = operation.outputs[0]
-    if value.dtype.__name__ not in _FLOATS or value.rank < 2:
-        return None
-    readers = tuple(reader for child in dict.fromkeys(value.child_ops) for reader in _readers(child, value))
+    readers = tuple(_readers(value, None)) if value.dtype.__name__ in _FLOATS else ()
     if not readers:
         return None
     shape = tuple(int(size) for size in value.shape)
     return Weight(name=value.name, shape=shape, readers=readers, is_output=is_output, operation=operation)
 
 
-def _readers(child: Operation, value: Value) -> Iterator[Reader]:
+def _readers(value: Value, through: str | None) -> Iterator[Reader]:
+    """Also those that read it behind what only reorders it."""
+    for child in dict.fromkeys(value.child_ops):
+        if child.op_type in REORDERS and child.inputs.get("x") is value:
+            yield from _readers(child.outputs[0], through or child.op_type)
+        elif value.rank >= 2:
+            yield from _readings(child, value, through)
+
+
+def _readings(child: Operation, value: Value, through: str | None) -> Iterator[Reader]:
     for input in READS.get(child.op_type, ()):
         read = child.inputs.get(input)
         if value is read or (isinstance(read, list | tuple) and any(value is each for each in read)):
@@ -121,6 +132,7 @@ def _readers(child: Operation, value: Value) -> Iterator[Reader]:
                 input=input,
                 groups=int(child.groups.val) if "groups" in child.inputs and child.groups is not None else 1,
                 transposed=_is_transposed(child, input),
+                through=through,
             )
 
 
@@ -129,7 +141,9 @@ def _is_transposed(child: Operation, input: str) -> bool:
 
 
 def _axes(reader: Reader, rank: int) -> tuple[int, int]:
-    """Output and input channels of a weight, as the toolkit takes them."""
+    """Output and input channels of a weight, as the toolkit takes them, which looks at its first reader alone."""
+    if reader.through is not None:
+        return 0, 1
     if reader.type == "conv_transpose":
         return 1, 0
     if reader.type == "matmul":
