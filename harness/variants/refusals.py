@@ -26,11 +26,17 @@ def recipe_refusal(recipe: Recipe, model: Model, table: Table) -> str | None:
     if wrong:
         return f"{wrong[0]} does not exist for {model.format}; write {allowed_text(wrong[0].row, model.format)}"
     if model.precision not in _FLOATS[model.format] and _order_refusal(recipe, model.format, table) is None:
-        if model.parameters == 0:
-            return f"{model.name} has no weights to compress; its own variant is called {model.precision}"
         floats = " or ".join(_FLOATS[model.format])
-        return f"{model.name} is already {model.precision}; {recipe} starts from {floats} weights"
+        already = f"{model.name} is already {model.precision}; {recipe} starts from {floats} weights"
+        return weightless_refusal(model) or already
     return _order_refusal(recipe, model.format, table)
+
+
+def weightless_refusal(model: Model) -> str | None:
+    """Why nothing can be compressed in a model that has learned no numbers."""
+    if model.parameters > 0:
+        return None
+    return f"{model.name} has no weights to compress; its own variant is called {model.precision}"
 
 
 def _rows_text(step: Step, format: str, table: Table) -> str:

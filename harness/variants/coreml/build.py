@@ -18,16 +18,19 @@ from harness.variants import recipes
 from harness.variants.builder import Built
 from harness.variants.calibration import RANDOM_INPUTS
 from harness.variants.coreml import inspect
+from harness.variants.coreml.activation_check import check_activations
 from harness.variants.coreml.names import CAST
 from harness.variants.coreml.operators import read_contents
-from harness.variants.coreml.package import copy, load, open_program, temporaries_in, zip_size
+from harness.variants.coreml.package import copy, load, open_program, temporaries_in
 from harness.variants.coreml.steps import apply_all, divide
 from harness.variants.coreml.table import TECHNIQUES
 from harness.variants.coreml.targets import chosen_target
 from harness.variants.coreml.weights import Weight, read_weights
+from harness.variants.coreml.widened import widened
 from harness.variants.job import CHANGED, BuildJob
 from harness.variants.settings import assign
 from harness.variants.technique import Calibration, Recipe
+from harness.variants.zip_size import zip_size
 
 _HALF = "float16"
 
@@ -110,21 +113,33 @@ def _compressed(job: BuildJob, recipe: Recipe) -> _Made:
     started = time.monotonic()
     program = open_program(model.path, target, cast=model.precision != _HALF)
     before = read_weights(program)
+    wide = widened(spec.recipe, before, cast=model.precision != _HALF)
     works = divide(recipe, given, before, TECHNIQUES)
+    meant = frozenset(name for work in works if work.is_calibrated for name in work.weights)
+    _check_calibrated(spec.recipe, meant, wide)
     calibration, notes = _calibrate(model) if any(work.is_calibrated for work in works) else (None, ())
     applied = apply_all(spec.recipe, works, program, calibration)
     seconds = time.monotonic() - started
     write_package(applied.program, artefact)
-    found = inspect.look_at(_weights(artefact), before)
+    read = load(artefact)
+    found = inspect.look_at(read_weights(read), before)
     inspect.check(spec.recipe, found, applied.done)
+    left = check_activations(spec.recipe, meant, program, read)
     return _Made(
         path=artefact,
         target=target,
         tensors=inspect.tensors(found, model.precision),
         seconds=seconds,
-        notes=(*applied.notes, *notes),
+        notes=(*applied.notes, *wide.values(), *left, *notes),
         calibration=calibration.described if calibration is not None else None,
     )
+
+
+def _check_calibrated(recipe: str, meant: frozenset[str], wide: Mapping[str, str]) -> None:
+    """Activations are quantised from float16. Raises RecipeRefused."""
+    beyond = sorted(meant & wide.keys())
+    if beyond:
+        raise RecipeRefused(recipe, f"{wide[beyond[0]]}; leave it out with a setting, or take weight-int8")
 
 
 def _given(recipe: Recipe, job: BuildJob) -> Mapping[str, Recipe | None]:

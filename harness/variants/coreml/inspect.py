@@ -8,7 +8,7 @@ from harness.core.variant import WeightTensor
 from harness.sources.tflite_file import shorten
 from harness.variants.coreml import storage
 from harness.variants.coreml.linear import dtype_of
-from harness.variants.coreml.sparse import promised
+from harness.variants.coreml.sparse import promised, unpatterned
 from harness.variants.coreml.weights import Weight
 from harness.variants.technique import Step
 
@@ -17,14 +17,20 @@ _SHARE_SLACK = 0.5  # percent, for blocks of channels that do not divide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A weight of the artefact, read back. dtype says how it is stored. zeros and distinct count what operators see;
-    same: exactly what its partner before the recipe had, None without one."""
+    """A weight of the artefact, read back. dtype says how it is stored. zeros and distinct count what operators see.
+
+    Of the weight before the recipe, None without one: same is whether it had exactly these values, kept whether it had
+    those that are not zero, empty whether it had zeros alone, was the dtype that operators read.
+    """
 
     weight: Weight
     dtype: str
     zeros: int
     distinct: int
     same: bool | None
+    kept: bool | None
+    empty: bool | None
+    was: str | None
 
     @property
     def is_plain(self) -> bool:
@@ -45,12 +51,18 @@ def _found(weight: Weight, partner: Weight | None) -> Found:
     import numpy as np
 
     values = weight.values()
+    before = None if partner is None else partner.values()
     return Found(
         weight=weight,
         dtype=storage.described(weight.operation),
         zeros=int(values.size - np.count_nonzero(values)),
         distinct=len(np.unique(values)),
-        same=None if partner is None else bool(np.array_equal(values, partner.values(), equal_nan=True)),
+        same=None if before is None else bool(np.array_equal(values, before, equal_nan=True)),
+        kept=None
+        if before is None
+        else before.shape == values.shape and bool(np.all((values == 0) | (values == before))),
+        empty=None if before is None else not before.any(),
+        was=None if partner is None else partner.dtype,
     )
 
 
@@ -91,33 +103,61 @@ def check(recipe: str, found: Sequence[Found], done: Mapping[str, Sequence[Step]
 
 def _wrong(found: Found, steps: Sequence[Step]) -> str | None:
     if not steps:
-        kept = found.is_plain and found.same is not False
+        kept = found.dtype == (found.was or "float16") and found.same is not False
         return None if kept else f"was to stay as it is, and came out as {found.dtype}"
-    dtype = "+".join(_stored(step, found) for step in steps)
-    if found.dtype != dtype:
-        return f"came out as {found.dtype} instead of {dtype}"
-    return next((reason for step in steps if (reason := _broken(step, found, joined=len(steps) > 1))), None)
+    if not all(map(_fits, steps, _parts(found, steps))):
+        return f"came out as {found.dtype} instead of {'+'.join(map(_stored, steps))}"
+    return _lost(found, steps) or _broken_by(found, steps)
 
 
-def _stored(step: Step, found: Found) -> str:
-    """How a step stores a weight. Fewer bits than asked for are enough for values that there are already."""
+def _parts(found: Found, steps: Sequence[Step]) -> tuple[str, ...]:
+    """How a weight is stored, one part for each step."""
+    parts = tuple(found.dtype.split("+"))
+    return parts if len(parts) == len(steps) else (found.dtype,) * len(steps)
+
+
+def _fits(step: Step, part: str) -> bool:
+    """Fewer bits than asked for are enough for values that there are already."""
+    if not step.row.endswith("unique"):
+        return part == _stored(step)
+    kind, _, bits = part.partition("-")
+    return kind == "palette" and bits.isdecimal() and int(bits) <= (step.palette_bits or 0)
+
+
+def _stored(step: Step) -> str:
+    """How a step stores a weight."""
     if step.is_sparse:
         return "sparse"
-    if step.row.endswith("unique") and found.distinct <= 1 << (step.palette_bits or 0):
-        return found.dtype.rpartition("+")[2]
     if step.palette_bits is not None:
         return f"palette-{step.palette_bits}{'-int8-lut' if step.row.endswith('int8-lut') else ''}"
     return "int8" if step.row == "int8" else dtype_of(step)
 
 
+def _lost(found: Found, steps: Sequence[Step]) -> str | None:
+    if found.zeros < found.weight.elements or found.empty:
+        return None
+    if len(steps) == 1 and steps[0].is_sparse:
+        return "has lost all of its values: they are all of one magnitude; prune less"
+    return "has lost all of its values, which are too small for what float16 scales can say; leave its operator out"
+
+
+def _broken_by(found: Found, steps: Sequence[Step]) -> str | None:
+    """What of the steps' promises does not hold."""
+    exact = all(step.is_sparse or step.row.endswith("unique") for step in steps)
+    if exact and found.kept is False:
+        return "has other values than before, and none of its steps changes any but to zero"
+    if not any(step.is_sparse for step in steps) and exact and found.same is False:
+        return "has lost values to zero, and nothing was to prune it"
+    return next((reason for step in steps if (reason := _broken(step, found, joined=len(steps) > 1))), None)
+
+
 def _broken(step: Step, found: Found, *, joined: bool) -> str | None:
     """What of a step's promise does not hold."""
-    elements = found.weight.elements
-    if step.is_sparse and found.zeros == elements:
-        return "has lost all of its values: they are all of one magnitude; prune less"
     share = promised(step, found.weight) if step.is_sparse else None
-    if share is not None and 100 * found.zeros / elements < share - _SHARE_SLACK:
-        return f"has {found.zeros / elements:.1%} zeros instead of {share:.1f} %"
+    if share is not None and 100 * found.zeros / found.weight.elements < share - _SHARE_SLACK:
+        return f"has {found.zeros / found.weight.elements:.1%} zeros instead of {share:.1f} %"
+    if step.is_sparse and (reason := unpatterned(step, found.weight.values())) is not None:
+        return reason
     most = _most_values(step, found.weight)
     if most is not None and found.distinct > most + joined:  # beside its table a pruned weight has zero
         return f"has {found.distinct} distinct values, more than {most}"

@@ -44,15 +44,9 @@ def _indivisible(step: Step, weight: "Weight") -> str | None:
     return indivisible(weight, weight.input_axis, step.whole("G"), "blocks") if "block" in step.row else None
 
 
-def _endless(_step: Step, weight: "Weight") -> str | None:
-    import numpy as np
-
-    return None if np.isfinite(weight.values()).all() else "has values that are infinite or no numbers"
-
-
 def _since(step: Step) -> Target:
     return Target.IOS18 if dtype_of(step) == "int4" else Target.IOS16
 
 
 COMPRESSION = Compression(compress=compress, since=_since)
-SPARES = Spares(by_shape=_indivisible, by_values=_endless)
+SPARES = Spares(by_shape=_indivisible)

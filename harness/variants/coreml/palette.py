@@ -70,7 +70,8 @@ def _table_of_own(allowed: Sequence[int]) -> "Callable[[NDArray[Any]], tuple[NDA
     def table(values: "NDArray[Any]") -> "tuple[NDArray[Any], NDArray[Any]]":
         import numpy as np
 
-        found, indices = np.unique(values, return_inverse=True)
+        # NumPy 2.3 sorts float16 wrongly on some processors
+        found, indices = np.unique(values.astype(np.float32), return_inverse=True)
         bits = next(bits for bits in allowed if len(found) <= 1 << bits)
         entries = np.zeros(1 << bits, values.dtype)
         entries[: len(found)] = found

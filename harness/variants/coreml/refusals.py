@@ -7,18 +7,20 @@ from harness.core.model import Model
 from harness.core.target import Target
 from harness.core.variant import OpSetting
 from harness.sources.tflite_file import shorten
-from harness.variants.coreml.operators import read_contents
+from harness.variants.coreml.activation_operators import WITH_WEIGHTS, WITHOUT_WEIGHTS
+from harness.variants.coreml.operators import Contents, read_contents
 from harness.variants.coreml.spared import Spares, always
 from harness.variants.coreml.steps import SPARES
 from harness.variants.coreml.targets import chosen_target, oldest_target
 from harness.variants.coreml.weights import Weight
 from harness.variants.grammar import parse
-from harness.variants.refusals import recipe_refusal
+from harness.variants.refusals import recipe_refusal, weightless_refusal
 from harness.variants.settings import unknown
 from harness.variants.technique import Compression, Recipe, Step, Technique
 from harness.variants.techniques import TECHNIQUES
 
 _FLOATS = ("float32", "float16")
+_MAIN = "main"
 
 
 def refusal(recipe: Recipe, model: Model, settings: Sequence[OpSetting], target: Target | None) -> str | None:
@@ -28,10 +30,11 @@ def refusal(recipe: Recipe, model: Model, settings: Sequence[OpSetting], target:
     (`harness.variants.refusals`). Builds nothing.
     """
     reason = _below_refusal(model, target)
+    if reason is not None or (str(recipe) == model.precision and not settings and target in (None, model.target)):
+        return reason
+    reason = _stored_refusal(model)
     if reason is not None or (str(recipe) == model.precision and not settings):
         return reason
-    if model.precision not in _FLOATS:
-        return _compressed_refusal(recipe, model)
     if str(recipe) == "float32" and settings:
         return "settings compress a float16 program; write float16 as the variant's own recipe"
     reason = _recipe_refusal(recipe, model, target) or _settings_refusal(settings, model, target)
@@ -46,10 +49,29 @@ def _below_refusal(model: Model, target: Target | None) -> str | None:
     )
 
 
-def _compressed_refusal(recipe: Recipe, model: Model) -> str:
-    if model.parameters == 0:
-        return f"{model.name} has no weights to compress; its own variant is called {model.precision}"
-    return f"{model.name} is already {model.precision}; {recipe} starts from float32 or float16 weights"
+def _stored_refusal(model: Model) -> str | None:
+    """What the toolkit cannot write anew: compressed programs, those whose default function is not called main.
+
+    Of a model that is gone the build will say so.
+    """
+    contents = _contents(model)
+    stored = model.precision if model.precision not in _FLOATS else contents and contents.compressed
+    if stored:
+        target = f" for {model.target}" if model.target is not None else ""
+        return f"{model.name} is already {stored}{target}; start from the float model"
+    if contents is not None and contents.default != _MAIN:
+        return (
+            f"the default function of {model.name} is called {shorten(contents.default)}; "
+            f"coremltools writes programs whose default is {_MAIN} alone: save it under that name"
+        )
+    return None
+
+
+def _contents(model: Model) -> Contents | None:
+    try:
+        return read_contents(model)
+    except ModelUnreadable:
+        return None
 
 
 def _settings_refusal(settings: Sequence[OpSetting], model: Model, target: Target | None) -> str | None:
@@ -76,9 +98,8 @@ def _recipe_refusal(recipe: Recipe, model: Model, target: Target | None) -> str 
     rows = [(step, TECHNIQUES[step.row, model.format]) for step in recipe.steps]
     if str(recipe) == "float32":
         return f"{model.name} is {model.precision}, and nothing here widens it; leave float32 out"
-    if model.parameters == 0:
-        return f"{model.name} has no weights to compress; its own variant is called {model.precision}"
-    return _join_refusal(rows) or _target_refusal(recipe, model, target) or _calibration_refusal(rows, model)
+    reason = weightless_refusal(model) or _join_refusal(rows)
+    return reason or _target_refusal(recipe, model, target) or _calibration_refusal(rows, model)
 
 
 def _join_refusal(rows: Sequence[tuple[Step, Technique]]) -> str | None:
@@ -107,14 +128,28 @@ def _target_refusal(recipe: Recipe, model: Model, target: Target | None) -> str 
 
 def _contents_refusal(recipe: Recipe, settings: Sequence[OpSetting], model: Model) -> str | None:
     """What the model itself has against it. Of one that is gone the build will say so."""
-    try:
-        contents = read_contents(model)
-    except ModelUnreadable:
+    contents = _contents(model)
+    if contents is None:
         return None
     if contents.functions > 1 and str(recipe) != "float16":
         return f"{model.name} has {contents.functions} functions; coremltools compresses programs that have one alone"
     reasons = (reason for setting in settings if (reason := unknown(setting, contents.operators)) is not None)
-    return next(reasons, None) or (None if settings else _nothing_refusal(recipe, contents.weights, model))
+    reason = next(reasons, None) or _activations_refusal(recipe, settings, contents)
+    return reason or (None if settings else _nothing_refusal(recipe, contents.weights, model))
+
+
+def _activations_refusal(recipe: Recipe, settings: Sequence[OpSetting], contents: Contents) -> str | None:
+    """What keeps activations from being quantised, as far as the types of operators tell."""
+    used = [recipe, *(parse(setting.recipe) for setting in settings if setting.recipe is not None)]
+    calibrated = [step for each in used for step in each.steps if TECHNIQUES[step.row, "mlpackage"].calibrated]
+    if not calibrated:
+        return None
+    if contents.nested:
+        return f"activations cannot be quantised in a program with {contents.nested[0]}; take weight-int8"
+    if settings or any(each.type in (*WITH_WEIGHTS, *WITHOUT_WEIGHTS) for each in contents.operators):
+        return None
+    types = ", ".join((*WITH_WEIGHTS, *WITHOUT_WEIGHTS))
+    return f"no operator has activations that can be quantised, those of {types} alone; take weight-int8"
 
 
 def _nothing_refusal(recipe: Recipe, weights: Sequence[Weight], model: Model) -> str | None:
@@ -123,16 +158,16 @@ def _nothing_refusal(recipe: Recipe, weights: Sequence[Weight], model: Model) ->
     for step, does in rows:
         spares = SPARES.get(does, Spares()) if isinstance(does, Compression) else Spares()
         by_size = sorted(weights, key=lambda weight: -weight.elements)
-        reasons = [None if _is_open(step, each) else always(each) or spares.by_shape(step, each) for each in by_size]
+        reasons = [None if _is_open(each) else always(each) or spares.by_shape(step, each) for each in by_size]
         if reasons and None not in reasons:
             largest = f"the largest, {shorten(by_size[0].name)}, {reasons[0]}"
             return f"{step} has no weight of {model.name} to compress: {largest}"
     return None
 
 
-def _is_open(step: Step, weight: Weight) -> bool:
-    """Whether a plan does not know which channels a step would divide."""
-    return not step.is_sparse and always(weight) is None and any(each.type == "matmul" for each in weight.readers)
+def _is_open(weight: Weight) -> bool:
+    """Whether a plan does not know which channels a step would divide: those of what is stored."""
+    return always(weight) is None and any(each.through is not None for each in weight.readers)
 
 
 def _older(recipe: Recipe, target: Target) -> str:

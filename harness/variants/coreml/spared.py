@@ -32,7 +32,19 @@ def always(weight: "Weight") -> str | None:
         return f"has {weight.elements} elements, and more than {LEAST_ELEMENTS} are needed"
     if weight.is_output:
         return "is an output of the program too"
+    if len(weight.shape) < 2:
+        return f"has one dimension and is read by way of {weight.readers[0].through}"
     return None
+
+
+def by_numbers(weight: "Weight") -> str | None:
+    """What holds for every technique, of the numbers: there is nothing to cluster, to scale or to order."""
+    import numpy as np
+
+    values = weight.values()
+    if not np.isfinite(values).all():
+        return "has values that are infinite or no numbers"
+    return None if values.any() else "has zeros alone"
 
 
 def indivisible(weight: "Weight", axis: int, size: int, what: str) -> str | None:
@@ -53,5 +65,8 @@ def too_few(weight: "Weight", axis: int, size: int, what: str) -> str | None:
 
 def unlike(weight: "Weight") -> str | None:
     """Where structure is known for convolutions and linear layers alone."""
+    turned = [reader.through for reader in weight.readers if reader.through is not None]
+    if turned:
+        return f"is read by way of {turned[0]}; only weights that conv and linear read as they are have such a pattern"
     wrong = [reader for reader in weight.readers if reader.type not in ("conv", "linear")]
     return f"is read by {wrong[0].type}; only conv and linear have such a pattern" if wrong else None

@@ -74,6 +74,33 @@ def promised(step: Step, weight: "Weight") -> float | None:
     return share_of(step)
 
 
+def unpatterned(step: Step, values: "Floats") -> str | None:
+    """What of a step's pattern values do not have, None where they have it or the step has none.
+
+    Shapes: values (outputs, inputs, ...). Last groups and blocks, of fewer channels, are held to the share alone.
+    """
+    if step.row == "sparse-N:M":
+        return _ungrouped(step.whole("N"), step.whole("M"), values)
+    return _unblocked(share_of(step) or 0, step.whole("K"), values) if "block" in step.row else None
+
+
+def _ungrouped(count: int, group: int, values: "Floats") -> str | None:
+    whole = values.shape[1] // group
+    zeros = (values[:, : whole * group] == 0).reshape(values.shape[0], whole, group, *values.shape[2:]).sum(2)
+    fewer = int((zeros < count).sum())
+    return f"has {fewer} groups of {group} with fewer than {count} zeros" if fewer else None
+
+
+def _unblocked(share: float, block: int, values: "Floats") -> str | None:
+    whole = values.shape[0] // block
+    zeros = (values[: whole * block] == 0).reshape(whole, block, *values.shape[1:]).all(1)
+    together = 100 * float(zeros.mean())
+    # rounding a share to whole blocks leaves one block more or less
+    if together >= share - 100 / zeros.size - 100 * (values.shape[0] % block) / values.shape[0]:
+        return None
+    return f"has {together:.1f} % of its blocks of {block} zero together instead of {share:g} %"
+
+
 def _zeros_of(count: int, group: int, channels: int) -> int:
     """How many of a row's input channels become zero. A last group is filled up with zeros, which count."""
     filled = -channels % group

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from harness.core.errors import ChangedNothing, RecipeRefused
 from harness.sources.tflite_file import shorten
 from harness.variants.coreml import int8, linear, palette, sparse
-from harness.variants.coreml.spared import Spares, always
+from harness.variants.coreml.spared import Spares, always, by_numbers
 from harness.variants.coreml.weights import Weight, read_weights
 from harness.variants.technique import Calibration, Compression, CoreMLProgram, Recipe, Step, Technique
 
@@ -63,6 +63,8 @@ def apply_all(recipe: str, works: Sequence[Work], program: CoreMLProgram, calibr
                 meant = [weight.name for weight in mine] if does.calibrated else chosen
                 program = does.compress(program, step, meant, index > 0, calibration)
                 done |= {name: (*done.get(name, ()), step) for name in chosen}
+    if not done and any(work.steps for work in works):
+        raise ChangedNothing(recipe, "its settings leave no weight for it; drop a setting or the variant")
     return Applied(program=program, done=done, notes=tuple(notes))
 
 
@@ -94,7 +96,10 @@ def _left(step: Step, does: Compression, weights: Sequence[Weight]) -> dict[str,
     """Weights that the step leaves alone, with the reason."""
     spares = SPARES.get(does, Spares())
     reasons = {
-        weight.name: always(weight) or spares.by_shape(step, weight) or spares.by_values(step, weight)
+        weight.name: always(weight)
+        or spares.by_shape(step, weight)
+        or by_numbers(weight)
+        or spares.by_values(step, weight)
         for weight in weights
     }
     return {name: reason for name, reason in reasons.items() if reason is not None}

@@ -22,8 +22,9 @@ def call(
     joint: they may be compressed already. Such a weight is named by the operation that unpacks it; the toolkit then
     finds what that operation holds. Raises what the toolkit raises.
     """
+    import numpy as np
     from coremltools.optimize.coreml import OptimizationConfig
 
     named = OptimizationConfig(global_config=None, op_name_configs=dict.fromkeys(weights, config))
-    with quietly():
+    with quietly(), np.errstate(all="ignore"):  # scales that come out as zero are found when it is read back
         return restored(compress(program, named, joint_compression=joint), weights)

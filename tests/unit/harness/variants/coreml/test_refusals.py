@@ -124,6 +124,13 @@ def test_a_source_that_is_compressed_already_is_refused(model: Model) -> None:
     assert "is already palette-4" in why("weight-int8", replace(model, precision="palette-4"))
 
 
+def test_a_source_that_is_compressed_already_is_not_raised_to_a_newer_target(model: Model) -> None:
+    stored = replace(model, precision="palette-4", target=Target.IOS16)
+    reason = "small is already palette-4 for iOS16; start from the float model"
+    assert why("palette-4", stored, target=Target.IOS18) == reason
+    assert why("palette-4", stored, target=Target.IOS16) == why("palette-4", stored) == "None"
+
+
 def test_a_float16_source_is_not_widened(model: Model) -> None:
     assert "nothing here widens it" in why("float32", replace(model, precision="float16"))
 
@@ -156,7 +163,15 @@ def test_patterns_are_refused_where_only_other_operators_read_weights(tmp_path: 
 
     model = a_model(tmp_path, body=product)
     assert "is read by matmul; only conv and linear have such a pattern" in why("sparse-2:4", model)
-    assert why("palette-2-group-4", model) == "None"
+    assert why("palette-2-group-5", model) == "None"
+
+
+def test_a_plan_knows_which_way_a_product_reads_its_weight(tmp_path: Path) -> None:
+    def product(image: Any) -> Any:  # noqa: ANN401 (the builder has no types)
+        return builder().matmul(x=image, y=a_weight(48).reshape(225, 16), transpose_y=True, name="product")
+
+    model = a_model(tmp_path, body=product)
+    assert "has 225 output channels, which groups of 4 do not divide" in why("palette-2-group-4", model)
 
 
 def a_weight(channels: int) -> Any:  # noqa: ANN401 (an array)
