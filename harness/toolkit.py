@@ -9,6 +9,7 @@ it was not tested with on standard error.
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ def import_coremltools(*, torch: bool = False) -> Any:  # noqa: ANN401 (it has n
         with _without(() if torch else _HEAVY), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import coremltools
+        _lock_within_the_process()
     import coremltools
 
     return coremltools
@@ -39,6 +41,13 @@ def _stand_in() -> None:
     found = find_spec("coremltools")
     for folder in found.submodule_search_locations or () if found else ():
         native_bridge.stand_in(Path(folder))
+
+
+def _lock_within_the_process() -> None:
+    """Its bars' own lock is a semaphore of the system's, which a build that is ended leaves, and Python warns of it."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    tqdm.set_lock(threading.RLock())
 
 
 @contextmanager
