@@ -16,6 +16,7 @@ from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome, Variant, VariantSpec
 from harness.variants import cache as artefacts
 from harness.variants import recipes
+from harness.variants.full_disk import explain_unwritten
 from harness.variants.job import CHANGED, BuildJob, BuildOne
 from harness.variants.pool import run_jobs
 
@@ -160,7 +161,8 @@ def _keep(cache: Path, job: BuildJob, outcome: BuildOutcome) -> BuildOutcome:
     try:
         return artefacts.store(cache, job.scratch.name, outcome)
     except OSError as exc:
-        return _failed((job.model, job.spec), f"built, but {cache} cannot keep it: {exc.strerror}")
+        told = explain_unwritten(exc, cache) or f"{cache} cannot keep it: {exc.strerror or exc}"
+        return _failed((job.model, job.spec), f"built, but {told}")
 
 
 def _renamed(outcome: BuildOutcome, model: Model, spec: VariantSpec) -> BuildOutcome:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.core.errors import RecipeRefused, WeighbridgeError
 from harness.core.variant import BuildFailed, BuildOutcome
+from harness.variants.full_disk import explain_unwritten
 from harness.variants.job import BuildJob, BuildOne
 
 _LONGEST = 2000  # characters of an error
@@ -35,9 +36,15 @@ def _attempt(job: BuildJob, build: BuildOne) -> BuildOutcome:
         message = _in_users_words(_without_recipe(str(exc), job.spec.recipe), job)
         return _failed(job, message, refused=isinstance(exc, RecipeRefused))
     except OSError as exc:
-        return _failed(job, f"{exc.filename or job.scratch}: {exc.strerror}")
+        told = explain_unwritten(exc, _cache(job))
+        return _failed(job, told or f"{exc.filename or job.scratch}: {exc.strerror or exc}")
     except Exception as exc:  # the tools raise anything; this is the boundary of one build
-        return _failed(job, f"{type(exc).__name__}: {exc}")
+        return _failed(job, explain_unwritten(exc, _cache(job)) or f"{type(exc).__name__}: {exc}")
+
+
+def _cache(job: BuildJob) -> Path:
+    """The folder that users know; scratch is three below it."""
+    return job.scratch.parent.parent.parent
 
 
 def _failed(job: BuildJob, error: str, *, refused: bool = False) -> BuildFailed:
