@@ -20,7 +20,7 @@ from harness.fidelity.evaluation import Dataset
 from harness.fidelity.inputs import match_inputs
 from harness.fidelity.mil.program import Function, read_function, refusals
 from harness.fidelity.mil.rounding import prove_rounding
-from harness.fidelity.mil.session import Port, Session, open_session, versions
+from harness.fidelity.mil.session import Limit, Port, Session, limited, open_session, versions
 from harness.fidelity.mil.translation import KNOWN, Translation, translate
 from harness.fidelity.output import Output
 from harness.fidelity.wording import with_kind
@@ -65,17 +65,20 @@ class Program:
         return {name: _zeros(port) for name, (port, _) in self.translation.states.items()}
 
     def predict(
-        self, inputs: Mapping[str, Array], state: dict[str, Array] | None = None, deadline: Deadline | None = None
+        self, inputs: Mapping[str, Array], state: dict[str, Array] | None = None, limit: Limit | None = None
     ) -> dict[str, Array]:
         """Outputs and observed values by name, in the program's own dtypes; a class label is its index.
 
         inputs are cast to the declared dtypes. state is what `make_state` gave and is changed; without one every
-        prediction starts anew; without a deadline it may take 600 s. Raises ReferenceUnable where an input is missing,
-        where a kernel refuses the values, or where the deadline passes.
+        prediction starts anew; without a limit it may take 600 s. Raises ReferenceUnable where an input is missing,
+        where a kernel refuses the values, or where the time is over.
         """
+        if limit is None:
+            with limited(Deadline(_LONGEST_S)) as limit:
+                return self.predict(inputs, state, limit)
         held = self.make_state() if state is None else state
         feeds = {port.name: _cast(self._given(inputs, port), port) for port in self.translation.inputs}
-        results = self.session.run(feeds | held, deadline or Deadline(_LONGEST_S))
+        results = self.session.run(feeds | held, limit)
         held.update({name: results[out.name] for name, (_, out) in self.translation.states.items()})
         return {name: results[port.name] for name, port in self.translation.outputs.items()}
 
@@ -95,11 +98,12 @@ def run_program(
     """
     program = Program.load(path, function=function)
     arrays = match_inputs(path, program.inputs, dataset)
-    names, deadline = [spec.name for spec in program.inputs], Deadline(limit_s)
-    results = [
-        program.predict({name: values[i] for name, values in zip(names, arrays, strict=True)}, deadline=deadline)
-        for i in range(dataset.samples)
-    ]
+    given = {spec.name: values for spec, values in zip(program.inputs, arrays, strict=True)}
+    with limited(Deadline(limit_s)) as limit:
+        results = [
+            program.predict({name: values[i] for name, values in given.items()}, limit=limit)
+            for i in range(dataset.samples)
+        ]
     outputs = program.translation.outputs
     return tuple(_output(program.translation, name, [result[name] for result in results]) for name in outputs)
 

@@ -14,7 +14,7 @@ from harness.core.deadline import Deadline
 from harness.core.errors import ReferenceUnable
 from harness.fidelity.array import Array
 from harness.fidelity.mil.emitter import Emitter, Operand, Operation
-from harness.fidelity.mil.session import Graph, Port, open_session, versions
+from harness.fidelity.mil.session import Graph, Port, limited, open_session, versions
 
 _LIMIT_S = 10.0  # for a graph of a dozen values
 _KEEP = """
@@ -55,7 +55,8 @@ def _round_in_session(values: Array) -> Array:
     result = round_to_float16(emitter, scaled)
     port = Port(name="x", dtype="float32", shape=(None,))
     graph = Graph(emitter=emitter, inputs=(port,), outputs=(Port(name=result, dtype="float32", shape=None),))
-    return open_session(graph, threads=1).run({"x": values}, Deadline(_LIMIT_S))[result]
+    with limited(Deadline(_LIMIT_S)) as limit:
+        return open_session(graph, threads=1).run({"x": values}, limit)[result]
 
 
 @cache

@@ -38,6 +38,14 @@ class Graph:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Limit:
+    """options are onnxruntime's of a run that is told to end when the deadline passes."""
+
+    deadline: Deadline
+    options: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Session:
     """An opened graph. constants are the arrays that onnxruntime reads in place."""
 
@@ -45,22 +53,21 @@ class Session:
     outputs: tuple[str, ...]
     constants: Sequence[Any]
 
-    def run(self, feeds: Mapping[str, Array], deadline: Deadline) -> dict[str, Array]:
-        """Outputs by name. Raises ReferenceUnable where a kernel refuses the values, or the deadline passes: the run
-        then ends before its next node."""
+    def run(self, feeds: Mapping[str, Array], limit: Limit) -> dict[str, Array]:
+        """Outputs by name. Raises ReferenceUnable where a kernel refuses the values, or the limit's deadline passes:
+        the run then ends before its next node."""
         try:
-            with _ended_by(deadline) as options:
-                results = self.native.run(list(self.outputs), dict(feeds), options)
+            results = self.native.run(list(self.outputs), dict(feeds), limit.options)
         except _refusals() as exc:
-            if deadline.expired:
-                raise ReferenceUnable(f"the reference did not end within {deadline.seconds:g} s") from exc
+            if limit.deadline.expired:
+                raise ReferenceUnable(f"the reference did not end within {limit.deadline.seconds:g} s") from exc
             raise ReferenceUnable(f"onnxruntime cannot run it: {in_one_line(exc)}") from exc
         return dict(zip(self.outputs, results, strict=True))
 
 
 @contextmanager
-def _ended_by(deadline: Deadline) -> Iterator[Any]:
-    """Options of a run that is told to end when its time is over."""
+def limited(deadline: Deadline) -> Iterator[Limit]:
+    """What runs, one after the other, are ended by. It costs a thread, which is more than a small run."""
     import onnxruntime
 
     options = onnxruntime.RunOptions()
@@ -68,7 +75,7 @@ def _ended_by(deadline: Deadline) -> Iterator[Any]:
     timer = threading.Timer(deadline.remaining, setattr, (options, "terminate", True))
     timer.start()
     try:
-        yield options
+        yield Limit(deadline=deadline, options=options)
     finally:
         timer.cancel()
 

@@ -11,6 +11,7 @@ from harness.core.model import Model
 from harness.core.variant import VariantSpec
 from harness.fidelity.evaluation import Dataset
 from harness.fidelity.mil.reference import Program, run_program
+from harness.fidelity.mil.session import limited
 from harness.sources.reading import read_model
 from harness.variants.job import BuildJob
 from harness.variants.worker import build_one
@@ -33,8 +34,10 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_loop_that_does_not_end_is_ended(endless: Path) -> None:
-    with pytest.raises(ReferenceUnable, match=r"^the reference did not end within 0\.1 s$"):
-        Program.load(endless).predict({"x": single([0, 0])}, deadline=Deadline(0.1))
+    program = Program.load(endless)
+    ends = pytest.raises(ReferenceUnable, match=r"^the reference did not end within 0\.1 s$")
+    with ends, limited(Deadline(0.1)) as limit:
+        program.predict({"x": single([0, 0])}, limit=limit)
 
 
 def test_a_program_without_loops_is_ended_too(tmp_path: Path) -> None:
@@ -44,8 +47,9 @@ def test_a_program_without_loops_is_ended_too(tmp_path: Path) -> None:
         return x
 
     path = write(tmp_path / "m.mlpackage", {"x": (300_000,)}, body, precision="float32")
-    with pytest.raises(ReferenceUnable, match="did not end within"):
-        Program.load(path).predict({"x": np.ones(300_000)}, deadline=Deadline(0.001))
+    program = Program.load(path)
+    with pytest.raises(ReferenceUnable, match="did not end within"), limited(Deadline(0.001)) as limit:
+        program.predict({"x": np.ones(300_000)}, limit=limit)
 
 
 def test_all_samples_share_one_deadline(endless: Path) -> None:
