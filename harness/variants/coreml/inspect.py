@@ -8,7 +8,7 @@ from harness.core.variant import WeightTensor
 from harness.sources.tflite_file import shorten
 from harness.variants.coreml import storage
 from harness.variants.coreml.linear import dtype_of
-from harness.variants.coreml.sparse import promised, unpatterned
+from harness.variants.coreml.sparse import is_patterned, promised, unpatterned
 from harness.variants.coreml.weights import Weight
 from harness.variants.technique import Step
 
@@ -156,7 +156,7 @@ def _broken(step: Step, found: Found, *, joined: bool) -> str | None:
     share = promised(step, found.weight) if step.is_sparse else None
     if share is not None and 100 * found.zeros / found.weight.elements < share - _SHARE_SLACK:
         return f"has {found.zeros / found.weight.elements:.1%} zeros instead of {share:.1f} %"
-    if step.is_sparse and (reason := unpatterned(step, found.weight.values())) is not None:
+    if is_patterned(step) and (reason := unpatterned(step, found.weight.values())) is not None:
         return reason
     most = _most_values(step, found.weight)
     if most is not None and found.distinct > most + joined:  # beside its table a pruned weight has zero

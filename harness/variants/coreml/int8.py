@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from harness.core.target import Target
 from harness.variants.coreml import linear
 from harness.variants.coreml.activations import quantize_activations
-from harness.variants.coreml.spared import always, by_numbers
+from harness.variants.coreml.spared import always, ambiguous, by_numbers
 from harness.variants.coreml.weights import read_weights
 from harness.variants.technique import Calibration, Compression, CoreMLProgram, Step
 
@@ -32,7 +32,7 @@ def compress(
 
 def _possible(program: CoreMLProgram, weights: Sequence[str]) -> list[str]:
     known = [weight for weight in read_weights(program) if weight.name in weights]
-    return [each.name for each in known if not always(each) and not by_numbers(each)]
+    return [each.name for each in known if not (always(each) or ambiguous(each) or by_numbers(each))]
 
 
 COMPRESSION = Compression(compress=compress, since=lambda _: Target.IOS17, calibrated=True)

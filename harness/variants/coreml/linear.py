@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.core.target import Target
-from harness.variants.coreml.spared import Spares, indivisible
+from harness.variants.coreml.spared import Spares, ambiguous, indivisible
 from harness.variants.coreml.toolkit_calls import LEAST_ELEMENTS, call
 from harness.variants.technique import Calibration, Compression, CoreMLProgram, Step
 
@@ -41,6 +41,10 @@ def dtype_of(step: Step) -> str:
 
 
 def _indivisible(step: Step, weight: "Weight") -> str | None:
+    return ambiguous(weight) or _in_parts(step, weight)
+
+
+def _in_parts(step: Step, weight: "Weight") -> str | None:
     return indivisible(weight, weight.input_axis, step.whole("G"), "blocks") if "block" in step.row else None
 
 

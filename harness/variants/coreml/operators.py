@@ -54,12 +54,11 @@ def read_contents(model: Model) -> Contents:
         nested=tuple(each.type for function in functions for each in walk(function.body) if each.blocks),
         compressed=next((precision_of([weight]) for weight in weights if weight.is_compressed), None),
         operators=operators,
-        weights=tuple(_without_values(weight, model.precision) for weight in weights),
+        weights=tuple(map(_without_values, weights)),
     )
 
 
-def _without_values(weight: ProgramWeight, precision: str) -> Weight:
-    """A weight as far as a plan knows it. The cast to float16 reorders constants once and for all."""
-    is_cast = precision != "float16"
-    readers = tuple(replace(each, through=None) if is_cast else each for each in weight.readers)
+def _without_values(weight: ProgramWeight) -> Weight:
+    """A weight as far as a plan knows it: as it is once constants are reordered (`package.open_program`)."""
+    readers = tuple(replace(each, through=None) for each in weight.readers)
     return Weight(name=weight.name, shape=weight.shape, readers=readers, is_output=False, operation=None)

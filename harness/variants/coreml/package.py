@@ -16,15 +16,14 @@ from harness.variants.technique import CoreMLProgram
 def open_program(path: Path, target: Target, *, cast: bool) -> CoreMLProgram:
     """A model as a program for a target, not older than its own. cast: to float16, operators still under their names.
 
-    Inputs and outputs keep names and types. Raises ModelUnreadable, and what the toolkit raises.
+    Inputs and outputs keep names and types. Constants that operations only reorder are reordered once and for all, as
+    the toolkit does in every pass. Raises ModelUnreadable, and what the toolkit raises.
     """
     program = load(path)
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
     from coremltools.models.utils import _apply_graph_pass
 
     passes = [PASS_REGISTRY["common::add_fp16_cast"]] if cast else []
-    if not cast and program.get_spec().specificationVersion == target.specification:
-        return program
     with quietly():
         made = _apply_graph_pass(program, passes, spec_version=target.specification, skip_model_load=True)
         return uncast(made) if cast else made

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.core.target import Target
-from harness.variants.coreml.spared import Spares, indivisible
+from harness.variants.coreml.spared import Spares, ambiguous, indivisible
 from harness.variants.coreml.toolkit_calls import LEAST_ELEMENTS, call
 from harness.variants.technique import Calibration, Compression, CoreMLProgram, Step
 
@@ -81,6 +81,8 @@ def _table_of_own(allowed: Sequence[int]) -> "Callable[[NDArray[Any]], tuple[NDA
 
 
 def _indivisible(step: Step, weight: "Weight") -> str | None:
+    if weight.is_ambiguous:
+        return ambiguous(weight)
     if step.row.endswith("group-G"):
         return indivisible(weight, weight.output_axis, step.whole("G"), "groups")
     return _splits_vectors(step.whole("D"), weight) if step.row.endswith("vector-D") else None

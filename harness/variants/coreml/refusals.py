@@ -158,16 +158,11 @@ def _nothing_refusal(recipe: Recipe, weights: Sequence[Weight], model: Model) ->
     for step, does in rows:
         spares = SPARES.get(does, Spares()) if isinstance(does, Compression) else Spares()
         by_size = sorted(weights, key=lambda weight: -weight.elements)
-        reasons = [None if _is_open(each) else always(each) or spares.by_shape(step, each) for each in by_size]
+        reasons = [always(each) or spares.by_shape(step, each) for each in by_size]
         if reasons and None not in reasons:
             largest = f"the largest, {shorten(by_size[0].name)}, {reasons[0]}"
             return f"{step} has no weight of {model.name} to compress: {largest}"
     return None
-
-
-def _is_open(weight: Weight) -> bool:
-    """Whether a plan does not know which channels a step would divide: those of what is stored."""
-    return always(weight) is None and any(each.through is not None for each in weight.readers)
 
 
 def _older(recipe: Recipe, target: Target) -> str:

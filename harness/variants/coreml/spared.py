@@ -32,8 +32,6 @@ def always(weight: "Weight") -> str | None:
         return f"has {weight.elements} elements, and more than {LEAST_ELEMENTS} are needed"
     if weight.is_output:
         return "is an output of the program too"
-    if len(weight.shape) < 2:
-        return f"has one dimension and is read by way of {weight.readers[0].through}"
     return None
 
 
@@ -56,6 +54,14 @@ def indivisible(weight: "Weight", axis: int, size: int, what: str) -> str | None
     return f"has {channels} {side} channels, which {what} of {size} do not divide"
 
 
+def ambiguous(weight: "Weight") -> str | None:
+    """Where the toolkit, which asks for channels also where it needs none, neither scales nor clusters."""
+    if not weight.is_ambiguous:
+        return None
+    types = " and ".join(dict.fromkeys(reader.type for reader in weight.readers))
+    return f"is read by {types} along different axes, so that it has no channels"
+
+
 def too_few(weight: "Weight", axis: int, size: int, what: str) -> str | None:
     """Where channels are fewer than twice a size, from which on the toolkit prunes nothing."""
     channels = weight.shape[axis]
@@ -65,8 +71,5 @@ def too_few(weight: "Weight", axis: int, size: int, what: str) -> str | None:
 
 def unlike(weight: "Weight") -> str | None:
     """Where structure is known for convolutions and linear layers alone."""
-    turned = [reader.through for reader in weight.readers if reader.through is not None]
-    if turned:
-        return f"is read by way of {turned[0]}; only weights that conv and linear read as they are have such a pattern"
     wrong = [reader for reader in weight.readers if reader.type not in ("conv", "linear")]
     return f"is read by {wrong[0].type}; only conv and linear have such a pattern" if wrong else None

@@ -74,14 +74,19 @@ def promised(step: Step, weight: "Weight") -> float | None:
     return share_of(step)
 
 
+def is_patterned(step: Step) -> bool:
+    """Whether zeros stand in groups or blocks."""
+    return step.row == "sparse-N:M" or (step.is_sparse and "block" in step.row)
+
+
 def unpatterned(step: Step, values: "Floats") -> str | None:
-    """What of a step's pattern values do not have, None where they have it or the step has none.
+    """What of a step's pattern values do not have, None where they have it.
 
     Shapes: values (outputs, inputs, ...). Last groups and blocks, of fewer channels, are held to the share alone.
     """
     if step.row == "sparse-N:M":
         return _ungrouped(step.whole("N"), step.whole("M"), values)
-    return _unblocked(share_of(step) or 0, step.whole("K"), values) if "block" in step.row else None
+    return _unblocked(share_of(step) or 0, step.whole("K"), values)
 
 
 def _ungrouped(count: int, group: int, values: "Floats") -> str | None:

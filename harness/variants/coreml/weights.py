@@ -53,6 +53,11 @@ class Weight:
         return _axes(self.readers[0], len(self.shape))[1]
 
     @property
+    def is_ambiguous(self) -> bool:
+        """Whether operators take different axes for its channels; the toolkit then has no channels of it."""
+        return len({_axes(reader, len(self.shape)) for reader in self.readers}) > 1
+
+    @property
     def dtype(self) -> str:
         """What operators read: `float16`, `float32`."""
         return _FLOATS[self.operation.outputs[0].dtype.__name__]
@@ -72,9 +77,9 @@ class Weight:
 
 
 def read_weights(program: CoreMLProgram) -> tuple[Weight, ...]:
-    """Every weight once, in the order in which they are made, of all functions."""
-    functions = load(program).functions.values()
-    return tuple(weight for function in functions for weight in _weights_of(function))
+    """Every weight once, in the order in which they are made, of all functions by their names."""
+    functions = sorted(load(program).functions.items())
+    return tuple(weight for _, function in functions for weight in _weights_of(function))
 
 
 def load(program: CoreMLProgram) -> CoreMLProgram:

@@ -10,15 +10,17 @@ import pytest
 from harness.core.model import Model
 from harness.core.target import Target
 from harness.core.variant import OpSetting
+from harness.sources.reading import read_model
 from harness.toolkit import import_coremltools, quietly
 from harness.variants.coreml.package import open_program
 from harness.variants.coreml.refusals import refusal
 from harness.variants.coreml.table import DEFAULTS, TECHNIQUES
 from harness.variants.coreml.targets import chosen_target, oldest_target
 from harness.variants.grammar import parse
+from harness.variants.recipes import default_variants
 from harness.variants.technique import Compression, CoreMLProgram
 from tests.support.mil import builder
-from tests.unit.harness.variants.coreml.programs import a_model
+from tests.unit.harness.variants.coreml.programs import a_model, a_variant
 
 WEIGHTS = ("body_weight_0",)
 EXAMPLES = (
@@ -129,6 +131,65 @@ def test_a_source_that_is_compressed_already_is_not_raised_to_a_newer_target(mod
     reason = "small is already palette-4 for iOS16; start from the float model"
     assert why("palette-4", stored, target=Target.IOS18) == reason
     assert why("palette-4", stored, target=Target.IOS16) == why("palette-4", stored) == "None"
+
+
+def functions(folder: Path, default: str) -> Model:
+    """Of two functions, `main` and `other`."""
+    tools = import_coremltools().utils
+    described = tools.MultiFunctionDescriptor()
+    for name in ("main", "other"):
+        path = a_model(folder / name, target="iOS18").path
+        described.add_function(str(path), src_function_name="main", target_function_name=name)
+    described.default_function_name = default
+    with quietly():
+        tools.save_multifunction(described, str(folder / "two.mlpackage"))
+    return read_model(folder / "two.mlpackage", name="two", random_weights=True)
+
+
+def test_programs_whose_default_function_is_not_main_are_not_written_anew(tmp_path: Path) -> None:
+    model = functions(tmp_path, "other")
+    reason = "the default function of two is called 'other'; coremltools writes programs whose default is main alone"
+    assert reason in why("float16", model)
+    assert reason in why("float32", model, target=Target.IOS26)
+    assert why("float32", model) == "None"
+
+
+def test_programs_of_several_functions_are_cast_and_raised_where_main_is_the_default(tmp_path: Path) -> None:
+    model = functions(tmp_path, "main")
+    assert a_variant(model, "float16", tmp_path).weights_total == 10
+    assert a_variant(model, "float32", tmp_path, target=Target.IOS26).target is Target.IOS26
+
+
+def test_a_float_source_with_some_weights_compressed_is_refused(model: Model, tmp_path: Path) -> None:
+    path = a_variant(model, "weight-int8", tmp_path, OpSetting(op="body", recipe=None)).path
+    mixed = read_model(path, name="mixed", random_weights=True)
+    assert mixed.precision == "float16"
+    assert why("palette-4", mixed) == "mixed is already weight-int8 for iOS18; start from the float model"
+
+
+def test_int8_of_programs_with_blocks_is_refused(tmp_path: Path) -> None:
+    def body(image: Any) -> Any:  # noqa: ANN401 (the builder has no types)
+        mb = builder()
+        positive = mb.greater(x=mb.reduce_mean(x=image, axes=[0, 1, 2, 3], keep_dims=False), y=np.float32(0))
+        layers = [
+            lambda seed=seed: mb.conv(x=image, weight=a_weight(48) * seed, name=f"layer{seed}") for seed in (1, 2)
+        ]
+        return mb.cond(pred=positive, _true_fn=layers[0], _false_fn=layers[1])
+
+    model = a_model(tmp_path, body=body)
+    assert why("int8", model) == "activations cannot be quantised in a program with cond; take weight-int8"
+    assert why("float16", model, OpSetting(op="layer1", recipe="int8")).endswith("take weight-int8")
+    assert "int8" not in default_variants(model)
+
+
+def test_int8_without_operators_whose_activations_can_be_is_refused(tmp_path: Path) -> None:
+    def product(image: Any) -> Any:  # noqa: ANN401 (the builder has no types)
+        return builder().matmul(x=image, y=a_weight(48).reshape(16, -1), name="product")
+
+    model = a_model(tmp_path, body=product)
+    assert "no operator has activations that can be quantised" in why("int8", model)
+    assert "int8" not in default_variants(model)
+    assert "weight-int8" in default_variants(model)
 
 
 def test_a_float16_source_is_not_widened(model: Model) -> None:
