@@ -79,6 +79,22 @@ def test_a_plain_weight_is_described(sources: dict[str, Path]) -> None:
     assert (weight.is_compressed, weight.sparsity, weight.techniques) == (False, None, ())
 
 
+def test_how_a_weight_is_read_is_described(tmp_path: Path) -> None:
+    def body(x: Any) -> Any:  # noqa: ANN401
+        mb, ones = mil.builder(), np.ones((8, 2, 1, 1), np.float32)
+        x = mb.conv(x=x, weight=ones, groups=4, name="grouped")
+        turned = mb.transpose(x=mb.const(val=np.ones((4, 6), np.float32), name="stored"), perm=[1, 0], name="turned")
+        return mb.matmul(x=x, y=turned, transpose_y=True, name="product")
+
+    as_it_stands = import_coremltools().PassPipeline.EMPTY
+    shapes = {"x": (1, 8, 6, 4)}
+    path = mil.write(tmp_path / "m.mlpackage", shapes, body, "iOS16", "float32", pass_pipeline=as_it_stands)
+    grouped, turned = read_weights(path)
+    assert grouped.readers == (Reader(type="conv", name="grouped", input="weight", groups=4),)
+    assert (turned.name, turned.shape) == ("stored", (6, 4))
+    assert turned.readers == (Reader(type="matmul", name="product", input="y", transposed=True, through="transpose"),)
+
+
 @pytest.mark.parametrize("target", ["iOS16", "iOS18"])
 def test_a_palette_is_described(sources: dict[str, Path], tmp_path: Path, target: str) -> None:
     weight = _one(sources[target], tmp_path / "m.mlpackage", _palette(nbits=4))

@@ -145,6 +145,20 @@ def test_weights_that_a_float16_source_reorders_as_it_runs_are_compressed_too(ta
     assert (variant.weights_compressed, variant.weights_total) == (3, 3)
 
 
+def test_weights_that_are_dequantised_as_the_program_runs_count_in_plan_and_source(tmp_path: Path) -> None:
+    def body(x: Array) -> Array:
+        mb = builder()
+        stored = np.arange(64 * 64).reshape(64, 64).astype(np.int8)
+        weight = mb.dequantize(input=stored, scale=np.float32(0.01), name="weight")
+        return mb.matmul(x=x, y=weight, name="layer")
+
+    as_it_stands = import_coremltools().PassPipeline.EMPTY
+    path = write(tmp_path / "d.mlpackage", {"x": (4, 64)}, body, "iOS17", "float32", pass_pipeline=as_it_stands)
+    model = read_model(path, name="dequantised", random_weights=True)
+    (tensor,) = a_variant(model, model.precision, tmp_path).tensors
+    assert (tensor.dtype, tensor.distinct, len(read_contents(model).weights)) == ("int8", 256, 1)
+
+
 def test_a_plan_knows_the_channels_of_weights_behind_what_reorders_them(tmp_path: Path) -> None:
     shapes = {weight.shape for weight in read_contents(detours(tmp_path, "float16")).weights}
     assert shapes == {(64, 128), (70, 64)}
