@@ -76,10 +76,11 @@ def _calibrate(
         with np.errstate(all="ignore"):
             return coreml.linear_quantize_activations(program, configs, [dict(samples)], group)
     except ValueError as exc:  # "quantize op: scale cannot be 0", of what it does not say
-        nothing = [name for name, (low, high) in sorted(seen.items()) if low == high == 0]
+        least = 127 * float(np.finfo(np.float16).smallest_subnormal) / 2  # less is a scale of zero in float16
+        nothing = [name for name, range_ in sorted(seen.items()) if np.abs(range_).max() <= least]
         if not nothing:
             raise
-        raise RecipeRefused(recipe, _without_scale(nothing[0], "is zero")) from exc
+        raise RecipeRefused(recipe, _without_scale(nothing[0], "is zero or next to it")) from exc
 
 
 def _stack(program: CoreMLProgram, calibration: Calibration) -> dict[str, Any]:

@@ -20,10 +20,12 @@ def open_program(path: Path, target: Target, *, cast: bool) -> CoreMLProgram:
     the toolkit does in every pass. Raises ModelUnreadable, and what the toolkit raises.
     """
     program = load(path)
-    from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
+    from coremltools.converters.mil.mil.passes.defs.quantization import add_fp16_cast
     from coremltools.models.utils import _apply_graph_pass
 
-    passes = [PASS_REGISTRY["common::add_fp16_cast"]] if cast else []
+    to_float16 = add_fp16_cast()
+    to_float16.skip_ops_by_type = "classify"  # its labels are a list, which the pass stumbles over
+    passes = [to_float16] if cast else []
     with quietly():
         made = _apply_graph_pass(program, passes, spec_version=target.specification, skip_model_load=True)
         return uncast(made) if cast else made

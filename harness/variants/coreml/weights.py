@@ -108,9 +108,11 @@ def _is_known(operation: Operation) -> bool:
 
 
 def _weight(operation: Operation, is_output: bool) -> Weight | None:
-    if len(operation.outputs) != 1 or not hasattr(operation.outputs[0].dtype, "__name__"):
-        return None
+    from coremltools.converters.mil.mil import ListVar
+
     value = operation.outputs[0]
+    if len(operation.outputs) != 1 or isinstance(value, ListVar) or not hasattr(value.dtype, "__name__"):
+        return None  # the labels of a classifier are a list
     readers = tuple(_readers(value, None)) if value.dtype.__name__ in _FLOATS else ()
     if not readers:
         return None

@@ -208,3 +208,19 @@ def test_a_source_is_raised_to_newer_targets(precision: str, target: Target, tmp
     variant = a_variant(model, precision, tmp_path, target=target)
     assert (variant.target, {tensor.dtype for tensor in variant.tensors}) == (target, {precision})
     assert (variant.weights_compressed, variant.weights_total) == (0, 5)
+
+
+@pytest.mark.parametrize("labels", [list(range(40)), [f"class {number}" for number in range(40)]])
+def test_a_classifier_is_compressed_like_any_program(tmp_path: Path, labels: list[int] | list[str]) -> None:
+    """Its labels are a list, which coremltools' cast to float16 stumbles over."""
+    config = import_coremltools().ClassifierConfig(labels)
+
+    def body(x: Array) -> Array:
+        mb = builder()
+        return mb.softmax(x=mb.linear(x=x, weight=drawn(40, 64), name="scores"))
+
+    path = write(tmp_path / "c.mlpackage", {"x": (1, 64)}, body, "iOS15", "float32", classifier_config=config)
+    model = read_model(path, name="classifier", random_weights=True)
+    for recipe in ("float16", "weight-int8", "int8"):
+        variant = a_variant(model, recipe, tmp_path / recipe)
+        assert (variant.weights_compressed, variant.weights_total) == (1, 1)
