@@ -4,8 +4,8 @@
 
 Value: wall time of the builds side by side over that of the same builds one after another, ResNet-50, both with empty
 caches. detail holds both times, the most memory that the builds and their parent had at once (proportional set size, so
-that shared pages count once), the seconds of a second `variants` from the cache, and of each variant the bytes and the
-seconds that its recipe took.
+that shared pages count once), the seconds of a second `variants` from the cache, and of each variant the bytes, k of n
+weights compressed and the seconds that its recipe took, one after another.
 """
 
 import subprocess
@@ -90,10 +90,18 @@ def time_from_cache(bench: Path) -> float:
     return time.monotonic() - began
 
 
-def sizes(outcomes: Sequence[BuildOutcome]) -> dict[str, list[float]]:
-    """Megabytes on disk and seconds of the recipe, by variant."""
-    built = [outcome for outcome in outcomes if isinstance(outcome, Variant)]
-    return {variant.name: [round(variant.size_bytes / 1e6, 2), round(variant.build_s, 1)] for variant in built}
+def table(outcomes: Sequence[BuildOutcome]) -> dict[str, list[float]]:
+    """Bytes on disk, weights compressed, of how many, and seconds of the recipe, by variant."""
+    return {
+        variant.name: [
+            variant.size_bytes,
+            variant.weights_compressed,
+            variant.weights_total,
+            round(variant.build_s, 1),
+        ]
+        for variant in outcomes
+        if isinstance(variant, Variant)
+    }
 
 
 def main() -> None:
@@ -101,16 +109,16 @@ def main() -> None:
         places = Places(root=Path(folder) / "bench")
         model = sample_model(MODEL, places.models, "mlpackage")
         with peak_memory() as peak:
-            outcomes, together_s = build(model, places.variants, None)
+            _, together_s = build(model, places.variants, None)
         cached_s = min(time_from_cache(places.root) for _ in range(3))
-        _, alone_s = build(model, Path(folder) / "alone", 1)
+        outcomes, alone_s = build(model, Path(folder) / "alone", 1)
     detail = {
         "variants": len(outcomes),
         "together_s": round(together_s, 1),
         "one_after_another_s": round(alone_s, 1),
         "peak_mb": round(peak.bytes / 1e6),
         "from_cache_s": round(cached_s, 2),
-        "mb_and_seconds": sizes(outcomes),
+        "bytes_k_n_seconds": table(outcomes),
     }
     print_line("build_variants", together_s / alone_s, "of the time one after another", detail)
 
