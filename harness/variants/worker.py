@@ -14,6 +14,7 @@ from harness.fidelity.inputs import match_inputs
 from harness.sources.reading import signature_in
 from harness.variants.builder import Build
 from harness.variants.job import BuildJob
+from harness.variants.one_thread import one_thread
 
 _BUILDERS = {"tflite": "harness.variants.tflite.build", "mlpackage": "harness.variants.coreml.build"}
 
@@ -27,7 +28,8 @@ def build_one(job: BuildJob) -> Variant:
     """
     model, spec = job.model, job.spec
     dataset = dataset_of(model)
-    built = builder_of(model.format)(job)
+    with one_thread():
+        built = builder_of(model.format)(job)
     variant = built.variant
     match_inputs(variant.path, variant.inputs, dataset)  # launches will be fed with them
     _check_numbers(spec.recipe, (*model.inputs, *model.outputs), (*variant.inputs, *variant.outputs))
