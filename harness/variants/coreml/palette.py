@@ -30,7 +30,7 @@ def compress(
 ) -> CoreMLProgram:
     """Palettise the weights. Raises what the toolkit raises."""
     from coremltools.optimize.coreml import palettize_weights
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     # The sums of sklearn's k-means depend on the number of threads; it warns of weights that have fewer values.
     with threadpool_limits(1), warnings.catch_warnings():
