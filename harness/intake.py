@@ -72,9 +72,22 @@ def _open(entry: "FileModel | SampleModel", places: Places) -> Model:
 
     path, notes = _fixed(entry, places)
     model = read_model(path, name=entry.name, data=entry.data, metric=entry.metric, signature=entry.signature)
+    if model.format == "mlpackage":
+        _check_operators(model)
     if model.data is not None:
         dataset_of(model)  # data that does not fit fails the model here, not each of its variants
     return replace(model, notes=(*notes, *model.notes))
+
+
+def _check_operators(model: Model) -> None:
+    """Raises ModelUnreadable where a program has operators that no tool here knows: one error, not one a variant."""
+    from harness.fidelity.mil.known import unknown_operators
+
+    unknown = unknown_operators(model.path)
+    if unknown:
+        named = ", ".join(map(repr, unknown))
+        reason = f"has operators that Core ML's tools do not know: {named}; convert it again without them"
+        raise ModelUnreadable(model.path, reason)
 
 
 def _fixed(entry: "FileModel", places: Places) -> tuple[Path, tuple[str, ...]]:

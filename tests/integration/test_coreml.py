@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.core import digest
+from harness.sources.mlpackage_file import open_package
 from tests.support.command import run_bench
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "coreml.yaml"
@@ -129,3 +130,19 @@ def test_a_users_package_stays_as_it_is(bench: Path, shown: dict[str, Any], tmp_
     done = run_bench("variants", tmp_path / "c.yaml", "--bench", bench)
     assert done.returncode == 0, done.stderr
     assert digest.of_path(mine) == before
+
+
+def test_an_operator_that_nothing_knows_is_one_error(bench: Path, shown: dict[str, Any], tmp_path: Path) -> None:  # noqa: ARG001
+    (sample,) = (bench / "models").glob("*/digits.mlpackage")
+    odd = tmp_path / "odd.mlpackage"
+    shutil.copytree(sample, odd)
+    specification = open_package(odd).specification
+    (block,) = specification.mlProgram.functions["main"].block_specializations.values()
+    next(each for each in block.operations if each.type == "relu").type = "frobnicate"
+    (odd / "Data" / "com.apple.CoreML" / "model.mlmodel").write_bytes(specification.SerializeToString())
+    done = run_bench("variants", odd, "--bench", bench)
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        f"odd: not measured: {odd}: has operators that Core ML's tools do not know: 'frobnicate'; "
+        "convert it again without them"
+    ]
