@@ -4,18 +4,16 @@ The runtime is asked what every other tensor's shape becomes, in a process of it
 """
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import harness
 from harness.core import digest
 from harness.core.errors import ModelUnreadable
 from harness.core.files import keep
 from harness.core.units import Seconds
+from harness.sources.child_process import convert_in_child, told
 from harness.sources.reading import format_of
 from harness.sources.signatures import Signature
 from harness.sources.tflite import read_signature
@@ -24,7 +22,6 @@ from harness.sources.tflite_file import shorten
 Shape = tuple[int, ...]
 
 _CHILD = "harness.sources.fixed_shapes_child"
-_ROOT = Path(harness.__file__).resolve().parents[1]
 _DEADLINE_S: Seconds = 120.0  # one inference with the slowest kernels, as large as it may be
 
 
@@ -86,18 +83,10 @@ def _check(path: Path, signature: Signature, shapes: Mapping[str, Shape]) -> lis
 
 def _run(path: Path, target: Path, signature: Signature, shapes: list[Shape], deadline_s: Seconds) -> None:
     job = json.dumps({"graph": signature.graph, "shapes": shapes})
-    argv = (sys.executable, "-m", _CHILD, str(path.absolute()), str(target), job)
     named = ", ".join(f"{spec.name[:80]!r} {list(shape)}" for spec, shape in zip(signature.inputs, shapes, strict=True))
-    with_shapes = f"LiteRT does not run it with {named}"
-    try:
-        ended = subprocess.run(argv, cwd=_ROOT, capture_output=True, timeout=deadline_s, check=False)
-    except subprocess.TimeoutExpired as exc:
-        raise ModelUnreadable(path, f"{with_shapes}: no answer in {deadline_s:g} s") from exc
-    if ended.returncode < 0:
-        raise ModelUnreadable(path, f"{with_shapes}: its process died by signal {-ended.returncode}")
-    if ended.returncode != 0:
-        words = " ".join(ended.stdout.decode(errors="replace").split())[:300]
-        raise ModelUnreadable(path, f"{with_shapes}: {words or f'its process ended with {ended.returncode}'}")
+    failed = convert_in_child(_CHILD, path, target, job, deadline_s)
+    if failed is not None:
+        raise ModelUnreadable(path, f"LiteRT does not run it with {named}: {told(failed, deadline_s)}")
 
 
 def _note(signature: Signature, shapes: Mapping[str, Shape]) -> str:

@@ -4,19 +4,17 @@ coremltools works out what every other value's shape becomes, in a process of it
 """
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import harness
 from harness.core import digest
 from harness.core.errors import ModelUnreadable
 from harness.core.files import publish
 from harness.core.units import Seconds
+from harness.sources.child_process import convert_in_child, told
 from harness.sources.coreml_interface import Interface
 from harness.sources.mlpackage import read_interface
 from harness.sources.mlpackage_file import open_package
@@ -25,7 +23,6 @@ from harness.sources.tflite_file import shorten
 Shape = tuple[int, ...]
 
 _CHILD = "harness.sources.fixed_shapes_mlpackage_child"
-_ROOT = Path(harness.__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +77,13 @@ def _check(path: Path, interface: Interface, own: Mapping[str, Shape], shapes: M
             known = ", ".join(map(shorten, described)) or "none"
             raise ModelUnreadable(path, f"input_shapes: no input {shorten(name)}; its inputs: {known}")
         if len(shape) != len(own[name]):
-            told = f"{shorten(name)} is given {list(shape)} and its shape is {list(own[name])}"
-            raise ModelUnreadable(path, f"input_shapes: {told}")
+            mismatch = f"{shorten(name)} is given {list(shape)} and its shape is {list(own[name])}"
+            raise ModelUnreadable(path, f"input_shapes: {mismatch}")
         allowed = _allowed(described[name], own[name])
         if not any(all(map(_Range.holds, choice, shape)) for choice in allowed):
             listed = " or ".join(f"[{', '.join(map(str, choice))}]" for choice in allowed[:10])
-            told = f"{shorten(name)} is given {list(shape)} and the model allows {listed}"
-            raise ModelUnreadable(path, f"input_shapes: {told}; give one of these or convert it for others")
+            mismatch = f"{shorten(name)} is given {list(shape)} and the model allows {listed}"
+            raise ModelUnreadable(path, f"input_shapes: {mismatch}; give one of these or convert it for others")
     wanted = {spec.name: shapes.get(spec.name, spec.shape) for spec in interface.inputs}
     for name, shape in wanted.items():
         if any(size < 1 for size in shape):
@@ -129,18 +126,10 @@ def _range(given: Any) -> _Range:  # noqa: ANN401 (SizeRange, whose end is -1 wh
 
 def _run(path: Path, made: Path, interface: Interface, shapes: Mapping[str, Shape], deadline_s: Seconds) -> None:
     job = json.dumps({"function": interface.function.name, "shapes": shapes})
-    argv = (sys.executable, "-m", _CHILD, str(path.absolute()), str(made.absolute()), job)
     named = ", ".join(f"{shorten(name)} {list(shape)}" for name, shape in shapes.items())
-    refused = f"coremltools does not fix it to {named}"
-    try:
-        ended = subprocess.run(argv, cwd=_ROOT, capture_output=True, timeout=deadline_s, check=False)
-    except subprocess.TimeoutExpired as exc:
-        raise ModelUnreadable(path, f"{refused}: no answer in {deadline_s:g} s") from exc
-    if ended.returncode < 0:
-        raise ModelUnreadable(path, f"{refused}: its process died by signal {-ended.returncode}")
-    if ended.returncode != 0:
-        words = " ".join(ended.stdout.decode(errors="replace").split())[:300]
-        raise ModelUnreadable(path, f"{refused}: {words or f'its process ended with {ended.returncode}'}")
+    failed = convert_in_child(_CHILD, path, made, job, deadline_s)
+    if failed is not None:
+        raise ModelUnreadable(path, f"coremltools does not fix it to {named}: {told(failed, deadline_s)}")
 
 
 def _note(own: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> str:

@@ -66,11 +66,6 @@ def read_graph(path: Path, signature: str | None = None) -> Graph:
     return graph_of(read_interface(path, signature).function)
 
 
-def read_macs(path: Path, signature: str | None = None) -> int:
-    """Multiply-accumulates of one inference, of the operations that have a formula. Raises ModelUnreadable."""
-    return sum(node.macs or 0 for node in read_graph(path, signature).nodes)
-
-
 def read_weights(path: Path) -> tuple[ProgramWeight, ...]:
     """Read what is stored of each weight of all functions, without the numbers. Raises ModelUnreadable."""
     _, offered = _open(path)

@@ -5,17 +5,15 @@ from pathlib import Path
 from types import ModuleType
 
 from harness.core.model import Graph, Model
+from harness.sources.torch_module import ENDINGS as TORCH
 
 ENDINGS = {".mlpackage": "mlpackage", ".mlmodel": "mlpackage"}
 """Endings with their formats; any other file is taken for a .tflite."""
 
 
-_TORCH = (".pt2", ".pt", ".pth")
-
-
 def is_torch(path: Path) -> bool:
     """Whether a file is a torch module, which is converted before it is read."""
-    return path.suffix.lower() in _TORCH
+    return path.suffix.lower() in TORCH
 
 
 def format_of(path: Path) -> str:

@@ -78,11 +78,6 @@ def read_graph(path: Path, signature: str | None = None) -> Graph:
     return Graph(nodes=nodes, inputs=graph.inputs)
 
 
-def read_macs(path: Path, signature: str | None = None) -> int:
-    """Multiply-accumulates of one inference, of the operators that have a formula. Raises ModelUnreadable."""
-    return sum(node.macs or 0 for node in read_graph(path, signature).nodes)
-
-
 def read_signatures(path: Path) -> tuple[Signature, ...]:
     """Read all signatures in the file's order; one without a key where it has none. Raises ModelUnreadable."""
     return signatures(_parse(path, _read(path)))

@@ -9,18 +9,16 @@ what they depend on:
 """
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from importlib import metadata, util
 from pathlib import Path
 
-import harness
 from harness.core import digest
 from harness.core.errors import ModelUnreadable
-from harness.core.files import move_durably
+from harness.core.files import publish
 from harness.core.units import Seconds
+from harness.sources.child_process import convert_in_child
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -29,7 +27,6 @@ EXPORTED, SCRIPTED = (".pt2",), (".pt", ".pth")
 ENDINGS = (*EXPORTED, *SCRIPTED)
 
 _CHILD = "harness.sources.torch_module_child"
-_ROOT = Path(harness.__file__).resolve().parents[1]
 _INSTALL = "pip install 'weighbridge[torch]'"
 _TOOLS = ("torch", "coremltools", "ai-edge-litert", "onnx", "onnxruntime")
 _CODE = ("torch_module*.py", "mil_tflite/*.py", "mil_package.py", "tflite_writer.py")  # what decides a conversion
@@ -78,23 +75,17 @@ def _make(path: Path, kept: Path, shapes: Shapes | None, timeout_s: Seconds) -> 
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".") as scratch:
         made = Path(scratch) / kept.name
         _run(path, made, shapes, timeout_s)
-        try:
-            move_durably(made, kept)
-        except OSError:
-            if not kept.exists():  # another process made the same thing meanwhile
-                raise
+        publish(made, kept, lambda _: True)  # its name says what it is made of; the first to be there stays
 
 
 def _run(path: Path, made: Path, shapes: Shapes | None, timeout_s: Seconds) -> None:
     asked = json.dumps(None if shapes is None else [[name, list(shape)] for name, shape in shapes.items()])
-    argv = (sys.executable, "-m", _CHILD, str(path.absolute()), str(made.absolute()), asked)
-    try:
-        ended = subprocess.run(argv, cwd=_ROOT, capture_output=True, timeout=timeout_s, check=False)
-    except subprocess.TimeoutExpired as exc:
-        raise ModelUnreadable(path, f"was not converted in {timeout_s:g} s") from exc
-    if ended.returncode < 0:
-        raise ModelUnreadable(path, f"the process that converts it died by signal {-ended.returncode}")
-    if ended.returncode != 0:
-        words = " ".join(ended.stdout.decode(errors="replace").split())[:600]
-        last = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2][:300]
-        raise ModelUnreadable(path, words or f"the process that converts it ended: {last or ended.returncode}")
+    failed = convert_in_child(_CHILD, path, made, asked, timeout_s)
+    if failed is None:
+        return
+    if failed.code is None:
+        raise ModelUnreadable(path, f"was not converted in {timeout_s:g} s")
+    if failed.code < 0:
+        raise ModelUnreadable(path, f"the process that converts it died by signal {-failed.code}")
+    ended = f"the process that converts it ended: {failed.last[:300] or failed.code}"
+    raise ModelUnreadable(path, failed.words[:600] or ended)

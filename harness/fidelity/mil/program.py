@@ -67,11 +67,6 @@ def read_function(path: Path, name: str | None, known: Iterable[str]) -> Functio
     )
 
 
-def read_spec(path: Path) -> Any:  # noqa: ANN401 (coremltools has no types)
-    """The specification of an ML Program, coremltools' protobuf. Raises ModelUnreadable."""
-    return open_package(path).specification
-
-
 def _choose(path: Path, spec: Any, name: str | None) -> str:  # noqa: ANN401 (coremltools has no types)
     functions = sorted(spec.mlProgram.functions)
     chosen = name or spec.description.defaultFunctionName or "main"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core import digest
-from harness.core.errors import ChangedNothing, ModelUnreadable, RecipeRefused
+from harness.core.errors import ModelUnreadable, RecipeRefused
 from harness.core.model import Model
 from harness.core.target import Target
 from harness.core.units import Seconds
@@ -15,7 +15,7 @@ from harness.fidelity.evaluation import calibration_of
 from harness.sources.mil_package import write_package
 from harness.sources.reading import read_model
 from harness.variants import recipes
-from harness.variants.builder import Built
+from harness.variants.builder import Built, check_prebuilt
 from harness.variants.calibration import RANDOM_INPUTS
 from harness.variants.coreml import inspect
 from harness.variants.coreml.activation_check import check_activations
@@ -74,10 +74,7 @@ def _made(job: BuildJob) -> _Made:
 def _taken(job: BuildJob, path: Path) -> _Made:
     """A package that somebody else built, as it is."""
     spec = job.spec
-    if spec.prebuilt_digest not in (None, digest.of_path(path)):
-        raise ModelUnreadable(path, CHANGED)
-    if digest.of_path(path) == job.model.digest:
-        raise ChangedNothing(spec.recipe, f"{path} is the source itself, byte for byte")
+    check_prebuilt(spec, path, digest.of_path(path), job.model)
     artefact = _artefact(job, path.suffix)
     copy(path, artefact)
     target = read_model(artefact, name=spec.name).target

@@ -38,12 +38,10 @@ def load(path: Path) -> CoreMLProgram:
     """
     coremltools = import_coremltools()
     package = open_package(path)
-    specification = coremltools.proto.Model_pb2.Model()
-    specification.ParseFromString(package.specification.SerializeToString())
     with quietly(), tempfile.TemporaryDirectory() as empty:
         beside = None if package.folder is None else package.folder / "weights"
         weights = str(beside) if beside is not None and beside.is_dir() else empty
-        return coremltools.models.MLModel(specification, weights_dir=weights, skip_model_load=True)
+        return coremltools.models.MLModel(package.specification, weights_dir=weights, skip_model_load=True)
 
 
 def copy(path: Path, to: Path) -> None:

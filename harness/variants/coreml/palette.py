@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.target import Target
 from harness.variants.coreml.spared import Spares, ambiguous, indivisible
 from harness.variants.coreml.toolkit_calls import LEAST_ELEMENTS, call
+from harness.variants.one_thread import one_thread
 from harness.variants.technique import Calibration, Compression, CoreMLProgram, Step
 
 if TYPE_CHECKING:
@@ -30,10 +31,9 @@ def compress(
 ) -> CoreMLProgram:
     """Palettise the weights. Raises what the toolkit raises."""
     from coremltools.optimize.coreml import palettize_weights
-    from threadpoolctl import threadpool_limits
 
     # The sums of sklearn's k-means depend on the number of threads; it warns of weights that have fewer values.
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Number of distinct clusters")
         made = call(palettize_weights, program, weights, _config(step, program), joint)
     return _with_int8_tables(made, weights) if step.row.endswith("int8-lut") else made

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core import digest
-from harness.core.errors import ChangedNothing, ModelUnreadable, RecipeRefused
+from harness.core.errors import ModelUnreadable, RecipeRefused
 from harness.core.model import Model
 from harness.core.variant import Variant, VariantSpec
 from harness.sources.tflite import read_model, signature_in
 from harness.variants import recipes
-from harness.variants.builder import Built
+from harness.variants.builder import Built, check_prebuilt
 from harness.variants.calibration import calibrate
 from harness.variants.job import CHANGED, BuildJob
 from harness.variants.settings import Place, assign, operators_in
@@ -66,7 +66,7 @@ def _read_source(model: Model) -> bytes:
 
 def _made(model: Model, spec: VariantSpec, source: bytes) -> _Made:
     if spec.prebuilt is not None:
-        return _taken(spec, spec.prebuilt, source)
+        return _taken(spec, spec.prebuilt, model)
     recipe = recipes.parse(spec.recipe)
     if recipes.is_source(recipe, model) and not spec.settings:
         return _Made(content=source)
@@ -105,13 +105,10 @@ def _told(works: Sequence[Work], content: bytes) -> tuple[str, ...]:
     return tuple(note for notes in told for note in notes(content))
 
 
-def _taken(spec: VariantSpec, path: Path, source: bytes) -> _Made:
+def _taken(spec: VariantSpec, path: Path, model: Model) -> _Made:
     """A file that somebody else built, as it is."""
     content = path.read_bytes()
-    if spec.prebuilt_digest not in (None, digest.of_bytes(content)):
-        raise ModelUnreadable(path, CHANGED)
-    if content == source:
-        raise ChangedNothing(spec.recipe, f"{path} is the source itself, byte for byte")
+    check_prebuilt(spec, path, digest.of_bytes(content), model)
     return _Made(content=content, notes=("built elsewhere and taken as it is",))
 
 

@@ -13,7 +13,8 @@ from harness.core.errors import ModelUnreadable
 from harness.core.model import TensorSpec
 from harness.core.target import Target
 from harness.sources.coreml_schema import parse_specification
-from harness.sources.mlpackage import read_graph, read_macs, read_model, signature_in
+from harness.sources.mlpackage import read_graph, read_model, signature_in
+from harness.sources.reading import read_macs
 from harness.toolkit import import_coremltools
 from tests.support import mil, mlpackages
 from tests.support.mlpackages import SPECIFICATION, edit

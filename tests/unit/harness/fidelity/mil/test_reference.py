@@ -11,8 +11,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from harness.core.errors import ModelUnreadable, ReferenceUnable
 from harness.fidelity.array import Array
 from harness.fidelity.evaluation import Dataset
-from harness.fidelity.mil.program import read_spec
 from harness.fidelity.mil.reference import Program, described, run_program
+from harness.sources.mlpackage_file import open_package
 from harness.toolkit import import_coremltools, quietly
 from tests.support.mil import Var, builder, single, snr_db, write
 
@@ -153,7 +153,7 @@ def test_a_function_is_run_by_its_name(tmp_path: Path) -> None:
 
 def test_an_image_is_fed_as_the_tensor_that_the_program_has(tmp_path: Path) -> None:
     path = write(tmp_path / "m.mlpackage", {"x": (1, 3, 4, 4)}, lambda x: mb.mul(x=x, y=np.float32(2)))
-    spec = read_spec(path)
+    spec = open_package(path).specification
     spec.description.input[0].type.imageType.width = 4
     spec.description.input[0].type.imageType.height = 4
     spec.description.input[0].type.imageType.colorSpace = 20

@@ -9,8 +9,9 @@ import pytest
 
 from harness.fidelity.array import Array
 from harness.fidelity.mil.operators.constexpr import look_up
-from harness.fidelity.mil.program import operator_types, read_spec
+from harness.fidelity.mil.program import operator_types
 from harness.fidelity.mil.reference import Program
+from harness.sources.mlpackage_file import open_package
 from harness.toolkit import import_coremltools, quietly
 from tests.support.mil import Var, builder, write
 
@@ -124,7 +125,7 @@ def test_compressed_weights_compute_what_the_weights_that_they_stand_for_compute
 
 
 def _constexpr_operators(path: Path) -> set[str]:
-    (block,) = read_spec(path).mlProgram.functions["main"].block_specializations.values()
+    (block,) = open_package(path).specification.mlProgram.functions["main"].block_specializations.values()
     return {each.removeprefix("constexpr_") for each in operator_types(block) if each.startswith("constexpr_")}
 
 
