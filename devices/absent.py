@@ -3,7 +3,7 @@
 from types import TracebackType
 
 from harness.core.compute_unit import KINDS
-from harness.core.device import Canary, DeviceFacts, Exclusion
+from harness.core.device import Canary, Conditions, DeviceFacts, Exclusion
 from harness.core.errors import DeviceLost
 from harness.core.launch import LaunchOrder, LaunchOutcome
 
@@ -27,6 +27,9 @@ class AbsentDevice:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
+
+    def conditions(self) -> Conditions:
+        raise DeviceLost(self._facts.name, self.reason)
 
     def canary(self) -> Canary:
         raise DeviceLost(self._facts.name, self.reason)

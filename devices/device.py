@@ -10,19 +10,25 @@ from typing import TypeVar
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, MapOps, Route
 from devices.runtimes.faces import Faces, Tried
-from devices.transport.local import LocalTransport
-from harness.core.device import Canary, DeviceFacts
-from harness.core.errors import DeviceLost
+from devices.transport.transport import Lines
+from harness.core.device import Canary, Conditions, DeviceFacts
+from harness.core.errors import DeviceFull, DeviceLost
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
 
 T = TypeVar("T")
+Deliver = Callable[[LaunchOrder], LaunchOrder]
+
+
+def as_it_is(order: LaunchOrder) -> LaunchOrder:
+    """The delivery to a device whose files are this machine's."""
+    return order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Agent:
     """One agent that runs; another start is another _Agent."""
 
-    connection: LocalTransport
+    connection: Lines
     client: AgentClient
 
 
@@ -30,7 +36,8 @@ class AttachedDevice:
     """Runs launches through an agent, which is started on entering and started again where it went away.
 
     connect starts an agent and answers the connection to it. lease is held while the device is entered. route goes
-    with every launch.
+    with every launch. deliver brings an order's files to the device and answers the order with their places there; it
+    may raise DeviceLost and DeviceFull.
     One thread at a time measures; any thread may leave. What was under way then, and every call until the device is
     entered again, raises DeviceLost: without the lease no agent may run.
     """
@@ -38,16 +45,18 @@ class AttachedDevice:
     def __init__(
         self,
         facts: DeviceFacts,
-        connect: Callable[[], LocalTransport],
+        connect: Callable[[], Lines],
         lease: Callable[[], AbstractContextManager[None]],
         map_ops: MapOps,
         route: Route = ANY_ROUTE,
+        deliver: Deliver = as_it_is,
     ) -> None:
         self._facts = facts
         self._connect = connect
         self._lease = lease
         self._map_ops = map_ops
         self._route = route
+        self._deliver = deliver
         self._faces = Faces()
         self._held = ExitStack()
         self._lock = threading.Lock()  # over _is_open and _agent: an agent is started and ended under it
@@ -74,6 +83,10 @@ class AttachedDevice:
     ) -> None:
         self._close()
 
+    def conditions(self) -> Conditions:
+        """The device's state now. Raises DeviceLost where a new agent does not answer either."""
+        return self._ask(AgentClient.conditions)
+
     def canary(self) -> Canary:
         """Time of the agent's fixed workload. Raises DeviceLost where a new agent does not answer either."""
         return self._ask(AgentClient.canary)
@@ -92,13 +105,12 @@ class AttachedDevice:
     def _launch_once(self, order: LaunchOrder, api: Api | None = None) -> Tried:
         agent = self._attached()
         try:
-            return agent.client.launch(order, api)
+            return agent.client.launch(self._deliver(order), api)
         except DeviceLost as exc:
             self._give_up(agent)
-            lost = LaunchFailure(
-                attempt=order.attempt, pass_=order.pass_, kind=FailureKind.LOST, message=exc.reason, exit_code=None
-            )
-            return Tried(outcome=lost, api=None)
+            return _failed(order, FailureKind.LOST, exc.reason)
+        except DeviceFull as exc:
+            return _failed(order, FailureKind.ERROR, exc.reason)
 
     def _ask(self, question: Callable[[AgentClient], T]) -> T:
         agent = self._attached()
@@ -146,3 +158,8 @@ class AttachedDevice:
 
     def _closed(self) -> DeviceLost:
         return DeviceLost(self._facts.name, "it is closed; enter it to measure on it")
+
+
+def _failed(order: LaunchOrder, kind: FailureKind, reason: str) -> Tried:
+    failure = LaunchFailure(attempt=order.attempt, pass_=order.pass_, kind=kind, message=reason)
+    return Tried(outcome=failure, api=None)

@@ -16,7 +16,7 @@ from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, Route
 from devices.runtimes.litert_ops import op_table
 from devices.transport.bundle import bundle_file, bundle_folder
-from devices.transport.local import SILENCE_S, LocalTransport
+from devices.transport.local import SILENCE_S, ProcessLines
 from harness.core.device import Conditions, DeviceFacts
 from harness.core.errors import DeviceError, DeviceLost
 from harness.core.units import Seconds
@@ -47,7 +47,7 @@ class LocalAgent:
         """What runs it."""
         return str(self.python or sys.executable)
 
-    def connect(self, name: str) -> LocalTransport:
+    def connect(self, name: str) -> ProcessLines:
         """Start it. Raises DeviceLost where it cannot be written or started."""
         folder = self.agents or bundle_folder()
         try:
@@ -59,7 +59,7 @@ class LocalAgent:
         search = [word for path in self.search for word in ("--search", str(path))]
         launch = ["--launch", json.dumps(list(self.launch))] if self.launch else []
         argv = (self.interpreter, str(file), "supervise", "--root", str(self.root), *search, *launch)
-        return LocalTransport(name, argv, self.silence_s)
+        return ProcessLines(name, argv, self.silence_s)
 
 
 def local_device(name: str = LOCAL, agent: LocalAgent | None = None, route: Route = ANY_ROUTE) -> AttachedDevice:

@@ -1,7 +1,7 @@
 """From devices that were asked for to devices that can be entered."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from devices.absent import AbsentDevice
@@ -41,9 +41,15 @@ def _open_or_absent(spec: DeviceSpec) -> Device:
 
 
 def _open(spec: DeviceSpec) -> Device:
-    if spec.kind == "local":
-        route = Route(runtime=spec.runtime, dispatch=str(spec.dispatch.absolute()) if spec.dispatch else None)
-        return local_device(spec.name, LocalAgent(python=spec.python), route)
+    return _KINDS[spec.kind](spec)
+
+
+def _open_local(spec: DeviceSpec) -> Device:
+    route = Route(runtime=spec.runtime, dispatch=str(spec.dispatch.absolute()) if spec.dispatch else None)
+    return local_device(spec.name, LocalAgent(python=spec.python), route)
+
+
+def _open_simulated(spec: DeviceSpec) -> Device:
     return _simulated(replace(scenario_from(spec.scenario, source=spec.source), name=spec.name))
 
 
@@ -53,3 +59,6 @@ def _open_dry(spec: DeviceSpec) -> Device:
 
 def _simulated(scenario: Scenario) -> Device:
     return SimulatedDevice(scenario, VirtualClock(time.time()))
+
+
+_KINDS: Mapping[str, Callable[[DeviceSpec], Device]] = {"local": _open_local, "simulated": _open_simulated}

@@ -78,6 +78,10 @@ class SimulatedDevice:
     def __exit__(self, *exc: object) -> None:
         self._gone = "it is closed; enter it to measure on it"
 
+    def conditions(self) -> Conditions:
+        self._require_alive()
+        return self._conditions()
+
     def _conditions(self) -> Conditions:
         return Conditions(
             taken_at=self._clock(),

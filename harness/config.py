@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Strict, ValidationError
 
-from harness.config_devices import DeviceEntry, LocalDevice, SimulatedDevice
+from harness.config_devices import FORMS_BY_TAG, DeviceEntry, DeviceForm, LocalDevice, SimulatedDevice
 from harness.config_errors import explain
 from harness.config_fields import Form, Text, Unit, auto_or_list, taken, unique
 from harness.config_models import (
@@ -127,11 +127,9 @@ class Config(Form):
         """The devices to open. Raises ConfigError where a scenario's file cannot be read."""
         return tuple(self._device_spec(index, entry) for index, entry in enumerate(self.devices))
 
-    def _device_spec(self, index: int, entry: LocalDevice | SimulatedDevice) -> DeviceSpec:
-        if isinstance(entry, LocalDevice):
-            return DeviceSpec(
-                name=entry.name, kind=entry.kind, python=entry.python, runtime=entry.runtime, dispatch=entry.dispatch
-            )
+    def _device_spec(self, index: int, entry: DeviceForm) -> DeviceSpec:
+        if not isinstance(entry, SimulatedDevice):
+            return entry.spec()
         if not isinstance(entry.scenario, Path):
             # As it stands in the file, for errors with line and column.
             given = self._tree.at("devices", index, "scenario") if self._tree else None
@@ -182,8 +180,7 @@ _FORMS: Mapping[Key, type[Form]] = {
     "<file>": FileModel,
     "<prebuilt>": PrebuiltVariant,
     "<folder>": ModelFolder,
-    "<local>": LocalDevice,
-    "<simulated>": SimulatedDevice,
+    **FORMS_BY_TAG,
     "variants": VariantForm,
     "measure": MeasureForm,
     "compare": BandsForm,

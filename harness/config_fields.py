@@ -97,7 +97,9 @@ def _recipe(text: str) -> str:
 
 def _unit(value: object) -> ComputeUnit:
     if not isinstance(value, str):
-        raise PydanticCustomError("unit", "unit[/backend][:threads] as text, for example cpu, cpu:4 or cpu/builtin")
+        raise PydanticCustomError(
+            "unit", "unit[/backend][@cluster][:threads] as text, for example cpu, cpu:4 or cpu/builtin"
+        )
     return ComputeUnit.parse(value)
 
 

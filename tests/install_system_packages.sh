@@ -1,10 +1,12 @@
 #!/bin/sh
-# The tests drive a real browser, whose Vulkan driver in software is also their GPU, and compile doubles in C.
+# The tests drive a real browser, whose Vulkan driver in software is also their GPU, compile doubles in C, and speak
+# with a real sshd of their own.
 # As root on Debian what is missing is installed; elsewhere this says so.
 set -eu
 missing=""
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+command -v ssh >/dev/null && [ -x /usr/sbin/sshd ] || missing="$missing openssh-server openssh-client"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     export DEBIAN_FRONTEND=noninteractive

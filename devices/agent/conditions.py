@@ -31,6 +31,11 @@ def read(root: str = "/", platform: str = sys.platform) -> dict[str, object]:
         "power": _power(root),
         "memory_available_bytes": _memory_available(root),
         "throttled": None,  # Linux counts throttling since boot; whether it throttles now is not told
+        "clock_caps_mhz": {},
+        "battery_percent": None,
+        "thermal_status": None,
+        "neighbours": None,
+        "prepared": {},
     }
 
 
@@ -133,6 +138,11 @@ def _read_mac() -> dict[str, object]:
         "power": parse_pmset_power(run(("pmset", "-g", "batt"))),
         "memory_available_bytes": None,
         "throttled": parse_pmset_thermal(run(("pmset", "-g", "therm"))),
+        "clock_caps_mhz": {},
+        "battery_percent": None,
+        "thermal_status": None,
+        "neighbours": None,
+        "prepared": {},
     }
 
 

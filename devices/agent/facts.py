@@ -52,6 +52,9 @@ def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict
         "memory_bytes": _mac_memory() if mac else kilobytes(text_of(os.path.join(root, "proc/meminfo")), "MemTotal"),
         "runtimes": found,
         "accelerators": [_with_library(each, found, mac) if each["unit"] == "gpu" else each for each in units],
+        "serial": None,
+        "clusters": [],
+        "details": {},
     }
 
 

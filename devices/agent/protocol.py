@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 
-VERSION = 2
+VERSION = 3
 MAX_REQUEST = 1 << 15  # bytes; fits a pipe's buffer, so that handing an order to a launch never blocks
 MAX_LINE = 1 << 24  # bytes; the profile of 4000 operators over 200 runs is below it
 MAX_LINES = 64  # a launch has at most a handful of things to say
@@ -45,9 +45,12 @@ ORDER: dict[str, object] = {
     "runtime": _MAYBE_TEXT,
     "dispatch": _MAYBE_TEXT,
     "weight_cache": str,
+    "delegate": (dict, type(None)),
 }
 
-UNIT: dict[str, object] = {"kind": str, "backend": _MAYBE_TEXT, "threads": _MAYBE_INT}
+UNIT: dict[str, object] = {"kind": str, "backend": _MAYBE_TEXT, "threads": _MAYBE_INT, "cluster": _MAYBE_TEXT}
+# A TensorFlow Lite external delegate: its library and the options that it is given, texts by name.
+DELEGATE: dict[str, object] = {"library": str, "options": dict}
 
 SETTINGS: dict[str, object] = {
     "launches": int,
@@ -72,7 +75,14 @@ CONDITIONS: dict[str, object] = {
     "power": _MAYBE_TEXT,
     "memory_available_bytes": _MAYBE_INT,
     "throttled": (bool, type(None)),
+    "clock_caps_mhz": dict,
+    "battery_percent": _MAYBE_NUMBER,
+    "thermal_status": _MAYBE_INT,
+    "neighbours": _MAYBE_NUMBER,
+    "prepared": dict,
 }
+# What the objects in conditions hold.
+READINGS = {"temperatures": NUMBER, "clocks_mhz": NUMBER, "clock_caps_mhz": NUMBER, "prepared": str}
 
 FACTS: dict[str, object] = {
     "system": str,
@@ -83,7 +93,11 @@ FACTS: dict[str, object] = {
     "memory_bytes": _MAYBE_INT,
     "runtimes": list,
     "accelerators": list,
+    "serial": _MAYBE_TEXT,
+    "clusters": list,
+    "details": dict,
 }
+CLUSTER: dict[str, object] = {"name": str, "cores": list, "max_mhz": _MAYBE_NUMBER, "part": _MAYBE_TEXT}
 
 RUNTIME: dict[str, object] = {"name": str, "version": _MAYBE_TEXT, "package": str, "library": _MAYBE_TEXT}
 ACCELERATOR: dict[str, object] = {"unit": str, "found": list, "looked_for": list, "adapters": list}
@@ -199,6 +213,8 @@ def check_order(order: object) -> dict[str, object]:
     checked = check("order", order, ORDER)
     check("order.unit", checked["unit"], UNIT)
     check("order.settings", checked["settings"], SETTINGS)
+    if checked["delegate"] is not None:
+        check("order.delegate", checked["delegate"], DELEGATE)
     for key, allowed in (("pass", PASSES), ("api", APIS), ("weight_cache", WEIGHT_CACHES)):
         if checked[key] not in allowed:
             words = ", ".join("null" if each is None else each for each in allowed)

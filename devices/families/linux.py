@@ -7,7 +7,7 @@ from typing import Any
 from devices.agent import protocol, runtimes
 from devices.families.offers import adapter_names, offer_of
 from harness.core.compute_unit import ComputeUnit
-from harness.core.device import DeviceFacts, Exclusion
+from harness.core.device import Cluster, DeviceFacts, Exclusion
 
 _FAMILIES = {"linux": "linux", "darwin": "mac"}
 _BUILTIN = ComputeUnit(kind="cpu", backend="builtin")
@@ -44,7 +44,16 @@ def facts_of(
         exclusions=(*_lacking(chosen, python, wanted), *(e.exclusion for e in offers if e.exclusion)),
         runtime=str(chosen["name"]) if chosen else None,
         adapters=tuple(name for each in accelerators for name in adapter_names(each)),
+        serial=told["serial"],
+        clusters=tuple(_cluster(each) for each in told["clusters"]),
+        details={str(key): str(value) for key, value in told["details"].items()},
     )
+
+
+def _cluster(told: object) -> Cluster:
+    fields: Mapping[str, Any] = protocol.check("facts.clusters", told, protocol.CLUSTER)
+    cores = tuple(int(core) for core in fields["cores"])
+    return Cluster(name=fields["name"], cores=cores, max_mhz=fields["max_mhz"], part=fields["part"])
 
 
 def _lacking(chosen: Mapping[str, Any] | None, python: str, wanted: str | None) -> tuple[Exclusion, ...]:

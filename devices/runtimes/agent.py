@@ -12,7 +12,7 @@ from devices.agent.protocol import ProtocolError
 from devices.runtimes import agent_launch
 from devices.runtimes.agent_launch import ANY_ROUTE, Ending, MapOps, Message, Route
 from devices.runtimes.faces import Tried
-from devices.transport.local import LocalTransport
+from devices.transport.transport import Lines
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, Conditions
 from harness.core.errors import DeviceLost
@@ -27,7 +27,7 @@ _OVERTIME_S: Seconds = 30.0  # the supervisor keeps the deadline; the dead may t
 class AgentClient:
     """Speaks with one supervisor. Every wait has a deadline; DeviceLost where the agent is gone or talks nonsense."""
 
-    def __init__(self, device: str, lines: LocalTransport, map_ops: MapOps, route: Route = ANY_ROUTE) -> None:
+    def __init__(self, device: str, lines: Lines, map_ops: MapOps, route: Route = ANY_ROUTE) -> None:
         self._device = device
         self._lines = lines
         self._map_ops = map_ops
@@ -98,8 +98,8 @@ class AgentClient:
     def _conditions(self, given: object) -> Conditions:
         fields = self._checked("conditions", given, protocol.CONDITIONS)
         with self._making_sense():
-            for readings in (fields["temperatures"], fields["clocks_mhz"]):
-                protocol.check("conditions", readings, dict.fromkeys(readings, protocol.NUMBER))
+            for key, kinds in protocol.READINGS.items():
+                protocol.check("conditions", fields[key], dict.fromkeys(fields[key], kinds))
         return Conditions(**fields)
 
     def _ask(self, kind: str) -> Message:

@@ -1,8 +1,8 @@
 """One launch on the wire: the order as the agent reads it, and what was said made into an outcome."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from devices.agent import protocol
@@ -56,15 +56,25 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DelegateLibrary:
+    """A TensorFlow Lite external delegate: its path or name on the device, and the options that it is given."""
+
+    library: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """How a device runs its launches: through which face of which runtime, None for the agent's own choice.
 
-    dispatch is the folder, on the device, of the vendor's dispatch library.
+    dispatch is the folder, on the device, of the vendor's dispatch library. delegate is the external delegate of the
+    unit edgetpu.
     """
 
     api: Api | None = None
     runtime: str | None = None
     dispatch: str | None = None
+    delegate: DelegateLibrary | None = None
 
 
 ANY_ROUTE = Route()
@@ -74,6 +84,8 @@ def encode(order: LaunchOrder, route: Route = ANY_ROUTE) -> Message:
     """The order as docs/agent-protocol.md has it. Paths are absolute; the graph stays on the host."""
     if order.unit.kind != "npu":
         route = replace(route, dispatch=None)
+    if order.unit.kind != "edgetpu":
+        route = replace(route, delegate=None)
     return {
         "attempt": order.attempt,
         "variant": str(order.variant.absolute()),

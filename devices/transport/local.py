@@ -1,13 +1,19 @@
-"""A process on this machine, spoken to in lines."""
+"""This machine, as a device is reached: commands, files, and a process that is spoken to in lines."""
 
 import contextlib
+import os
 import queue
+import shutil
+import signal
 import subprocess
 import threading
+import uuid
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO
 
+from devices.transport.transport import Completed, Sent, unheard
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceLost
 from harness.core.units import Seconds
@@ -17,9 +23,59 @@ _GRACE_S: Seconds = 3.0
 _LONGEST_LINE = 1 << 25
 _TAIL_LINES = 40
 _LONGEST_TAIL_LINE = 500
+_PRIVATE = 0o600
 
 
 class LocalTransport:
+    """Commands and files of this machine. device names it in errors."""
+
+    def __init__(self, device: str, silence_s: Seconds = SILENCE_S) -> None:
+        self._device = device
+        self._silence_s = silence_s
+
+    def run(self, argv: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> Completed:
+        pipe = subprocess.PIPE
+        try:
+            process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+        except OSError as exc:
+            return Completed(exit_code=127, stdout=b"", stderr=f"{argv[0]}: {exc.strerror}".encode())
+        try:
+            stdout, stderr = process.communicate(stdin, deadline.remaining)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise DeviceLost(self._device, f"{argv[0]} did not end in {deadline.seconds:g} s") from None
+        code = process.returncode
+        return Completed(exit_code=128 - code if code < 0 else code, stdout=stdout, stderr=stderr)
+
+    def send_file(self, source: Path, target: str, deadline: Deadline, sent: Sent = unheard) -> None:  # noqa: ARG002 (a copy does not hang)
+        _copy(source, Path(target))
+        size = source.stat().st_size
+        sent(size, size)
+
+    def fetch_file(self, source: str, target: Path, deadline: Deadline) -> None:  # noqa: ARG002 (a copy does not hang)
+        _copy(Path(source), target)
+
+    def start(self, argv: Sequence[str]) -> "ProcessLines":
+        return ProcessLines(self._device, argv, self._silence_s)
+
+    def close(self) -> None:
+        pass
+
+
+def _copy(source: Path, target: Path) -> None:
+    part = target.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        shutil.copyfile(source, part)
+        part.chmod(_PRIVATE)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+class ProcessLines:
     """Starts argv in a session of its own, so that a Ctrl-C of the terminal reaches it only through us.
 
     device names it in errors. Lines are bytes without their newline.

@@ -12,6 +12,9 @@ WeighbridgeError
  +- DeviceError           a device cannot be used
  |   +- DeviceBusy        somebody else measures on it
  |   +- DeviceLost        it stopped answering
+ |   +- DeviceRefused     it is there and lets us in not: host key, password, authorisation
+ |   +- DeviceFull        no space is left on it
+ |   +- DeviceUnfit       it cannot be brought into a state worth measuring in
  +- StoreError            results cannot be read or written
      +- CampaignUnknown   no campaign of that name (a ConfigError too: what was typed is wrong)
 
@@ -93,6 +96,18 @@ class DeviceBusy(DeviceError):
 
 class DeviceLost(DeviceError):
     """The device stopped answering."""
+
+
+class DeviceRefused(DeviceError):
+    """The device is there and does not let us in; trying again does not help."""
+
+
+class DeviceFull(DeviceError):
+    """No space is left on the device."""
+
+
+class DeviceUnfit(DeviceError):
+    """The device could not be brought into a state worth measuring in, within its deadline."""
 
 
 class StoreError(WeighbridgeError):

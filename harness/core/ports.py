@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Protocol
 
-from harness.core.device import Canary, DeviceFacts
+from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.launch import LaunchOrder, LaunchOutcome
 
 
@@ -24,6 +24,8 @@ class Device(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
+
+    def conditions(self) -> Conditions: ...
 
     def canary(self) -> Canary: ...
 

@@ -11,7 +11,7 @@ import psutil
 from devices.device import AttachedDevice
 from devices.inventory import LocalAgent
 from devices.runtimes.litert_ops import op_table
-from devices.transport.local import LocalTransport
+from devices.transport.local import ProcessLines
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
 from harness.core.device import DeviceFacts
@@ -55,9 +55,9 @@ class Agents:
 
     def __init__(self, agent: LocalAgent) -> None:
         self._agent = agent
-        self.started: list[LocalTransport] = []
+        self.started: list[ProcessLines] = []
 
-    def connect(self) -> LocalTransport:
+    def connect(self) -> ProcessLines:
         self.started.append(self._agent.connect("local"))
         return self.started[-1]
 

@@ -17,7 +17,7 @@ MEGABYTE = 1 << 20
 
 
 def say(kind: str, identity: str, **fields: object) -> None:
-    print(json.dumps({"v": 2, "id": identity, "say": kind, **fields}), flush=True)
+    print(json.dumps({"v": 3, "id": identity, "say": kind, **fields}), flush=True)
 
 
 def begin(identity: str) -> None:

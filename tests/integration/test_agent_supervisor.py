@@ -33,7 +33,7 @@ class Talk:
         self.process.stdin.flush()
 
     def ask(self, identity: str, do: str, **fields: object) -> None:
-        self.write(json.dumps({"v": 2, "id": identity, "do": do, **fields}).encode())
+        self.write(json.dumps({"v": 3, "id": identity, "do": do, **fields}).encode())
 
     def hear(self, *kinds: str) -> dict[str, Any]:
         """The next message that says one of kinds."""
@@ -78,12 +78,12 @@ def talk(tmp_path: Path) -> Iterator[Talk]:
 
 def test_it_greets_with_its_process_and_python(talk: Talk) -> None:
     version = ".".join(str(part) for part in sys.version_info[:3])
-    assert talk.hear("hello") == {"v": 2, "say": "hello", "pid": talk.process.pid, "python": version}
+    assert talk.hear("hello") == {"v": 3, "say": "hello", "pid": talk.process.pid, "python": version}
 
 
 def test_its_heart_beats(talk: Talk) -> None:
-    assert talk.hear("heartbeat") == {"v": 2, "say": "heartbeat"}
-    assert talk.hear("heartbeat") == {"v": 2, "say": "heartbeat"}
+    assert talk.hear("heartbeat") == {"v": 3, "say": "heartbeat"}
+    assert talk.hear("heartbeat") == {"v": 3, "say": "heartbeat"}
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_its_heart_beats(talk: Talk) -> None:
     [
         (b"hello", "not a JSON line"),
         (b'{"v": 1, "id": "1", "do": "facts"}', "protocol version 1, this end speaks 2"),
-        (b'{"v": 2, "id": "1", "do": "dance"}', "one of canary, cancel"),
-        (b'{"v": 2, "id": 1, "do": "facts"}', "a text `id`"),
-        (b'{"v": 2, "id": "1", "do": "facts", "about": "you"}', "unknown keys ['about']"),
-        (b'{"v": 2, "id": "1", "do": "launch"}', "missing keys ['order']"),
-        (b'{"v": 2, "id": "1", "do": "launch", "order": {}}', "order: unknown keys [], missing keys"),
-        (b'{"v": 2, "id": "1", "do": "cancel", "launch": "9"}', "launch 9 is not running"),
+        (b'{"v": 3, "id": "1", "do": "dance"}', "one of canary, cancel"),
+        (b'{"v": 3, "id": 1, "do": "facts"}', "a text `id`"),
+        (b'{"v": 3, "id": "1", "do": "facts", "about": "you"}', "unknown keys ['about']"),
+        (b'{"v": 3, "id": "1", "do": "launch"}', "missing keys ['order']"),
+        (b'{"v": 3, "id": "1", "do": "launch", "order": {}}', "order: unknown keys [], missing keys"),
+        (b'{"v": 3, "id": "1", "do": "cancel", "launch": "9"}', "launch 9 is not running"),
         (b"[" * 40_000, "longer than 32768"),
     ],
 )
@@ -165,7 +165,7 @@ def test_an_order_that_leaves_no_room_for_the_rest_of_a_launch_s_line_is_refused
     assert "a launch reads 32768 at most" in talk.hear("refused", "started")["error"]
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b'{"v": 2, "id": "1"}'])
+@pytest.mark.parametrize("line", [b"", b"{}", b'{"v": 3, "id": "1"}'])
 def test_a_launch_that_no_supervisor_started_ends_in_words(tmp_path: Path, line: bytes) -> None:
     argv = (sys.executable, str(bundle_file(tmp_path)), "launch")
     ended = subprocess.run(argv, input=line + b"\n", capture_output=True, timeout=20, check=False)

@@ -14,15 +14,15 @@ import pytest
 
 from devices.device import AttachedDevice
 from devices.runtimes.litert_ops import op_table
-from devices.transport.local import LocalTransport
+from devices.transport.local import ProcessLines
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
 from harness.core.device import DeviceFacts
 from harness.core.errors import DeviceBusy, DeviceLost
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, MeasureSettings, Pass
 
-HELLO = {"v": 2, "say": "hello", "pid": 7, "python": "3.7.3"}
-BEAT = {"v": 2, "say": "heartbeat"}
+HELLO = {"v": 3, "say": "hello", "pid": 7, "python": "3.7.3"}
+BEAT = {"v": 3, "say": "heartbeat"}
 CONDITIONS = {
     "taken_at": 1.0,
     "temperatures": {},
@@ -32,6 +32,11 @@ CONDITIONS = {
     "power": None,
     "memory_available_bytes": None,
     "throttled": None,
+    "clock_caps_mhz": {},
+    "battery_percent": None,
+    "thermal_status": None,
+    "neighbours": None,
+    "prepared": {},
 }
 FACTS = DeviceFacts(name="board", family="linux", simulated=False)
 
@@ -57,9 +62,9 @@ class Play:
         self._log = folder / f"{id(self)}.log"
         self.process = 0
 
-    def __call__(self) -> LocalTransport:
+    def __call__(self) -> ProcessLines:
         words = ("\n".join(self._lines), "end" if self._ends else "wait", str(self._log))
-        transport = LocalTransport("board", (sys.executable, "-I", "-S", "-c", PLAY, *words))
+        transport = ProcessLines("board", (sys.executable, "-I", "-S", "-c", PLAY, *words))
         self.process = transport.pid
         return transport
 
@@ -106,7 +111,7 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
 
 
 def canary(identity: str, *samples: object) -> dict[str, object]:
-    return {"v": 2, "id": identity, "say": "canary", "samples_ns": list(samples)}
+    return {"v": 3, "id": identity, "say": "canary", "samples_ns": list(samples)}
 
 
 def an_order() -> LaunchOrder:
@@ -145,7 +150,7 @@ def test_an_agent_that_does_not_start_gives_the_lease_back(tmp_path: Path) -> No
 
 def test_a_program_that_is_not_there_is_a_lost_device() -> None:
     with pytest.raises(DeviceLost, match="cannot be started with /no/such/python: No such file"):
-        LocalTransport("board", ("/no/such/python",))
+        ProcessLines("board", ("/no/such/python",))
 
 
 def test_a_busy_device_starts_no_agent(tmp_path: Path) -> None:
@@ -156,7 +161,7 @@ def test_a_busy_device_starts_no_agent(tmp_path: Path) -> None:
 
 
 def test_an_agent_of_another_version_is_lost_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(DeviceLost, match="protocol version 1, this end speaks 2"):
+    with pytest.raises(DeviceLost, match="protocol version 1, this end speaks 3"):
         a_device(Play(tmp_path, {**HELLO, "v": 1})).__enter__()
 
 
@@ -223,7 +228,7 @@ def test_a_question_under_way_when_the_device_is_left_is_not_asked_again(tmp_pat
 @pytest.mark.parametrize("key", ["temperatures", "clocks_mhz"])
 def test_a_reading_that_is_no_number_is_nonsense_too(tmp_path: Path, key: str) -> None:
     before = {**CONDITIONS, key: {"cpu0": "hot"}}
-    started = {"v": 2, "id": "1", "say": "started", "pid": 7, "before": before}
+    started = {"v": 3, "id": "1", "say": "started", "pid": 7, "before": before}
     with a_device(Play(tmp_path, HELLO, started)) as device:
         outcome = device.launch(an_order())
     assert isinstance(outcome, LaunchFailure)
@@ -232,7 +237,7 @@ def test_a_reading_that_is_no_number_is_nonsense_too(tmp_path: Path, key: str) -
 
 
 def test_an_order_that_the_agent_refuses_is_a_failure_in_its_words(tmp_path: Path) -> None:
-    refusal = {"v": 2, "id": "1", "say": "refused", "error": "LiteRT was not found"}
+    refusal = {"v": 3, "id": "1", "say": "refused", "error": "LiteRT was not found"}
     with a_device(Play(tmp_path, HELLO, refusal)) as device:
         outcome = device.launch(an_order())
     assert isinstance(outcome, LaunchFailure)
@@ -243,8 +248,8 @@ def test_an_order_that_the_agent_refuses_is_a_failure_in_its_words(tmp_path: Pat
     "nonsense",
     [
         "%!",
-        {"v": 2, "id": "1", "say": "canary", "samples_ns": [1], "mood": "good"},
-        {"v": 2, "id": "1"},
+        {"v": 3, "id": "1", "say": "canary", "samples_ns": [1], "mood": "good"},
+        {"v": 3, "id": "1"},
         canary("1"),
         canary("1", "soon"),
         canary("1", None),

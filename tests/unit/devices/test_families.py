@@ -22,6 +22,9 @@ def told(**changes: object) -> dict[str, Any]:
         "memory_bytes": 8_000_000_000,
         "runtimes": [LITERT],
         "accelerators": [],
+        "serial": None,
+        "clusters": [],
+        "details": {},
     }
     return {**facts, **changes}
 

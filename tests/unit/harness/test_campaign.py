@@ -13,7 +13,7 @@ from devices.scenario import Fault
 from harness.campaign import Countdown, Progress, launch_order, run_campaign
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
-from harness.core.device import Canary, DeviceFacts
+from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.errors import DeviceLost, StoreError
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, LaunchRecord, Pass
 from harness.core.model import Graph, OpNode
@@ -131,6 +131,9 @@ class Unreliable:
 
     def __exit__(self, *exc: object) -> None:
         return None
+
+    def conditions(self) -> Conditions:
+        return self._device.conditions()
 
     def canary(self) -> Canary:
         return self._device.canary()

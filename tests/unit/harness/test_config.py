@@ -14,7 +14,7 @@ from harness.config import Config, load_config, parse_config, schema_text
 from harness.config_devices import SimulatedDevice
 from harness.config_models import FileModel, Metric, PrebuiltVariant, Sample, SampleModel
 from harness.core.compute_unit import ComputeUnit
-from harness.core.device import DeviceSpec
+from harness.core.device import AdbAddress, DeviceSpec, EdgeTpuChoice, PhoneTools, SshAddress
 from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
@@ -126,6 +126,41 @@ def test_a_machine_may_be_measured_through_another_runtime() -> None:
     assert plain == DeviceSpec(name="local", kind="local")
     assert (old.name, old.python, old.runtime) == ("old", Path("/folder/env/bin/python"), "tflite-runtime")
     assert (npu.name, npu.dispatch) == ("npu", Path("/folder/vendor"))
+
+
+def test_a_board_is_reached_by_ssh_as_its_configuration_says() -> None:
+    config = a_config(
+        "models: [digits]\n"
+        "devices: [{name: pi5, kind: ssh, host: 10.0.0.5, port: 2222, user: bench, key: k, python: /usr/bin/python3}]\n"
+    )
+    (pi5,) = config.device_specs()
+    address = SshAddress(host="10.0.0.5", port=2222, user="bench", key=Path("/folder/k"))
+    assert pi5 == DeviceSpec(name="pi5", kind="ssh", python=Path("/usr/bin/python3"), ssh=address)
+
+
+def test_an_edge_tpu_is_one_of_a_board_or_of_this_machine() -> None:
+    config = a_config(
+        "models: [digits]\n"
+        "devices:\n"
+        "  - {name: coral, kind: edgetpu, host: coral.local, accelerator: 'pci:0'}\n"
+        "  - {name: stick, kind: edgetpu}\n"
+    )
+    coral, stick = config.device_specs()
+    assert (coral.ssh, coral.edgetpu) == (SshAddress(host="coral.local"), EdgeTpuChoice(accelerator="pci:0"))
+    assert (stick.ssh, stick.edgetpu) == (None, EdgeTpuChoice())
+
+
+def test_a_phone_is_reached_by_adb_as_its_configuration_says() -> None:
+    config = a_config(
+        "models: [digits]\n"
+        "devices:\n"
+        "  - {name: pixel8, kind: android, serial: 37021FDJH, tools: t, delegate: q.so, delegate_options: {a: b}}\n"
+    )
+    (pixel,) = config.device_specs()
+    assert pixel.adb == AdbAddress(serial="37021FDJH")
+    assert pixel.tools == PhoneTools(
+        folder=Path("/folder/t"), delegate=Path("/folder/q.so"), delegate_options={"a": "b"}
+    )
 
 
 def test_cold_starts_can_be_turned_off() -> None:
@@ -311,11 +346,11 @@ def test_a_hostile_name_is_a_name(name: str) -> None:
         ),
         (
             "models: [digits]\ndevices: [loca]\n",
-            "bench.yaml:2:11: devices.0: given 'loca', allowed: local or simulated",
+            "bench.yaml:2:11: devices.0: given 'loca', allowed: local, simulated, ssh, edgetpu or android",
         ),
         (
-            "models: [digits]\ndevices: [{name: a, kind: ssh}]\n",
-            "bench.yaml:2:27: devices.0.kind: given 'ssh', allowed: local or simulated",
+            "models: [digits]\ndevices: [{name: a, kind: sshd}]\n",
+            "bench.yaml:2:27: devices.0.kind: given 'sshd', allowed: local, simulated, ssh, edgetpu or android",
         ),
         (
             "models: [digits]\ndevices: [{name: local, kind: simulated}]\n",
@@ -401,6 +436,10 @@ def test_a_hostile_name_is_a_name(name: str) -> None:
         (
             "models: [digits]\ndevices: [{kind: local, runtime: tflite-runtime}]\n",
             "bench.yaml:2:11: devices.0: needs a name other than local, which is this machine",
+        ),
+        (
+            "models: [digits]\ndevices: [{name: stick, kind: edgetpu, user: mendel}]\n",
+            "bench.yaml:2:11: devices.0: user goes with host; without host the Edge TPU is one of this machine",
         ),
         (
             "models: [digits]\ndevices: [{kind: local, name: old, runtime: tflite}]\n",

@@ -24,6 +24,11 @@ def test_an_empty_tree_has_nothing_to_say(tmp_path: Path) -> None:
         "power": None,
         "memory_available_bytes": None,
         "throttled": None,
+        "clock_caps_mhz": {},
+        "battery_percent": None,
+        "thermal_status": None,
+        "neighbours": None,
+        "prepared": {},
     }
 
 

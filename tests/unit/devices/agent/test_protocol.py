@@ -25,7 +25,7 @@ def an_order(**changes: object) -> dict[str, Any]:
         "variant": "/m.tflite",
         "variant_digest": "d",
         "pass": "latency",
-        "unit": {"kind": "cpu", "backend": None, "threads": 1},
+        "unit": {"kind": "cpu", "backend": None, "threads": 1, "cluster": None},
         "settings": settings,
         "deadline_s": 5.0,
         "inputs": [],
@@ -35,6 +35,7 @@ def an_order(**changes: object) -> dict[str, Any]:
         "runtime": None,
         "dispatch": None,
         "weight_cache": "off",
+        "delegate": None,
     }
     return {**order, **changes}
 
@@ -51,12 +52,13 @@ def test_an_order_of_the_right_form_is_accepted() -> None:
         (an_order(seed="0"), "seed"),
         (an_order(seed=True), "seed"),
         (an_order(deadline_s=None), "deadline_s"),
-        (an_order(unit={"kind": "cpu", "backend": None, "threads": 1, "cores": 2}), "cores"),
+        (an_order(unit={"kind": "cpu", "backend": None, "threads": 1, "cluster": None, "cores": 2}), "cores"),
         (an_order(settings={}), "inferences"),
         (an_order(**{"pass": "both"}), "both"),
         (an_order(api="metal"), "metal"),
         (an_order(weight_cache="warm"), "warm"),
         (an_order(signature=1), "signature"),
+        (an_order(delegate={"library": "libedgetpu.so.1"}), "options"),
         ([], "object"),
     ],
 )
@@ -91,15 +93,15 @@ def test_what_a_launch_is_handed_wrongly_is_refused_by_name(task: dict[str, obje
         protocol.check_task(task)
 
 
-@pytest.mark.parametrize("line", [b"", b"hello", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"v": 2, "x": NaN}'])
+@pytest.mark.parametrize("line", [b"", b"hello", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"v": 3, "x": NaN}'])
 def test_what_is_no_json_object_is_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError, match="not a JSON"):
         protocol.parse(line)
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
+@pytest.mark.parametrize("version", [0, 2, 4, "2", None])
 def test_another_version_is_refused(version: object) -> None:
-    with pytest.raises(ProtocolError, match="this end speaks 2"):
+    with pytest.raises(ProtocolError, match="this end speaks 3"):
         protocol.parse(json.dumps({"v": version, "say": "done"}).encode())
 
 

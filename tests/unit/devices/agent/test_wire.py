@@ -100,7 +100,7 @@ def failure(*messages: dict[str, Any], order: LaunchOrder | None = None, **endin
 def test_an_order_on_the_wire_is_what_the_agent_accepts() -> None:
     wire = json.loads(json.dumps(encode(an_order(unit="cpu/builtin:4"))))
     assert protocol.check_order(wire) == wire
-    assert wire["unit"] == {"kind": "cpu", "backend": "builtin", "threads": 4}
+    assert wire["unit"] == {"kind": "cpu", "backend": "builtin", "threads": 4, "cluster": None}
 
 
 def test_paths_on_the_wire_are_absolute() -> None:
