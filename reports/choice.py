@@ -124,7 +124,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
     if not timed:
         return _untimed(source, candidates)
     state, chosen = _pick(source, [c for c in timed if c.comparison is not None])
-    if chosen is None and (source is None or source.result.latency is None):
+    if chosen is None and source is not None and source.result.latency is None:
         state, chosen = _fastest(timed)
     if chosen is None:
         return Choice(state=State.NOTHING, source=source, chosen=None, passed_over=_passed_over(timed, None))

@@ -167,7 +167,7 @@ def _sortable(value: float | str | None) -> str:
     """What a column sorts by; an empty text sorts last."""
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else clipped(str(value))
 
 
 def _canary_spread(cell: Mapping[str, Any]) -> float | None:

@@ -171,11 +171,12 @@ def _steps(launches: Sequence[BlockLaunch], medians: Sequence[float]) -> Iterato
     """A tool that tells whole microseconds leaves open what is smaller, and its launches agree by that alone."""
     steps = [told.resolution_ns or 0.0 for launch in launches if (told := launch.record.told) is not None]
     step, median = max(steps, default=0.0), statistics.median(medians) if medians else 0.0
-    if median <= 0 or step <= _FINE * median:
+    if step <= _FINE * median:
         return
     share = "10%" if step > _COARSE * median else "1%"
     cap = f"told in steps of over {share} of the median"
-    yield _capped(cap, f"times are told in steps of {step / 1e3:.3g} µs, {step / median:.1%} of the median")
+    part = f"{step / median:.1%} of the median" if median >= step else "more than the median itself"
+    yield _capped(cap, f"times are told in steps of {step / 1e3:.3g} µs, {part}")
 
 
 def _device_state(

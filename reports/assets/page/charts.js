@@ -261,7 +261,7 @@ function toldText(detail) {
 
 function drawLaunches(cells) {
   noteTold(cells);
-  const timed = cells.filter((cell) => cell.median !== null && cell.launches.length);
+  const timed = cells.filter((cell) => cell.median > 0 && cell.launches.length);
   if (!timed.length) return draw("chart-launches", null, 0, "No launch was timed here.");
   const points = timed.flatMap((cell, row) => cell.launches.flatMap((ns, i) =>
     (ns === null ? [] : [{ value: [100 * (ns / cell.median - 1), row], cell, ns, block: cell.blocks[i] }])));
