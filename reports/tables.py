@@ -109,8 +109,9 @@ def cell_words(cell: Json | None, *, verdicts: Mapping[str, str], grade: str) ->
     if not cell["latency_ns"]:
         return [str(cell["outcome"])]
     latency, against = cell["latency_ns"], cell["vs_float"] or {}
+    ratio = against.get("latency_ratio")
     words = [
-        "" if cell["is_source"] else numbers.times(against.get("latency_ratio"), against.get("ci95")),
+        "" if cell["is_source"] or ratio is None else numbers.times(ratio, against.get("ci95")),
         verdicts.get(against.get("verdict") or "", ""),
         numbers.duration(latency["median"], latency["ci95"]),
         grade.format(cell["grade"]) if cell["grade"] else "",

@@ -36,19 +36,27 @@ def summarise_latency(launches: Sequence[Timed]) -> LatencySummary:
     told = [launch for launch in counted if isinstance(launch, SampleSummary)]
     pooled = sorted(sample for launch in counted if not isinstance(launch, SampleSummary) for sample in launch)
     whole = pooled if not told else []
+    resolution = max((launch.resolution_ns for launch in told if launch.resolution_ns is not None), default=None)
     return LatencySummary(
         median=statistics.median(medians),
         p10=quantile(whole, 0.10) if whole else None,
         p90=quantile(whole, 0.90) if whole else None,
         p99=quantile(whole, 0.99) if whole else None,
         min=_least([*pooled[:1], *(launch.min_ns for launch in told)]),
-        ci95=median_interval(medians, 0.05),
+        ci95=_widened(median_interval(medians, 0.05), resolution),
         launches=len(medians),
         samples=len(pooled) + sum(launch.count for launch in told),
         cv=coefficient_of_variation(medians),
         raw=not told,
-        resolution=max((launch.resolution_ns for launch in told if launch.resolution_ns is not None), default=None),
+        resolution=resolution,
     )
+
+
+def _widened(
+    interval: tuple[Nanoseconds, Nanoseconds] | None, step: Nanoseconds | None
+) -> tuple[Nanoseconds, Nanoseconds] | None:
+    """Medians told in steps may all be off by one of them, the same way."""
+    return (max(0.0, interval[0] - step), interval[1] + step) if interval and step else interval
 
 
 def _median(launch: Timed) -> Nanoseconds | None:

@@ -36,7 +36,7 @@ function factsOf(cell, detail) {
   return [
     ["Outcome", cell.outcome + (detail.reason ? ": " + clipped(detail.reason, 400) : "")],
     ["Latency", cell.median === null ? null : durationText(cell.median) + interval],
-    ["Samples", detail.raw === false ? toldText(detail) : null],
+    ["Samples", detail.raw === false ? toldText(detail, "its medians are as the tool told them") : null],
     ["Against the source", cell.ratio === null || cell.is_source ? null : `${significant(cell.ratio)}×${cell.verdict ? ", " + cell.verdict : ""}`],
     ["Size", cell.size === null ? null : `${byteText(cell.size)}, zipped ${byteText(cell.zip)}`],
     ["Target", detail.target],

@@ -66,6 +66,11 @@ def test_the_coarsest_step_is_the_resolution() -> None:
     assert summarise_latency([a_summary(resolution_ns=100.0), a_summary(resolution_ns=1000.0)]).resolution == 1000.0
 
 
+def test_the_interval_of_a_told_median_is_a_step_wider_on_either_side() -> None:
+    summary = summarise_latency([a_summary(16_000.0)] * 10)
+    assert summary.ci95 == (15_000.0, 17_000.0)
+
+
 def test_samples_count_before_what_was_told() -> None:
     both = replace(a_launch(), summary=a_summary(9 * MS))
     assert timed(both) == both.samples_ns
