@@ -7,7 +7,7 @@ from statistics import median
 from harness.core.campaign import CampaignResult, CellResult
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
-from harness.core.judgement import Bands, ColdStart, Comparison
+from harness.core.judgement import Bands, ColdStart, Comparison, LatencySummary
 from harness.core.launch import Delegation, LaunchFailure, LaunchOutcome, LaunchRecord, Pass
 from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped, measurement_of
 from harness.core.units import Nanoseconds
@@ -18,7 +18,13 @@ from harness.placement import complete_delegation, is_another_unit
 from harness.plan import has_weight_cache
 from harness.statistics.grades import grade
 from harness.statistics.paired import compare
-from harness.statistics.summaries import summarise_cold_start, summarise_latency, summarise_launch, summarise_load
+from harness.statistics.summaries import (
+    summarise_cold_start,
+    summarise_latency,
+    summarise_launch,
+    summarise_load,
+    timed,
+)
 from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
 
 Builds = Mapping[tuple[str, str], Variant | BuildFailed]
@@ -202,12 +208,22 @@ def _why_missing(launches: Sequence[Placed], pass_: Pass) -> str:
 def _medians(outcome: Outcome) -> dict[int, Nanoseconds]:
     measured = measurement_of(outcome)
     launches = measured.launches if measured else ()
-    return {launch.block: median(launch.record.samples_ns) for launch in launches if launch.record.samples_ns}
+    known = ((launch.block, launch.record.median_ns) for launch in launches)
+    return {block: ns for block, ns in known if ns is not None}
+
+
+def _step(outcome: Outcome) -> Nanoseconds:
+    """The coarsest step that a tool told the medians in; 0 where they are of samples, or nothing was told of it."""
+    measured = measurement_of(outcome)
+    told = (launch.record.told for launch in (measured.launches if measured else ()))
+    return max((summary.resolution_ns or 0.0 for summary in told if summary), default=0.0)
 
 
 def _compare(source: Outcome, other: Outcome, bands: Bands) -> Comparison | None:
     before, after = _medians(source), _medians(other)
-    return compare(before, after, bands) if before.keys() & after.keys() else None
+    if not before.keys() & after.keys():
+        return None
+    return compare(before, after, bands, steps=(_step(source), _step(other)))
 
 
 def _result(
@@ -225,7 +241,7 @@ def _result(
         cell=cell,
         outcome=outcome,
         variant=variant,
-        latency=summarise_latency([launch.record.samples_ns for launch in measured.launches]) if measured else None,
+        latency=_latency(measured) if measured else None,
         load=summarise_load([launch.record.load for launch in measured.launches]) if measured else None,
         grade=grade(measured, asked=cell.unit, canary_reference_ns=canary_reference) if measured else None,
         comparison=comparison,
@@ -234,6 +250,13 @@ def _result(
         cold=_cold_start(cell, measured),
         explanation=explain(cell, measured, reference, comparison) if measured else (),
     )
+
+
+def _latency(measured: Measurement) -> LatencySummary | None:
+    """None where no launch has a median: a tool need not tell one."""
+    if all(launch.record.median_ns is None for launch in measured.launches):
+        return None
+    return summarise_latency([timed(launch.record) for launch in measured.launches])
 
 
 def _cold_start(cell: Cell, measured: Measurement | None) -> ColdStart | None:

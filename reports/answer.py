@@ -3,15 +3,23 @@
 from collections.abc import Iterable
 
 from harness.core.judgement import GradeLetter
-from reports.choice import VERDICT_PAIRS, Candidate, Choice, State
+from reports.choice import VERDICT_PAIRS, Candidate, Choice, Elsewhere, State
 from reports.names import clipped
 from reports.numbers import percent, span, times
 from reports.quality import Quality
 
 
-def caveats(choice: Choice, *, simulated: bool) -> tuple[str, ...]:
+def caveats(choice: Choice, *, simulated: bool, elsewhere: Elsewhere | None = None) -> tuple[str, ...]:
     """What a reader must know before acting on the answer, weightiest first."""
-    return tuple(_caveats(choice, simulated))
+    told = (elsewhere_words(elsewhere),) if elsewhere else ()
+    return (*told, *_caveats(choice, simulated))
+
+
+def elsewhere_words(elsewhere: Elsewhere) -> str:
+    """`0.12x float32 on cpu of this device, a ratio of medians that were not measured in pairs`."""
+    ratio = times(elsewhere.ratio)
+    place = f"{clipped(elsewhere.variant, 48)} on {elsewhere.unit} of this device"
+    return f"{ratio} the time of {place}: two medians, not paired launches"
 
 
 def _caveats(choice: Choice, simulated: bool) -> Iterable[str]:
@@ -69,6 +77,8 @@ def sentence(choice: Choice) -> str:
     if chosen is None:
         return "no answer: nothing was measured that compares with the source"
     name = clipped(chosen.name, 48)
+    if choice.state is State.UNCOMPARED:
+        return f"{name} is the fastest that was measured; {source} has no time on this unit to compare with"
     if choice.alone:
         return f"{name}: only the model itself was measured"
     if choice.state is State.SOURCE and choice.launches is not None:

@@ -99,6 +99,8 @@ def _latency(summary: LatencySummary | None) -> Fields | None:
         "launches": summary.launches,
         "samples": summary.samples,
         "cv": summary.cv,
+        "raw": summary.raw,
+        "resolution": summary.resolution,
     }
 
 
@@ -211,6 +213,7 @@ def _launch(launch: LaunchSummary) -> Fields:
         "wall_over_cpu": launch.wall_over_cpu,
         "canary_before_ns": launch.canary_before,
         "canary_after_ns": launch.canary_after,
+        "told": asdict(launch.told) if launch.told else None,
     }
 
 

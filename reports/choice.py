@@ -15,12 +15,13 @@ VERDICT_PAIRS = 8
 
 class State(StrEnum):
     """faster: a variant that can be trusted beats the source. source: none does. tentative: one seems to, in
-    numbers that cannot be trusted. unmeasured: the plan skipped every cell, though variants were built. nothing: no
-    latency at all."""
+    numbers that cannot be trusted. uncompared: the source has no latency on this unit, as a float model has none on an
+    Edge TPU. unmeasured: the plan skipped every cell, though variants were built. nothing: no latency at all."""
 
     FASTER = "faster"
     SOURCE = "source"
     TENTATIVE = "tentative"
+    UNCOMPARED = "uncompared"
     UNMEASURED = "unmeasured"
     NOTHING = "nothing"
 
@@ -79,7 +80,8 @@ class PassedOver:
 class Choice:
     """The answer for one group of cells. chosen None: nothing was measured.
 
-    ties cannot be told from the chosen one. smallest is the smallest variant that is no slower than the source,
+    Of an uncompared group the chosen one has the lowest median of those that can be trusted. ties cannot be told from
+    the chosen one. smallest is the smallest variant that is no slower than the source,
     None where that is the chosen one; of an unmeasured group, the smallest whose outputs are kept. alone: of its cells
     only the source's was measured. launches: the most that any cell shares with the source where that is too few for a
     verdict, else None. skipped: why the plan left all of it out, None where it did not.
@@ -96,6 +98,25 @@ class Choice:
     skipped: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """The source's fastest unit on the same device, where it does not run on the chosen one's; ratio of two medians."""
+
+    variant: str
+    unit: str
+    ratio: float
+
+
+def source_elsewhere(choice: Choice, sources: Iterable[CellResult]) -> Elsewhere | None:
+    """sources are the cells of the same model's source on the same device; None unless the choice is uncompared."""
+    latency = choice.chosen.result.latency if choice.chosen and choice.state is State.UNCOMPARED else None
+    timed = [(c.latency.median, c.cell) for c in sources if c.latency and isinstance(c.outcome, Measured)]
+    if latency is None or not timed:
+        return None
+    fastest, cell = min(timed, key=lambda found: found[0])
+    return Elsewhere(variant=cell.variant, unit=str(cell.unit), ratio=latency.median / fastest)
+
+
 def choose(candidates: Sequence[Candidate]) -> Choice:
     """Choose among the cells of one model on one unit of one device, the source among them."""
     source = next((c for c in candidates if c.result.cell.is_source), None)
@@ -103,6 +124,8 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
     if not timed:
         return _untimed(source, candidates)
     state, chosen = _pick(source, [c for c in timed if c.comparison is not None])
+    if chosen is None and source is not None and source.result.latency is None:
+        state, chosen = _fastest(timed)
     if chosen is None:
         return Choice(state=State.NOTHING, source=source, chosen=None, passed_over=_passed_over(timed, None))
     return Choice(
@@ -160,6 +183,13 @@ def _pick(source: Candidate | None, compared: Sequence[Candidate]) -> tuple[Stat
     if source is not None and source.result.latency is not None:
         return (State.SOURCE if source.reliable else State.TENTATIVE), source
     return State.NOTHING, None
+
+
+def _fastest(timed: Iterable[Candidate]) -> tuple[State, Candidate | None]:
+    """By median alone, where there is no source to stand against."""
+    trusted = [c for c in timed if c.shippable]
+    chosen = min(trusted, key=lambda c: c.result.latency.median if c.result.latency else float("inf"), default=None)
+    return (State.UNCOMPARED if chosen else State.NOTHING), chosen
 
 
 def _ties(chosen: Candidate, timed: Iterable[Candidate]) -> Iterable[Candidate]:

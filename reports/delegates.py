@@ -45,4 +45,4 @@ def cell_marks(cell: Json) -> list[str]:
 
 def _is_builtin(cell: Json) -> bool:
     unit: str = cell["compute_unit"]
-    return unit.partition(":")[0].endswith("/builtin")
+    return unit.partition(":")[0].partition("@")[0].endswith("/builtin")

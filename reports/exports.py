@@ -15,6 +15,8 @@ Json = dict[str, Any]
 
 # Parts of a cell that are tables of their own or belong to the page.
 _NOT_IN_CSV = frozenset({"ops", "launches", "settings", "failure", "explanation"})
+# Keyed by names of the device's own: no columns.
+_BY_NAME = frozenset({"temperatures", "clocks_mhz", "clock_caps_mhz", "prepared"})
 # Characters that Markdown or the HTML inside it would act on.
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~<>&])")
 
@@ -42,7 +44,7 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, obj
     for key, item in value.items():
         if not prefix and key in _NOT_IN_CSV:
             continue
-        if isinstance(item, Mapping) and key not in ("temperatures", "clocks_mhz"):
+        if isinstance(item, Mapping) and key not in _BY_NAME:
             yield from _flat(item, f"{prefix}{key}.")
         elif isinstance(item, Mapping | list):
             yield prefix + key, json.dumps(item, sort_keys=True)
@@ -61,6 +63,7 @@ def markdown_text(document: Mapping[str, Any]) -> str:
     for cell in tables.broken_variants(document):
         why = _escaped(cell["quality_why"])
         lines.append(f"- **OUTPUTS BROKEN**: {_escaped(cell['model'])} {_escaped(cell['variant'])}: {why}")
+    lines += [f"- {_escaped(name)} was not measured: {_escaped(why)}" for name, why in tables.absent_devices(document)]
     lines += [f"- Every cell of {_escaped(name)}: {_escaped(reason)}." for name, reason in tables.doubts(document)]
     for matrix in tables.matrices(document):
         lines += ["", f"## {_escaped(matrix.model['model'])}", "", *_model_lines(matrix)]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports import numbers, tables, unmeasured
+from reports import conditions, device_view, numbers, tables, unmeasured
 from reports.delegates import cell_marks, delegate_extent, delegate_words
 from reports.names import clipped
 from reports.page import page_data, shape_text
@@ -88,6 +88,12 @@ def _arranged(document: Mapping[str, Any]) -> dict[str, object]:
         "groups": groups,
         "front": frozenset().union(*(tables.pareto_front(cells) for cells in groups.values())),
         "broken": tables.broken_variants(document),
+        "ships": tables.ships(document),
+        "shipped": {h["cell"] for h in document["headlines"] if h["state"] in ("faster", "source", "uncompared")},
+        "absent": dict(tables.absent_devices(document)),
+        "several_devices": len({cell["device"] for cell in document["cells"]}) > 1,
+        "states": device_view.state_of(document["cells"]),
+        "condition_names": conditions.columns(cell["conditions"] for cell in document["cells"]),
         "doubts": tables.doubts(document),
         "doubts_of": {device["name"]: device["doubts"] for device in document["devices"]},
         "outcomes": tables.outcome_counts(document),
@@ -143,6 +149,10 @@ def _templates() -> "Environment":
         "delegate": delegate_words,
         "extent": delegate_extent,
         "marks": cell_marks,
+        "readings": conditions.readings,
+        "condition_lines": conditions.known_lines,
+        "device_summary": device_view.summary_text,
+        "device_lines": device_view.told_lines,
     }
     environment.tests["startswith"] = str.startswith
     environment.tests["longer_than"] = lambda text, most: len(text) > most
@@ -157,7 +167,7 @@ def _sortable(value: float | str | None) -> str:
     """What a column sorts by; an empty text sorts last."""
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else clipped(str(value))
 
 
 def _canary_spread(cell: Mapping[str, Any]) -> float | None:

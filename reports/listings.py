@@ -8,6 +8,8 @@ from harness.core.device import DeviceFacts, Exclusion
 from harness.core.units import Seconds
 from harness.core.variant import BuildFailed, BuildOutcome, Fidelity, Variant
 from reports.cell_view import cell_identity
+from reports.device_view import summary_text, told_lines
+from reports.names import clipped
 from reports.numbers import percent, size
 from reports.op_view import Fields
 
@@ -35,17 +37,14 @@ def devices_text(found: Iterable[DeviceFacts]) -> str:
 
 
 def _device_text(facts: DeviceFacts) -> str:
-    memory = size(facts.memory_bytes) if facts.memory_bytes else "unknown memory"
-    cores = f"{facts.cores} cores" if facts.cores else "unknown cores"
-    runtimes = ", ".join(f"{name} {version}" for name, version in facts.runtimes.items()) or "none"
-    lines = [
-        f"{facts.name}: {facts.processor or 'unknown processor'}, {cores}, {memory}, {facts.os or 'unknown system'}",
-        f"  runtimes  {runtimes}",
-        f"  units     {', '.join(facts.offered) or 'none'}",
-        *([f"  adapters  {', '.join(facts.adapters)}"] if facts.adapters else []),
-        *(f"  not       {exclusion.what}: {exclusion.reason}" for exclusion in facts.exclusions),
-    ]
-    return "\n".join(lines)
+    fields = {**device_fields(facts), "units": facts.offered}
+    nothing = [(name, "none") for name in ("runtimes", "units") if not fields[name]]
+    lines = [*told_lines(fields), *nothing]
+    lines += [("not", reason) for reason in by_reason((e.what, e.reason) for e in facts.exclusions)]
+    names = [clipped(name, 24) for name, _ in lines]
+    width = max(map(len, names))
+    told = (f"  {name.ljust(width)}  {clipped(text, 400)}" for name, (_, text) in zip(names, lines, strict=True))
+    return "\n".join([clipped(f"{facts.name}: {summary_text(fields)}", 400), *told])
 
 
 def variant_fields(variant: Variant) -> Fields:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+from reports.conditions import known_lines
 from reports.delegates import delegate_words
 
 Document = Mapping[str, Any]
@@ -110,6 +111,9 @@ def _detail(cell: Json, model: Json | None, variant: Json | None, columns: Colum
     return {
         **{key: cell[key] for key in copied},
         "delegate": delegate_words(cell),
+        "raw": (cell["latency_ns"] or {}).get("raw"),
+        "resolution": (cell["latency_ns"] or {}).get("resolution"),
+        "conditions": [columns.texts(line) for line in known_lines(cell["conditions"])],
         "noOps": cell["ops_unavailable"],
         "reference": columns.texts([(cell["fidelity"] or {}).get("reference")]),
         "settings": [_setting(setting) for setting in cell["op_settings"]],

@@ -1,11 +1,12 @@
 """The shapes of the report's tables, from the document."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reports import numbers
 from reports.delegates import cell_marks
+from reports.device_view import absence
 
 Json = dict[str, Any]
 Column = tuple[str, str]  # device, compute unit
@@ -31,6 +32,22 @@ class Matrix:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     not_built: tuple[Json, ...]
+
+    @property
+    def devices(self) -> tuple[tuple[str, int], ...]:
+        """Each run of columns of one device: its name and how many columns."""
+        runs: list[tuple[str, int]] = []
+        for device, _ in self.columns:
+            same = bool(runs) and runs[-1][0] == device
+            runs = [*runs[:-1], (device, runs[-1][1] + 1)] if same else [*runs, (device, 1)]
+        return tuple(runs)
+
+    @property
+    def starts(self) -> tuple[bool, ...]:
+        """Whether each column is the first of its device, where there are several devices."""
+        before = [None, *(device for device, _ in self.columns)]
+        several = len(self.devices) > 1
+        return tuple(several and device != last for (device, _), last in zip(self.columns, before, strict=False))
 
     @property
     def skipped(self) -> tuple[str | None, ...]:
@@ -60,7 +77,9 @@ def unfinished(document: Mapping[str, Any]) -> str | None:
 
 def _matrix(document: Mapping[str, Any], name: str, model: Json) -> Matrix:
     cells = [cell for cell in document["cells"] if cell["model"] == name]
-    columns = tuple(dict.fromkeys((cell["device"], cell["compute_unit"]) for cell in cells))
+    found = dict.fromkeys((cell["device"], cell["compute_unit"]) for cell in cells)
+    order = list(dict.fromkeys(device for device, _ in found))
+    columns = tuple(sorted(found, key=lambda column: order.index(column[0])))
     variants: dict[str, dict[Column, Json]] = {}
     for cell in sorted(cells, key=lambda cell: not cell["is_source"]):
         variants.setdefault(cell["variant"], {})[cell["device"], cell["compute_unit"]] = cell
@@ -90,8 +109,9 @@ def cell_words(cell: Json | None, *, verdicts: Mapping[str, str], grade: str) ->
     if not cell["latency_ns"]:
         return [str(cell["outcome"])]
     latency, against = cell["latency_ns"], cell["vs_float"] or {}
+    ratio = against.get("latency_ratio")
     words = [
-        "" if cell["is_source"] else numbers.times(against.get("latency_ratio"), against.get("ci95")),
+        "" if cell["is_source"] or ratio is None else numbers.times(ratio, against.get("ci95")),
         verdicts.get(against.get("verdict") or "", ""),
         numbers.duration(latency["median"], latency["ci95"]),
         grade.format(cell["grade"]) if cell["grade"] else "",
@@ -99,6 +119,38 @@ def cell_words(cell: Json | None, *, verdicts: Mapping[str, str], grade: str) ->
         "INVALID" if cell["outcome"] == "invalid" else "",
     ]
     return [word for word in words if word]
+
+
+def absent_devices(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Devices that offered nothing and why, each once."""
+    told = ((device["name"], absence(device)) for device in document["devices"])
+    return tuple((name, why) for name, why in told if why is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ship:
+    """What to ship on one unit of one device: the answer with the cell that it chose, None where it has none."""
+
+    headline: Json
+    cell: Json | None
+    first: bool
+
+
+def ships(document: Mapping[str, Any]) -> dict[str, tuple[Ship, ...]]:
+    """The answers of each model, device by device; first: of its device."""
+    cells = {cell["id"]: cell for cell in document["cells"]}
+    found: dict[str, list[Ship]] = {}
+    for headline in sorted(document["headlines"], key=_order(document)):
+        rows = found.setdefault(headline["model"], [])
+        first = not rows or rows[-1].headline["device"] != headline["device"]
+        rows.append(Ship(headline=headline, cell=cells.get(headline["cell"]), first=first))
+    return {model: tuple(rows) for model, rows in found.items()}
+
+
+def _order(document: Mapping[str, Any]) -> Callable[[Json], int]:
+    """The order of the document's devices; a device that it does not list comes last."""
+    places = {device["name"]: place for place, device in enumerate(document["devices"])}
+    return lambda headline: places.get(headline["device"], len(places))
 
 
 def doubts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

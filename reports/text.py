@@ -45,6 +45,7 @@ def _lines(document: Mapping[str, Any], width: int) -> Iterable[str]:
         yield f"{told}; `run_bench.py run --resume` does the rest"
         yield ""
     yield from _answers(document["headlines"])
+    yield from _absent(document)
     yield from (f"every cell of {clipped(name, 30)}: {reason}" for name, reason in tables.doubts(document))
     yield from _capped(
         f"OUTPUTS BROKEN: {clipped(cell['model'], 30)} {clipped(cell['variant'], 30)}: {cell['quality_why']}"
@@ -69,6 +70,12 @@ def _answers(headlines: Iterable[Json]) -> Iterable[str]:
             )
             yield from (f"    {caveat}" for caveat in headline["caveats"])
     yield from _capped(f"{_place(headline)}: {headline['sentence']}" for headline in without)
+
+
+def _absent(document: Mapping[str, Any]) -> Iterable[str]:
+    """Devices that were asked for and offer nothing."""
+    for device, why in tables.absent_devices(document):
+        yield f"{clipped(device, 30)}: not measured: {clipped(why, _LONGEST)}"
 
 
 def _capped(lines: Iterable[str]) -> Iterable[str]:
@@ -153,11 +160,11 @@ def _failures(document: Mapping[str, Any]) -> Iterable[str]:
         for failed in document["builds_failed"]
     ]
     unbuilt = {(failed["model"], failed["name"]) for failed in document["builds_failed"]}
-    lines += [
-        f"{c['outcome']}: {clipped(c['model'], 30)} {clipped(c['variant'], 30)} {c['compute_unit']}: {c['reason']}"
-        for c in document["cells"]
-        if c["outcome"] in ("failed", "invalid") and (c["model"], c["variant"]) not in unbuilt
-    ]
+    lost = [c for c in document["cells"] if c["outcome"] in ("failed", "invalid")]
+    places = [(c, _cell_name(c, document)) for c in lost if (c["model"], c["variant"]) not in unbuilt]
+    for outcome in ("failed", "invalid"):
+        reasons = by_reason((place, c["reason"]) for c, place in places if c["outcome"] == outcome)
+        lines += [f"{outcome}: {line}" for line in reasons]
     lines += [f"skipped: {line}" for line in by_reason(_skipped(document))]
     if lines:
         yield ""
@@ -171,4 +178,10 @@ def _skipped(document: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for cell in document["cells"]:
         known = (cell["model"], cell["variant"]) in refused or (cell["model"], cell["reason"]) in said
         if cell["outcome"] == "skipped" and not known:
-            yield f"{clipped(cell['model'], 30)} {clipped(cell['variant'], 30)} {cell['compute_unit']}", cell["reason"]
+            yield _cell_name(cell, document), cell["reason"]
+
+
+def _cell_name(cell: Json, document: Mapping[str, Any]) -> str:
+    """The device stands in it where there are several."""
+    device = f"{clipped(cell['device'], 20)} " if len(document["devices"]) > 1 else ""
+    return f"{clipped(cell['model'], 30)} {clipped(cell['variant'], 30)} {device}{cell['compute_unit']}"

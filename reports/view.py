@@ -11,7 +11,7 @@ from harness.core.model import Model
 from harness.core.variant import Variant, WeightTensor
 from reports.answer import caveats, sentence
 from reports.cell_view import cell_fields
-from reports.choice import Candidate, Choice, choose
+from reports.choice import Candidate, Choice, choose, source_elsewhere
 from reports.doubts import doubts_by_device
 from reports.listings import artefact_fields, device_fields
 from reports.op_view import Fields
@@ -96,14 +96,20 @@ def _headline(
     model, device, unit = group
     simulated = any(facts.simulated for facts in result.devices if facts.name == device)
     choice = choose([Candidate(result=c, judged=judged[id(c)], said=doubts.get(device, ())) for c in cells])
+    elsewhere = source_elsewhere(choice, [c for c in result.cells if _is_source_of(c, model, device)])
     return {
         "model": model,
         "device": device,
         "compute_unit": unit,
         "simulated": simulated,
         **_choice(choice),
-        "caveats": list(caveats(choice, simulated=simulated)),
+        "source_elsewhere": asdict(elsewhere) if elsewhere else None,
+        "caveats": list(caveats(choice, simulated=simulated, elsewhere=elsewhere)),
     }
+
+
+def _is_source_of(result: CellResult, model: str, device: str) -> bool:
+    return result.cell.is_source and (result.cell.model, result.cell.device) == (model, device)
 
 
 def _choice(choice: Choice) -> Fields:

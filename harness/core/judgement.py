@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.core.launch import SampleSummary
 from harness.core.units import Nanoseconds, Seconds
 
 
@@ -10,18 +11,22 @@ from harness.core.units import Nanoseconds, Seconds
 class LatencySummary:
     """median is of launch medians; p10 to p99 and min pool the samples; ci95 is of the median of launch medians.
 
-    ci95 is None where the launches are too few for one. cv is of the launch medians, None below two launches.
+    ci95 is None where the launches are too few for one. cv is of the launch medians, None below two launches. raw:
+    every launch kept its samples; where one did not, p10 to p99 are None, and min is where no minimum was told.
+    resolution is the coarsest step that a tool told its times in, None: raw, or not told. samples counts inferences.
     """
 
     median: Nanoseconds
-    p10: Nanoseconds
-    p90: Nanoseconds
-    p99: Nanoseconds
-    min: Nanoseconds
+    p10: Nanoseconds | None
+    p90: Nanoseconds | None
+    p99: Nanoseconds | None
+    min: Nanoseconds | None
     ci95: tuple[Nanoseconds, Nanoseconds] | None
     launches: int
     samples: int
     cv: float | None
+    raw: bool = True
+    resolution: Nanoseconds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,8 @@ class ColdStart:
 class LaunchSummary:
     """One latency launch in figures. samples counts its inferences; median, p10 and p90 are None where it has none.
 
+    told is the tool's own summary where no samples exist: p10 and p90 are None then, the tool's percentiles are others.
+
     started_at is seconds since the epoch. wall_over_cpu is wall time over the process's CPU time, summed over the
     samples, None where no CPU time is known. canary_before and canary_after bracket its block, None: not taken.
     """
@@ -85,6 +92,7 @@ class LaunchSummary:
     wall_over_cpu: float | None
     canary_before: Nanoseconds | None
     canary_after: Nanoseconds | None
+    told: SampleSummary | None = None
 
 
 class Verdict(StrEnum):

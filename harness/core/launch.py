@@ -1,5 +1,6 @@
 """One launch: what was asked of a fresh process, and what came back."""
 
+import statistics
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -76,6 +77,25 @@ class LaunchOrder:
     weight_cache: WeightCache = WeightCache.OFF
     api: Api | None = None
     fallback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSummary:
+    """What a tool that keeps no raw samples told of a launch's inferences: no raw samples exist.
+
+    None: it did not say. p5 and p95 are the tool's own percentiles. resolution_ns is the step that its times are told
+    in.
+    """
+
+    count: int
+    median_ns: float | None
+    min_ns: float | None
+    max_ns: float | None
+    mean_ns: float | None
+    std_ns: float | None
+    p5_ns: float | None
+    p95_ns: float | None
+    resolution_ns: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +182,9 @@ class MemoryReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchRecord:
-    """What one launch measured: raw samples, never averages.
+    """What one launch measured: raw samples, never averages of ours.
+
+    summary is what a tool that keeps no samples told instead: samples_ns, cpu_ns, starts_ns and warmup_ns are empty.
 
     samples_ns[i] is the wall time of run plus outputs ready; cpu_ns[i] the process's CPU time over the same span;
     starts_ns[i] its monotonic start, from the launch's own zero. warmup_ns are the samples before.
@@ -197,6 +219,19 @@ class LaunchRecord:
     delegation: Delegation | None = None
     adapter: str | None = None
     weight_cache: WeightCache = WeightCache.OFF
+    summary: SampleSummary | None = None
+
+    @property
+    def told(self) -> SampleSummary | None:
+        """The tool's own summary, where that is all there is."""
+        return None if self.samples_ns else self.summary
+
+    @property
+    def median_ns(self) -> Nanoseconds | None:
+        """Of its samples, else as the tool told it; None where nothing was timed or told."""
+        if self.samples_ns:
+            return statistics.median(self.samples_ns)
+        return self.summary.median_ns if self.summary else None
 
 
 class FailureKind(StrEnum):

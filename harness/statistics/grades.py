@@ -49,6 +49,8 @@ CAPS: MappingProxyType[str, GradeLetter] = MappingProxyType(
         "on battery": C,
         "fewer than two launches": D,
         "launches lost": B,
+        "told in steps of over 1% of the median": B,
+        "told in steps of over 10% of the median": D,
         "canary unknown": B,
         "preemption unknown": B,
         "preemption unknown by over 50%": C,
@@ -59,6 +61,7 @@ CAPS: MappingProxyType[str, GradeLetter] = MappingProxyType(
 
 
 _WIDE = 0.50
+_FINE, _COARSE = 0.01, 0.10  # steps of the tool's clock, as a share of the median
 # Reading the clocks takes around a microsecond, which is corrected for to a part of it: small beside 2 % of this.
 _SHORT_NS = 50e3
 
@@ -158,9 +161,22 @@ def _launches(measurement: Measurement) -> Iterator[_Finding]:
         yield _capped("fewer than two launches", f"launches with samples: {len(medians)}; their spread is unknown")
     else:
         yield from _limited(spread, lambda limits: limits.launch_cv, f"launch medians vary by {spread:.1%}")
+    yield from _steps(measurement.launches, medians)
     if measurement.lost:
         tried = measurement.lost + len(measurement.launches)
         yield _capped("launches lost", f"{measurement.lost} of {tried} launches failed")
+
+
+def _steps(launches: Sequence[BlockLaunch], medians: Sequence[float]) -> Iterator[_Finding]:
+    """A tool that tells whole microseconds leaves open what is smaller, and its launches agree by that alone."""
+    steps = [told.resolution_ns or 0.0 for launch in launches if (told := launch.record.told) is not None]
+    step, median = max(steps, default=0.0), statistics.median(medians) if medians else 0.0
+    if step <= _FINE * median:
+        return
+    share = "10%" if step > _COARSE * median else "1%"
+    cap = f"told in steps of over {share} of the median"
+    part = f"{step / median:.1%} of the median" if median >= step else "more than the median itself"
+    yield _capped(cap, f"times are told in steps of {step / 1e3:.3g} µs, {part}")
 
 
 def _device_state(
@@ -208,6 +224,8 @@ def _preemption(launches: Sequence[BlockLaunch], asked: ComputeUnit) -> tuple[_P
     time is a lower bound, t times that an upper one, and the truth lies between.
     """
     ratios = [ratio for launch in launches if (ratio := wall_over_cpu(launch.record)) is not None]
+    if not ratios and any(launch.record.told for launch in launches):
+        return None, "the tool that timed it keeps no CPU times"
     if asked.kind != "cpu" or not ratios:
         return None, f"no CPU time that can be read for {asked}"
     if statistics.median(_medians(launches)) < _SHORT_NS:
@@ -217,4 +235,4 @@ def _preemption(launches: Sequence[BlockLaunch], asked: ComputeUnit) -> tuple[_P
 
 
 def _medians(launches: Sequence[BlockLaunch]) -> list[float]:
-    return [statistics.median(launch.record.samples_ns) for launch in launches if launch.record.samples_ns]
+    return [median for launch in launches if (median := launch.record.median_ns) is not None]

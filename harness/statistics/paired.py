@@ -22,20 +22,27 @@ Interval = tuple[float, float]
 
 
 def compare(
-    source: Mapping[int, Nanoseconds], other: Mapping[int, Nanoseconds], bands: Bands = _BANDS
+    source: Mapping[int, Nanoseconds],
+    other: Mapping[int, Nanoseconds],
+    bands: Bands = _BANDS,
+    *,
+    steps: tuple[Nanoseconds, Nanoseconds] = (0.0, 0.0),
 ) -> Comparison | None:
     """Latency of `other` over that of `source`.
 
     Each maps a block to the median of the launch in that block; blocks that only one of them has are left out, and
     so are medians that are not positive and finite. None where no block is left.
+    steps are those that either's medians were told in by a tool: a median can be off by one of them, all medians the
+    same way, so that both intervals are wider by that on either side.
     """
     logs = _log_ratios(source, other)
     if not logs:
         return None
     walsh = walsh_averages(logs)
     shift = statistics.median(walsh)
-    inner = interval(walsh, len(logs), _SAME)
-    outer = interval(walsh, len(logs), _DIFFERENT)
+    slack = _slack(source, steps[0]) + _slack(other, steps[1])
+    inner = _widened(interval(walsh, len(logs), _SAME), slack)
+    outer = _widened(interval(walsh, len(logs), _DIFFERENT), slack)
     return Comparison(
         ratio=math.exp(shift),
         ci95=_as_ratios(inner),
@@ -50,6 +57,16 @@ def _log_ratios(source: Mapping[int, float], other: Mapping[int, float]) -> list
     common = sorted(source.keys() & other.keys())
     usable = (block for block in common if _is_time(source[block]) and _is_time(other[block]))
     return [math.log(other[block]) - math.log(source[block]) for block in usable]
+
+
+def _slack(medians: Mapping[int, float], step: float) -> float:
+    """By how much, in log ratio, one step moves the middle of the medians."""
+    times = [median for median in medians.values() if _is_time(median)]
+    return math.log1p(step / statistics.median(times)) if step and times else 0.0
+
+
+def _widened(logs: Interval | None, slack: float) -> Interval | None:
+    return None if logs is None else (logs[0] - slack, logs[1] + slack)
 
 
 def _is_time(nanoseconds: float) -> bool:

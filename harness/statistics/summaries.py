@@ -11,35 +11,66 @@ import statistics
 from collections.abc import Sequence
 
 from harness.core.judgement import ColdStart, LatencySummary, LaunchSummary, LoadSummary, StartFigures
-from harness.core.launch import LaunchRecord, LoadTimes, WeightCache
+from harness.core.launch import LaunchRecord, LoadTimes, SampleSummary, WeightCache
 from harness.core.outcome import BlockLaunch
 from harness.core.units import Nanoseconds
 
+Timed = Sequence[int] | SampleSummary
 
-def summarise_latency(launches: Sequence[Sequence[int]]) -> LatencySummary:
-    """Summary of the samples of each launch, in ns.
 
-    A launch without samples does not count. Raises ValueError where no launch has any.
+def timed(record: LaunchRecord) -> Timed:
+    """The samples of a launch, or what its tool told in their place."""
+    return record.told or record.samples_ns
+
+
+def summarise_latency(launches: Sequence[Timed]) -> LatencySummary:
+    """Summary of the samples of each launch, in ns, or of what its tool told of them.
+
+    A launch without samples, or of which no median was told, does not count. Percentiles of all samples are unknown
+    where some launch has none: nothing told of each launch gives them. Raises ValueError where no launch counts.
     """
-    medians = [statistics.median(samples) for samples in launches if samples]
+    counted = [launch for launch in launches if launch and _median(launch) is not None]
+    medians = [median for launch in counted if (median := _median(launch)) is not None]
     if not medians:
         raise ValueError("no launch has samples: there is nothing to summarise")
-    pooled = sorted(sample for samples in launches for sample in samples)
+    told = [launch for launch in counted if isinstance(launch, SampleSummary)]
+    pooled = sorted(sample for launch in counted if not isinstance(launch, SampleSummary) for sample in launch)
+    whole = pooled if not told else []
+    resolution = max((launch.resolution_ns for launch in told if launch.resolution_ns is not None), default=None)
     return LatencySummary(
         median=statistics.median(medians),
-        p10=quantile(pooled, 0.10),
-        p90=quantile(pooled, 0.90),
-        p99=quantile(pooled, 0.99),
-        min=pooled[0],
-        ci95=median_interval(medians, 0.05),
+        p10=quantile(whole, 0.10) if whole else None,
+        p90=quantile(whole, 0.90) if whole else None,
+        p99=quantile(whole, 0.99) if whole else None,
+        min=_least([*pooled[:1], *(launch.min_ns for launch in told)]),
+        ci95=_widened(median_interval(medians, 0.05), resolution),
         launches=len(medians),
-        samples=len(pooled),
+        samples=len(pooled) + sum(launch.count for launch in told),
         cv=coefficient_of_variation(medians),
+        raw=not told,
+        resolution=resolution,
     )
 
 
+def _widened(
+    interval: tuple[Nanoseconds, Nanoseconds] | None, step: Nanoseconds | None
+) -> tuple[Nanoseconds, Nanoseconds] | None:
+    """Medians told in steps may all be off by one of them, the same way."""
+    return (max(0.0, interval[0] - step), interval[1] + step) if interval and step else interval
+
+
+def _median(launch: Timed) -> Nanoseconds | None:
+    return launch.median_ns if isinstance(launch, SampleSummary) else statistics.median(launch)
+
+
+def _least(values: Sequence[float | None]) -> float | None:
+    """The smallest; None where one is unknown, which may have been the smallest."""
+    known = [value for value in values if value is not None]
+    return min(known) if len(known) == len(values) else None
+
+
 def summarise_launch(launch: BlockLaunch) -> LaunchSummary:
-    """One launch in figures; without samples it has no median and no percentiles."""
+    """One launch in figures; without samples it has no percentiles, and a median only where its tool told one."""
     record = launch.record
     rising = sorted(record.samples_ns)
     return LaunchSummary(
@@ -47,13 +78,14 @@ def summarise_launch(launch: BlockLaunch) -> LaunchSummary:
         position=launch.position,
         started_at=record.started_at,
         wall_s=record.wall_s,
-        samples=len(rising),
-        median=statistics.median(rising) if rising else None,
+        samples=len(rising) or (record.told.count if record.told else 0),
+        median=record.median_ns,
         p10=quantile(rising, 0.10) if rising else None,
         p90=quantile(rising, 0.90) if rising else None,
         wall_over_cpu=wall_over_cpu(record),
         canary_before=launch.canary_before.median_ns if launch.canary_before else None,
         canary_after=launch.canary_after.median_ns if launch.canary_after else None,
+        told=record.told,
     )
 
 
@@ -101,7 +133,7 @@ def summarise_cold_start(
 def _start_figures(records: Sequence[LaunchRecord]) -> StartFigures | None:
     if not records:
         return None
-    warm = [statistics.median(record.samples_ns) for record in records if record.samples_ns]
+    warm = [record.median_ns for record in records if record.median_ns is not None]
     return StartFigures(
         environment=statistics.median(record.load.environment_ns for record in records),
         compile=statistics.median(record.load.compile_ns for record in records),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import median
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
@@ -123,7 +122,7 @@ def _launch_row(outcome: LaunchOutcome) -> Row:
     return row | {
         "started_at": outcome.started_at,
         "wall_s": outcome.wall_s,
-        "median_ns": float(median(outcome.samples_ns)) if outcome.samples_ns else None,
+        "median_ns": None if outcome.median_ns is None else float(outcome.median_ns),
         "content": blobs.pack(rest, LaunchOutcome),
         "samples": blobs.pack_samples(blobs.Samples.of(outcome)),
         "ops": blobs.pack(outcome.ops, OpTable) if outcome.ops is not None else None,

@@ -15,6 +15,7 @@ from harness.core.outcome import Failed
 from reports.html import render
 from reports.names import clipped
 from reports.view import document
+from tests.support.fleet import PLACES, a_fleet_result
 from tests.support.hostile import HOSTILE_NAMES
 from tests.support.interactions import ACTS, settle, time_act
 from tests.support.large_campaign import a_large_campaign_result
@@ -558,5 +559,97 @@ def test_text_of_what_no_device_can_run_stands_out(browser: Browser, tmp_path: P
 def test_text_stands_out_from_its_ground(browser: Browser, tmp_path: Path, scheme: Scheme) -> None:
     """WCAG 2.2, 1.4.3: 4.5 to 1, over every text that is on screen."""
     page = visit(browser, tmp_path, a_rich_campaign_result(), scheme=scheme).page
+    assert page.evaluate(CONTRAST.read_text(encoding="utf-8")) == []
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def fleet_page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+    """Devices of several families, one page for tests that only look."""
+    with_page = visit(browser, tmp_path_factory.mktemp("fleet"), a_fleet_result(), width=1400)
+    yield with_page
+    with_page.page.context.close()
+
+
+def first_table(page: Page) -> list[list[str]]:
+    """Of what to ship, the rows of the first model."""
+    found: list[list[str]] = page.locator("#answer .ship").first.evaluate(
+        "table => [...table.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.textContent.trim()))"
+    )
+    return found
+
+
+def test_several_devices_have_one_table_of_what_to_ship(fleet_page: Visit) -> None:
+    found = [(row[0], row[1], row[2].split()[0]) for row in first_table(fleet_page.page)]
+    assert found[:2] == [("local", "cpu", "int8"), ("local", "cpu:4", "int8")]
+    assert ("pixel8", "gpu", "dynamic-int8") in found
+    assert found[-1] == ("galaxy", "\u2013", "not")
+    assert len(found) == len(PLACES) + 1
+
+
+def test_a_table_that_goes_on_beyond_its_edge_says_so_until_it_is_scrolled(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_fleet_result(models=("digits",)), width=1400).page
+    table, sign = page.locator("#matrix .scroll"), page.locator("#matrix .beyond")
+    assert sign.is_visible()
+    table.evaluate("place => { place.scrollLeft = 1e5; }")
+    sign.wait_for(state="hidden")
+    table.evaluate("place => { place.scrollLeft = 0; }")
+    sign.wait_for(state="visible")
+    page.context.close()
+
+
+def test_a_table_that_fits_has_no_sign(rich_page: Visit) -> None:
+    assert rich_page.page.locator("#load .beyond").count() == 0
+
+
+def test_launches_without_samples_say_why(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_fleet_result(), width=1400).page
+    assert page.locator("#launch-notes").text_content() == ""
+    page.select_option("#focus", label="digits \u00b7 pixel8 \u00b7 gpu")
+    settle(page)
+    assert "benchmark_model 2.16.1 keeps no single samples" in (page.locator("#launch-notes").text_content() or "")
+    assert "steps of 1.00 \u00b5s" in (page.locator("#launch-notes").text_content() or "")
+    assert page.locator("#chart-launches svg path").count() > 5
+    assert rows(page, "#launches table")[0][-3:] == ["\u2013"] * 3
+    page.context.close()
+
+
+def test_a_cell_of_a_phone_opens_with_the_state_of_the_phone(browser: Browser, tmp_path: Path) -> None:
+    page = visit(browser, tmp_path, a_fleet_result(), width=1400).page
+    page.locator("#cells-table tr", has_text="pixel8").locator("[data-open]").first.click()
+    text = page.locator("#detail").inner_text()
+    for part in (
+        "82 % \u2192 72 %",
+        "0 (none) \u2192 1 (light)",
+        "governor: refused: no root",
+        "keeps no single samples",
+    ):
+        assert part in text
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_several_devices_scroll_their_tables_and_not_the_page(browser: Browser, tmp_path: Path, width: int) -> None:
+    shown = visit(browser, tmp_path, a_fleet_result(), width=width)
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert (shown.complaints, shown.requests) == ([], [shown.address])
+    shown.page.context.close()
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+def test_hostile_words_of_a_device_are_shown_as_text(browser: Browser, tmp_path: Path, name: str) -> None:
+    shown = visit(browser, tmp_path, a_fleet_result(models=("digits",), hostile=name))
+    page = shown.page
+    page.locator("#cells-table tr", has_text="pixel8").locator("[data-open]").first.click()
+    assert (shown.complaints, shown.requests) == ([], [shown.address])
+    assert page.locator("img").count() == 0
+    assert "\u202e" not in page.locator("body").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_of_several_devices_stands_out(browser: Browser, tmp_path: Path, scheme: Scheme) -> None:
+    page = visit(browser, tmp_path, a_fleet_result(models=("digits",)), scheme=scheme).page
     assert page.evaluate(CONTRAST.read_text(encoding="utf-8")) == []
     page.context.close()

@@ -248,8 +248,20 @@ function whiskers(spans) {
   };
 }
 
+/** Why some launches have a median and no more, with the step their tool tells times in. */
+function noteTold(cells) {
+  const told = cells.filter((cell) => cell.median !== null && cell.detail.raw === false);
+  byId("launch-notes").replaceChildren(...(told.length ? [element("span", { class: "doubt", text: toldText(told[0].detail, "each dot is a launch's median as the tool told it") })] : []));
+}
+
+function toldText(detail, shown) {
+  const step = detail.resolution ? ` Its times come in steps of ${durationText(detail.resolution)}.` : "";
+  return `${clipped(detail.runtime || "The tool", 60)} keeps no single samples: ${shown}, and p10 to p99 are unknown.${step}`;
+}
+
 function drawLaunches(cells) {
-  const timed = cells.filter((cell) => cell.median !== null && cell.launches.length);
+  noteTold(cells);
+  const timed = cells.filter((cell) => cell.median > 0 && cell.launches.length);
   if (!timed.length) return draw("chart-launches", null, 0, "No launch was timed here.");
   const points = timed.flatMap((cell, row) => cell.launches.flatMap((ns, i) =>
     (ns === null ? [] : [{ value: [100 * (ns / cell.median - 1), row], cell, ns, block: cell.blocks[i] }])));

@@ -25,6 +25,7 @@ function detailOf(cell, detail) {
     ...listOf("Notes on the variant", textsOf(detail.notes)),
     ...listOf("Notes on the model", textsOf(detail.modelNotes)),
     ...listOf("What kept the grade from an A", textsOf(detail.grades)),
+    ...stateOf(detail),
     ...compareButton(cell),
   ];
 }
@@ -35,6 +36,7 @@ function factsOf(cell, detail) {
   return [
     ["Outcome", cell.outcome + (detail.reason ? ": " + clipped(detail.reason, 400) : "")],
     ["Latency", cell.median === null ? null : durationText(cell.median) + interval],
+    ["Samples", detail.raw === false ? toldText(detail, "its medians are as the tool told them") : null],
     ["Against the source", cell.ratio === null || cell.is_source ? null : `${significant(cell.ratio)}×${cell.verdict ? ", " + cell.verdict : ""}`],
     ["Size", cell.size === null ? null : `${byteText(cell.size)}, zipped ${byteText(cell.zip)}`],
     ["Target", detail.target],
@@ -48,6 +50,12 @@ function factsOf(cell, detail) {
     ["Signature", detail.signature && clipped(detail.signature, 120)],
     ["Operator times", detail.noOps && clipped(detail.noOps, 300)],
   ].filter(([, value]) => value);
+}
+
+/** The device before the first launch and after the last. */
+function stateOf(detail) {
+  if (!detail.conditions.length) return [];
+  return [element("h3", { text: "State of the device, before → after" }), facts(detail.conditions.map(textsOf).map(([name, text]) => [name, clipped(text, 400)]))];
 }
 
 function apiText(detail) {

@@ -145,6 +145,7 @@ function preparePrint() {
 applyTheme(themeOf());
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 makeLong();
+makeBeyond();
 makeFilters();
 fillOperatorMenus();
 fillWeights();

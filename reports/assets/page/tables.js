@@ -37,6 +37,26 @@ function makeLong() {
   document.querySelectorAll("table[data-long]").forEach((table) => byId(table.dataset.long).addEventListener("click", () => shorten(table, Infinity)));
 }
 
+/** Say where a table goes on beyond its right edge: nothing else shows it where scroll bars hide themselves. */
+function markBeyond() {
+  const found = [...document.querySelectorAll(".scroll")].map((place) => [place, place.scrollWidth - place.clientWidth - place.scrollLeft > 2]);
+  for (const [place, more] of found) {
+    place.classList.toggle("more", more);
+    const sign = place.nextElementSibling?.classList.contains("beyond") ? place.nextElementSibling : null;
+    if (more && !sign) place.after(element("p", { class: "beyond", "aria-hidden": "true", text: "the table goes on to the right →" }));
+    else if (sign) sign.hidden = !more;
+  }
+}
+
+function makeBeyond() {
+  const seen = new ResizeObserver(markBeyond);
+  document.querySelectorAll(".scroll").forEach((place) => {
+    seen.observe(place);
+    place.addEventListener("scroll", markBeyond, { passive: true });
+  });
+  document.querySelectorAll("details").forEach((details) => details.addEventListener("toggle", markBeyond));
+}
+
 function sortKey(cell) {
   if (!cell) return null;
   const text = (cell.dataset.v ?? cell.textContent).trim();

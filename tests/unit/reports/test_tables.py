@@ -1,5 +1,6 @@
 """The shapes of the report's tables."""
 
+from dataclasses import replace
 from typing import Any
 
 from harness.core.outcome import Failed
@@ -57,6 +58,11 @@ def test_broken_outputs_are_not_on_the_front() -> None:
     broken = a_cell_result("int8", built=a_variant("int8", accuracy=0.1))
     found = document(a_campaign_result([a_cell_result("float32"), broken]))["cells"]
     assert pareto_front(found) == {found[0]["id"]}
+
+
+def test_a_place_that_compares_with_nothing_has_its_median_alone() -> None:
+    (cell,) = document(a_campaign_result([replace(a_cell_result("int8"), comparison=None)]))["cells"]
+    assert cell_words(cell, verdicts={}, grade="[{}]")[0].endswith("ms")
 
 
 def test_a_place_of_the_matrix_in_words() -> None:

@@ -35,7 +35,7 @@ CELL_KEYS = """
     accuracy vs_float conditions ops
 """.split()  # noqa: SIM905 as the design writes them
 PART_KEYS = {
-    "latency_ns": "median p10 p90 p99 min ci95 launches samples cv",
+    "latency_ns": "median p10 p90 p99 min ci95 launches samples cv raw resolution",
     "load_ns": "compile cold warm first",
     "memory_bytes": "after_load after_run peak anonymous file_backed method",
     "fidelity": "snr_db top1_agreement max_abs_error reference worst_output samples meaningful",

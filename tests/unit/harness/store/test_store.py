@@ -21,6 +21,7 @@ from harness.core.launch import FailureKind, LaunchFailure, LaunchOutcome, Pass
 from harness.core.model import Model
 from harness.core.variant import BuildFailed, BuildOutcome
 from harness.store import BlockState, Store, StoredCampaign
+from tests.support.told import a_summary
 from tests.unit.harness.store.nouns import (
     a_block,
     a_campaign,
@@ -317,6 +318,19 @@ def test_columns_answer_questions_without_this_code(store: Store, tmp_path: Path
     with closing(sqlite3.connect(tmp_path / "bench.db")) as connection:
         rows = connection.execute("SELECT pass, failure, exit_code, median_ns FROM launch ORDER BY position").fetchall()
     assert rows == [("latency", None, None, 1_000_001.0), ("latency", "crash", 139, None)]
+
+
+def test_a_launch_that_its_tool_told_comes_back_and_fills_the_column_of_its_median(
+    store: Store, tmp_path: Path
+) -> None:
+    begin(store)
+    record = replace(a_record(samples=0), cpu_ns=(), starts_ns=(), warmup_ns=(), summary=a_summary(5_000.0))
+    store.begin_block(a_block())
+    store.save_launch(a_launch(outcome=record))
+    store.end_block("b1", CANARY)
+    assert store.load("c1").launches[0].outcome == record
+    with closing(sqlite3.connect(tmp_path / "bench.db")) as connection:
+        assert connection.execute("SELECT median_ns FROM launch").fetchall() == [(5_000.0,)]
 
 
 def test_the_query_of_the_documentation_works(store: Store, tmp_path: Path) -> None:
