@@ -26,6 +26,16 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
+# By limit: what the device is waited to do, where that is not the rest of them.
+_AWAITED: Mapping[str, str] = {
+    "soc_celsius": "to cool",
+    "accelerator_celsius": "to cool",
+    "battery_celsius": "to cool",
+    "thermal_status": "to cool",
+    "battery_percent": "to charge",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excess:
     """A reading beyond its limit. key is the limit's name in the configuration."""
@@ -85,7 +95,9 @@ def judge(now: Conditions, limits: Limits, facts: DeviceFacts) -> Verdict:
 
 def _questions(now: Conditions, limits: Limits, facts: DeviceFacts) -> Iterator[_Question]:
     for zone, key in _TEMPERATURES.items():
-        yield _Question(what=str(zone), key=key, unit=" °C", reading=hottest(now, zone), limit=getattr(limits, key))
+        yield _Question(
+            what=str(zone), key=key, unit=" °C", reading=_short(hottest(now, zone), 1), limit=getattr(limits, key)
+        )
     yield _Question(
         what="thermal status",
         key="thermal_status",
@@ -137,8 +149,9 @@ def _excess(question: _Question) -> Excess:
     )
 
 
-def _short(number: float | None) -> float | None:
-    return None if number is None else round(number, 3)
+def _short(number: float | None, digits: int = 3) -> float | None:
+    """No more digits than a message can use, and none that decide."""
+    return None if number is None else round(number, digits)
 
 
 def await_fit(
@@ -160,6 +173,7 @@ def await_fit(
         if deadline.expired:
             named = f"{facts.name} ({facts.serial})" if facts.serial else facts.name
             raise DeviceUnfit(named, "; ".join(excess.after(deadline.elapsed) for excess in verdict.excesses))
-        waiting("; ".join(map(str, verdict.excesses)))
+        awaited = _AWAITED.get(verdict.excesses[0].key, "to come to rest")
+        waiting(f"{awaited}: {'; '.join(map(str, verdict.excesses))}")
         rest(min(_LOOK_EVERY_S, max(deadline.remaining, 0.1)))
     return deadline.elapsed

@@ -73,8 +73,8 @@ class Scenario:
     launch_noise differs from launch to launch, sample_noise from sample to sample. drift_per_hour is relative.
     A launch is slow with slow_launch_probability by slow_launch_factor (a core that clocks lower); a sample is held up
     with spike_probability by spike_factor (other work on the core: wall time without CPU time).
-    op_coverage is the part of an inference spent in operators. battery_percent, neighbours, load and max_mhz are what it
-    says of itself; None: nothing.
+    op_coverage is the part of an inference spent in operators. battery_percent, neighbours, load and max_mhz are what
+    it says of itself; None: nothing.
     """
 
     __pydantic_config__ = _STRICT

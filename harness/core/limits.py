@@ -1,4 +1,4 @@
-"""The state that a device must be in to be measured, and how long it is waited for. docs/health.md argues the numbers."""
+"""The state that a device must be in to be measured, and how long it is waited for (docs/health.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from harness.core.launch import LaunchOrder, LaunchOutcome
 from harness.core.limits import Limits
 from harness.core.units import Seconds
 
-# Told what a device is waited for (`SoC 47 °C, limit 40 °C`); what it raises ends the wait.
+# Told what a device is waited for (`to cool: SoC 47 °C, limit 40 °C`); what it raises ends the wait.
 Waiting = Callable[[str], None]
 
 
@@ -36,7 +36,10 @@ class Device(Protocol):
     def canary(self) -> Canary: ...
 
     def make_fit(self, limits: Limits, waiting: Waiting) -> Seconds:
-        """Wait until it is fit to measure in, at most limits.wait_s; how long it took. Raises DeviceUnfit, DeviceLost."""
+        """Wait until it is fit to measure in, at most limits.wait_s. How long it took.
+
+        Raises DeviceUnfit, DeviceLost.
+        """
         ...
 
     def rest(self, seconds: Seconds) -> None:

@@ -1,7 +1,7 @@
 """Troubles of devices over campaigns, and why a block was torn.
 
-Devices gained their serial, clusters and details, conditions their caps, battery, thermal status, neighbours and what was
-prepared, campaigns the limits of their devices, blocks how long they waited and for what in vain.
+Devices gained their serial, clusters and details, conditions their caps, battery, thermal status, neighbours and what
+was prepared, campaigns the limits of their devices, blocks how long they waited and for what in vain.
 """
 
 import sqlalchemy as sa
