@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ except ModuleNotFoundError as missing:
     sys.exit(2)
 
 from harness import __version__
-from harness.core.errors import ConfigError, DeviceError, WeighbridgeError
+from harness.core.errors import ConfigError, WeighbridgeError
 from harness.core.interruption import Interruption
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
 
     The last line of the output is the report's path, the line before it the campaign's id.
     """
-    from devices.opening import open_devices
+    from devices.opening import enter_devices, open_devices
     from harness.bench import Origin, begin
     from harness.intake import take_in
     from harness.quarantine import record_of, withhold
@@ -203,12 +203,12 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
     places = _places(bench)
     with Store.open(places.store) as store, ExitStack() as stack:
         if resume and (found := _to_resume(store, source, places)):
-            return _measure(store, found.id, _enter(_devices_of(found), stack), places)
+            return _measure(store, found.id, enter_devices(_devices_of(found), stack), places)
         chosen, path = _config_of(source)
         opened = open_devices(chosen.device_specs(), dry_run=dry_run)
         facts = [device.facts for device in opened]
         quarantined = record_of(store).among(facts)
-        targets = _enter(opened, stack, leave_alone=quarantined)
+        targets = enter_devices(opened, stack, leave_alone=quarantined)
         intake = take_in(chosen, places)
         made = withhold(_plan(chosen, intake, facts, only), quarantined)
         _say_warnings(made)
@@ -381,27 +381,6 @@ def _say_pruned(places: "Places") -> int:
     files, freed = prune(places)
     click.echo(f"removed {files} files, {size(freed)}")
     return FINE
-
-
-def _enter(targets: "Sequence[Device]", stack: ExitStack, leave_alone: "Container[str]" = ()) -> "dict[str, Device]":
-    """Enter the devices. One that cannot be entered keeps its place, with the reason for each of its cells.
-
-    Raises DeviceError where none can be entered.
-    """
-    from devices.absent import AbsentDevice
-
-    found: dict[str, Device] = {}
-    refusals: list[DeviceError] = []
-    for device in targets:
-        name = device.facts.name
-        try:
-            found[name] = device if name in leave_alone else stack.enter_context(device)
-        except DeviceError as error:
-            refusals.append(error)
-            found[name] = AbsentDevice.known(device.facts, error)
-    if refusals and len(refusals) == len(targets):
-        raise refusals[0]
-    return found
 
 
 def _release(name: str, places: "Places") -> int:
