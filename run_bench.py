@@ -82,17 +82,25 @@ def doctor(bench: Path, as_json: bool) -> int:
 
 
 @cli.command()
+@click.option("--release", metavar="NAME", help="Lift a device's quarantine; its history stays.")
+@_bench
 @_json
-def devices(as_json: bool) -> int:
-    """List the devices that can be measured, with their compute units."""
+def devices(release: str | None, bench: Path, as_json: bool) -> int:
+    """List the devices that can be measured, with their compute units, and the troubles on record."""
     from devices.inventory import local_facts
+    from harness.quarantine import record_at
     from reports.listings import device_fields, devices_text
+    from reports.troubles import record_fields, record_text
 
+    if release is not None:
+        return _release(release, _places(bench))
     found = [local_facts()]
+    record = record_at(_places(bench).store)
+    held = {device: kept.reason for device, kept in record.quarantines.items()}
     if as_json:
-        _print_json({"devices": [device_fields(facts) for facts in found]})
+        _print_json({"devices": [device_fields(facts) for facts in found], **record_fields(record.troubles, held)})
     else:
-        click.echo(devices_text(found))
+        click.echo("\n\n".join(filter(None, (devices_text(found), record_text(record.troubles, held)))))
     return FINE
 
 
@@ -152,12 +160,14 @@ def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_js
     from devices.opening import open_devices
     from harness.bench import estimate_s
     from harness.intake import take_in
+    from harness.quarantine import record_at, withhold
     from reports.listings import plan_fields, plan_text
 
     chosen, _ = _config_of(source)
     intake = take_in(chosen, _places(bench))
     found = open_devices(chosen.device_specs(), dry_run=dry_run)
-    made = _plan(chosen, intake, [device.facts for device in found], only)
+    facts = [device.facts for device in found]
+    made = withhold(_plan(chosen, intake, facts, only), record_at(_places(bench).store).among(facts))
     shown = (made.cells, made.skipped, made.exclusions, estimate_s(made, intake.models))
     if as_json:
         _print_json(plan_fields(*shown, warnings=made.surprises))
@@ -182,9 +192,10 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
 
     The last line of the output is the report's path, the line before it the campaign's id.
     """
-    from devices.opening import open_devices
+    from devices.opening import enter_devices, open_devices
     from harness.bench import Origin, begin
     from harness.intake import take_in
+    from harness.quarantine import record_of, withhold
     from harness.store import Store
 
     if resume and (only or dry_run):
@@ -192,12 +203,14 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
     places = _places(bench)
     with Store.open(places.store) as store, ExitStack() as stack:
         if resume and (found := _to_resume(store, source, places)):
-            return _measure(store, found.id, _enter(_devices_of(found), stack), places)
+            return _measure(store, found.id, enter_devices(_devices_of(found), stack), places)
         chosen, path = _config_of(source)
-        targets = _enter(open_devices(chosen.device_specs(), dry_run=dry_run), stack)
-        facts = [device.facts for device in targets.values()]
+        opened = open_devices(chosen.device_specs(), dry_run=dry_run)
+        facts = [device.facts for device in opened]
+        quarantined = record_of(store).among(facts)
+        targets = enter_devices(opened, stack, leave_alone=quarantined)
         intake = take_in(chosen, places)
-        made = _plan(chosen, intake, facts, only)
+        made = withhold(_plan(chosen, intake, facts, only), quarantined)
         _say_warnings(made)
         campaign = begin(store, chosen, Origin(path=path, dry_run=dry_run), intake, made, facts)
         return _measure(store, campaign, targets, places)
@@ -370,9 +383,17 @@ def _say_pruned(places: "Places") -> int:
     return FINE
 
 
-def _enter(targets: "Sequence[Device]", stack: ExitStack) -> "dict[str, Device]":
-    entered = [stack.enter_context(device) for device in targets]
-    return {device.facts.name: device for device in entered}
+def _release(name: str, places: "Places") -> int:
+    """Exit code of `devices --release`."""
+    import time
+
+    from harness.quarantine import release
+    from harness.store import Store
+
+    with Store.open(places.store, create=False) as store:
+        known = release(store, name, time.time())
+    click.echo(f"{known}: released; the next run measures it again")
+    return FINE
 
 
 def _say_warnings(made: "Plan") -> None:

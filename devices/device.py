@@ -1,12 +1,14 @@
 """A device with an agent on it."""
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
+from devices.health import await_fit
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, MapOps, Route
 from devices.runtimes.faces import Faces, Tried
@@ -14,6 +16,9 @@ from devices.transport.transport import Lines
 from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.errors import DeviceFull, DeviceLost
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
+from harness.core.limits import Limits
+from harness.core.ports import Waiting
+from harness.core.units import Seconds
 
 T = TypeVar("T")
 Deliver = Callable[[LaunchOrder], LaunchOrder]
@@ -61,6 +66,7 @@ class AttachedDevice:
         self._held = ExitStack()
         self._lock = threading.Lock()  # over _is_open and _agent: an agent is started and ended under it
         self._is_open = False
+        self._left = threading.Event()  # ends a rest
         self._agent: _Agent | None = None
 
     @property
@@ -71,6 +77,7 @@ class AttachedDevice:
         """Take the lease and start the agent. Raises DeviceBusy, DeviceLost."""
         self._held.enter_context(self._lease())
         try:
+            self._left.clear()
             self._is_open = True
             self._attached()
         except BaseException:
@@ -90,6 +97,15 @@ class AttachedDevice:
     def canary(self) -> Canary:
         """Time of the agent's fixed workload. Raises DeviceLost where a new agent does not answer either."""
         return self._ask(AgentClient.canary)
+
+    def make_fit(self, limits: Limits, waiting: Waiting) -> Seconds:
+        """Wait until the device keeps to the limits. Raises DeviceUnfit, and DeviceLost as conditions does."""
+        return await_fit(self.conditions, self._facts, limits, waiting, clock=time.monotonic, rest=self.rest)
+
+    def rest(self, seconds: Seconds) -> None:
+        """Let the device idle; leaving it ends that with DeviceLost."""
+        if not self._is_open or self._left.wait(seconds):
+            raise self._closed()
 
     def launch(self, order: LaunchOrder) -> LaunchOutcome:
         """Do one launch. Where the agent went away during it, the launch is LOST and the next call starts a new one.
@@ -148,6 +164,7 @@ class AttachedDevice:
     def _close(self) -> None:
         with self._lock:
             self._is_open = False
+            self._left.set()
             self._end_agent()
         self._held.close()
 

@@ -1,7 +1,8 @@
 """From devices that were asked for to devices that can be entered."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from devices.absent import AbsentDevice
@@ -31,6 +32,26 @@ def open_devices(specs: Sequence[DeviceSpec], *, dry_run: bool) -> list[Device]:
     if len(absent) == len(opened):
         raise DeviceError(absent[0].facts.name, absent[0].reason)
     return opened
+
+
+def enter_devices(devices: Sequence[Device], stack: ExitStack, leave_alone: Container[str] = ()) -> dict[str, Device]:
+    """Enter the devices, but for those of these names. One that cannot be entered keeps its place, with the reason for
+    each of its cells.
+
+    Raises DeviceError where none can be entered.
+    """
+    found: dict[str, Device] = {}
+    refusals: list[DeviceError] = []
+    for device in devices:
+        name = device.facts.name
+        try:
+            found[name] = device if name in leave_alone else stack.enter_context(device)
+        except DeviceError as error:
+            refusals.append(error)
+            found[name] = AbsentDevice.known(device.facts, error)
+    if refusals and len(refusals) == len(devices):
+        raise refusals[0]
+    return found
 
 
 def _open_or_absent(spec: DeviceSpec) -> Device:

@@ -17,6 +17,7 @@ class Fault:
 
     It strikes the device's launch number `at_launch` (from 0, of all launches since the device was made), or any
     launch with `probability`; variant (start of the digest or name of the file), unit and pass narrow it down.
+    calls: a device that is lost answers again after so many more calls, not only once it is entered again.
     """
 
     __pydantic_config__ = _STRICT
@@ -27,6 +28,7 @@ class Fault:
     variant: str | None = None
     unit: str | None = None
     during: Pass | None = None
+    calls: int | None = None
 
     def __post_init__(self) -> None:
         if (self.at_launch is None or self.at_launch < 0) and not 0 < self.probability <= 1:
@@ -38,8 +40,9 @@ class Fault:
 class Heat:
     """Temperature of a body that takes up heat while it works: first order, with one time constant.
 
-    It nears ambient + rise while working and ambient while idle. throttle maps a temperature to the factor by which
-    everything takes longer from there on.
+    It nears ambient + rise while working and ambient while idle, from start on (None: from ambient). throttle maps a
+    temperature to the factor by which everything takes longer from there on, status to the thermal status that it
+    reports (from 0), caps to the share of max_mhz that is permitted. zone is what it calls the temperature.
     """
 
     __pydantic_config__ = _STRICT
@@ -48,10 +51,16 @@ class Heat:
     rise: Celsius = 15.0
     time_constant_s: Seconds = 120.0
     throttle: Mapping[Celsius, float] = field(default_factory=dict)
+    start: Celsius | None = None
+    zone: str = "simulated"
+    status: Mapping[Celsius, int] = field(default_factory=dict)
+    caps: Mapping[Celsius, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.time_constant_s <= 0 or any(factor < 1 for factor in self.throttle.values()):
             raise ValueError("time_constant_s is above 0, and a throttle factor 1 or more")
+        if not all(0 < share <= 1 for share in self.caps.values()):
+            raise ValueError("a cap is a share of max_mhz, above 0 and at most 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +73,8 @@ class Scenario:
     launch_noise differs from launch to launch, sample_noise from sample to sample. drift_per_hour is relative.
     A launch is slow with slow_launch_probability by slow_launch_factor (a core that clocks lower); a sample is held up
     with spike_probability by spike_factor (other work on the core: wall time without CPU time).
-    op_coverage is the part of an inference spent in operators.
+    op_coverage is the part of an inference spent in operators. battery_percent, neighbours, load and max_mhz are what
+    it says of itself; None: nothing.
     """
 
     __pydantic_config__ = _STRICT
@@ -90,6 +100,10 @@ class Scenario:
     compile_ns_per_byte: float = 5.0
     op_coverage: float = 0.97
     power: str | None = "mains"
+    battery_percent: float | None = None
+    neighbours: float | None = None
+    load: float | None = None
+    max_mhz: float | None = None
     memory_bytes: Bytes = 4_000_000_000
     faults: tuple[Fault, ...] = ()
 

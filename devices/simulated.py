@@ -9,14 +9,17 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from devices.health import await_fit
 from devices.scenario import Fault, Scenario
 from devices.simulated_body import Body, RealClock, VirtualClock
 from devices.simulated_launch import RUNTIME, VERSION, Launch, Truth
 from harness.core import digest
 from harness.core.compute_unit import ComputeUnit
-from harness.core.device import Canary, Conditions, DeviceFacts
+from harness.core.device import Canary, Cluster, Conditions, DeviceFacts
 from harness.core.errors import DeviceLost
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
+from harness.core.limits import Limits
+from harness.core.ports import Waiting
 from harness.core.units import Nanoseconds, Seconds
 
 _CANARY_REPETITIONS = 5
@@ -45,7 +48,8 @@ class SimulatedDevice:
     """A Device that does as its scenario says: the same for the same seed and attempt at the same age of the device.
 
     Time is the clock's: virtual by default, so that a campaign takes as long as its bookkeeping; RealClock waits.
-    A device that was lost or left stays so until it is entered again; a new one needs no entering, it has no lease.
+    A device that was lost or left stays so until it is entered again, or for so many calls as the fault says; a new one
+    needs no entering, it has no lease.
     """
 
     def __init__(self, scenario: Scenario, clock: VirtualClock | RealClock | None = None) -> None:
@@ -55,6 +59,7 @@ class SimulatedDevice:
         self._launches = 0
         self._canaries = 0
         self._gone: str | None = None
+        self._calls_away: int | None = None
         self._facts = DeviceFacts(
             name=scenario.name,
             family="simulated",
@@ -65,6 +70,7 @@ class SimulatedDevice:
             units=tuple(
                 ComputeUnit.parse(unit) for unit in dict.fromkeys((*scenario.unit_factors, *scenario.falls_back))
             ),
+            clusters=_clusters(scenario),
         )
 
     @property
@@ -72,24 +78,38 @@ class SimulatedDevice:
         return self._facts
 
     def __enter__(self) -> "SimulatedDevice":
-        self._gone = None
+        self._gone = self._calls_away = None
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._gone = "it is closed; enter it to measure on it"
+        self._gone, self._calls_away = "it is closed; enter it to measure on it", None
 
     def conditions(self) -> Conditions:
         self._require_alive()
         return self._conditions()
 
     def _conditions(self) -> Conditions:
+        most, cap = self._scenario.max_mhz, self._body.cap
         return Conditions(
             taken_at=self._clock(),
-            temperatures={"simulated": self._body.temperature},
+            temperatures={self._scenario.heat.zone: self._body.temperature},
+            load=self._scenario.load,
             power=self._scenario.power,
             memory_available_bytes=self._scenario.memory_bytes // 2,
             throttled=self._body.throttle > 1,
+            clock_caps_mhz={} if most is None else {f"cpu{core}": most * cap for core in range(self._scenario.cores)},
+            battery_percent=self._scenario.battery_percent,
+            thermal_status=self._body.status,
+            neighbours=self._scenario.neighbours,
         )
+
+    def make_fit(self, limits: Limits, waiting: Waiting) -> Seconds:
+        """Wait, in the clock's time, until the body has cooled down to the limits."""
+        return await_fit(self.conditions, self._facts, limits, waiting, clock=self._clock, rest=self.rest)
+
+    def rest(self, seconds: Seconds) -> None:
+        self._require_alive()
+        self._body.rest(seconds)
 
     def canary(self) -> Canary:
         self._require_alive()
@@ -112,7 +132,7 @@ class SimulatedDevice:
         )
         for fault in self._scenario.faults:
             if _strikes(fault, order, number, chance):
-                return self._fail(order, fault.kind, chance)
+                return self._fail(order, fault, chance)
         truth = true_latency(self._scenario, order)
         if truth is None:
             return _failure(order, FailureKind.ERROR, _Ending(1, _why_not(self._facts, order)))
@@ -121,9 +141,11 @@ class SimulatedDevice:
             return _failure(order, FailureKind.DEADLINE, _over(order.deadline_s))
         return record
 
-    def _fail(self, order: LaunchOrder, kind: FailureKind, chance: random.Random) -> LaunchFailure:
+    def _fail(self, order: LaunchOrder, fault: Fault, chance: random.Random) -> LaunchFailure:
+        kind = fault.kind
         if kind is FailureKind.LOST:
             self._gone = "the simulated device is gone, as its scenario says; enter it again"
+            self._calls_away = None if fault.calls is None else fault.calls + 1  # this one too
             self._require_alive()
         if kind is FailureKind.DEADLINE:
             self._body.work(order.deadline_s)
@@ -132,8 +154,20 @@ class SimulatedDevice:
         return _failure(order, kind, _ENDINGS[kind])
 
     def _require_alive(self) -> None:
-        if self._gone is not None:
-            raise DeviceLost(self._scenario.name, self._gone)
+        if self._calls_away == 0:
+            self._gone = self._calls_away = None
+        if self._gone is None:
+            return
+        if self._calls_away is not None:
+            self._calls_away -= 1
+        raise DeviceLost(self._scenario.name, self._gone)
+
+
+def _clusters(scenario: Scenario) -> tuple[Cluster, ...]:
+    """Its cores, where it says how fast they are."""
+    if scenario.max_mhz is None:
+        return ()
+    return (Cluster(name="all", cores=tuple(range(scenario.cores)), max_mhz=scenario.max_mhz),)
 
 
 def true_latency(scenario: Scenario, order: LaunchOrder) -> Truth | None:

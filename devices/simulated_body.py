@@ -2,11 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from devices.scenario import Heat
 from harness.core.units import Celsius, Seconds
+
+Step = TypeVar("Step", int, float)
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ class Body:
         self._drift_per_hour = drift_per_hour
         self._clock = clock
         self._made = self._seen = clock()
-        self._temperature = heat.ambient
+        self._temperature = heat.ambient if heat.start is None else heat.start
 
     @property
     def now(self) -> Seconds:
@@ -58,9 +61,22 @@ class Body:
     @property
     def throttle(self) -> float:
         """The factor of the hottest step that has been reached; 1 below all of them."""
+        return self._reached(self._heat.throttle, 1.0)
+
+    @property
+    def status(self) -> int | None:
+        """The thermal status that the heat is at, None where the device reports none."""
+        return self._reached(self._heat.status, 0) if self._heat.status else None
+
+    @property
+    def cap(self) -> float:
+        """The share of the highest clock that is permitted."""
+        return self._reached(self._heat.caps, 1.0)
+
+    def _reached(self, steps: Mapping[Celsius, Step], below: Step) -> Step:
         now = self.temperature
-        reached = [step for step in self._heat.throttle if now >= step]
-        return self._heat.throttle[max(reached)] if reached else 1.0
+        reached = [step for step in steps if now >= step]
+        return steps[max(reached)] if reached else below
 
     @property
     def slowness(self) -> float:
@@ -73,6 +89,12 @@ class Body:
         self._near(self._heat.ambient)
         self._clock.advance(seconds)
         self._near(self._heat.ambient + self._heat.rise)
+
+    def rest(self, seconds: Seconds) -> None:
+        """Be idle for so long."""
+        self._near(self._heat.ambient)
+        self._clock.advance(seconds)
+        self._near(self._heat.ambient)
 
     def _near(self, target: Celsius) -> None:
         """Let the temperature near the target over the time since it was last looked at."""

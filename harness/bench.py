@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness import __version__
 from harness.building import Step, build
-from harness.campaign import Loadable, Progress, run_campaign
+from harness.campaign import run_campaign
 from harness.core import digest
 from harness.core.campaign import Campaign, CampaignResult
 from harness.core.cell import Cell
@@ -24,14 +24,17 @@ from harness.core.device import DeviceFacts
 from harness.core.errors import ConfigError
 from harness.core.interruption import Check, never
 from harness.core.model import Model
-from harness.core.outcome import Failed
+from harness.core.outcome import Failed, Skipped
 from harness.core.ports import Device
 from harness.core.units import Seconds
 from harness.core.variant import BuildOutcome, Variant, VariantSpec
+from harness.countdown import Progress
 from harness.intake import Intake
 from harness.journal import Journal
+from harness.launching import Loadable
 from harness.places import Places
 from harness.plan import Plan, estimate, schedule
+from harness.quarantine import is_quarantine
 
 if TYPE_CHECKING:
     from harness.config import Config
@@ -64,6 +67,7 @@ def begin(
         config_path=str(origin.path.absolute()),
         dry_run=origin.dry_run,
         specs=plan.specs,
+        limits=dict(zip([device.name for device in devices], config.device_limits, strict=True)),
     )
     store.begin_campaign(
         campaign,
@@ -158,7 +162,8 @@ def carry_out(
     def tell(step: Progress) -> None:
         watchers.launched(step.done, step.total, step.text, step.left_s)
 
-    given_up = run_campaign(blocks, ready, devices, Journal(store, stored), tell, watchers.check)
+    journal, limits = Journal(store, stored), stored.campaign.limits
+    given_up = run_campaign(blocks, ready, devices, journal, tell, watchers.check, limits)
     if not given_up:
         store.end_campaign(campaign, time.time())
     return given_up
@@ -188,8 +193,9 @@ def read(places: Places, campaign: str | None) -> CampaignResult:
 
 
 def is_complete(result: CampaignResult) -> bool:
-    """Whether everything that was asked for came about. Skipped and invalid cells are fine."""
+    """Whether everything that was asked for came about. Skipped and invalid cells are fine, but for quarantine."""
     failed = any(isinstance(cell.outcome, Failed) for cell in result.cells)
+    failed |= any(isinstance(cell.outcome, Skipped) and is_quarantine(cell.outcome.reason) for cell in result.cells)
     unbuilt = any(not build.refused for build in result.builds_failed)
     absent = any(not device.units for device in result.devices)
     return not (failed or unbuilt or absent or result.models_failed or result.campaign.ended_at is None)

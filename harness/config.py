@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Strict
 from harness.config_devices import FORMS_BY_TAG, DeviceEntry, DeviceForm, LocalDevice, SimulatedDevice
 from harness.config_errors import explain
 from harness.config_fields import Form, Text, Unit, auto_or_list, taken, unique
+from harness.config_limits import LimitsForm
 from harness.config_models import (
     FileModel,
     Model,
@@ -30,6 +31,7 @@ from harness.core.device import DeviceSpec
 from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
+from harness.core.limits import Limits, limits_of
 from harness.core.variant import VariantSpec
 from harness.sources.reading import format_of
 from harness.yaml_source import MAX_BYTES, Key, Place, Tree, decode, parse
@@ -77,6 +79,7 @@ class Config(Form):
     ] = None
     measure: MeasureForm = MeasureForm()
     compare: BandsForm = BandsForm()
+    limits: LimitsForm = LimitsForm()
     seed: int = Field(default=0, ge=0, lt=1 << 32)
 
     _tree: Tree | None = PrivateAttr(None)
@@ -122,6 +125,11 @@ class Config(Form):
     @property
     def bands(self) -> Bands:
         return Bands(**self.compare.model_dump())
+
+    @property
+    def device_limits(self) -> tuple[Limits, ...]:
+        """The limits of each device: its own, over the common ones, over those of its kind."""
+        return tuple(entry.limits.over(self.limits.over(limits_of(entry.kind))) for entry in self.devices)
 
     def device_specs(self) -> tuple[DeviceSpec, ...]:
         """The devices to open. Raises ConfigError where a scenario's file cannot be read."""
@@ -184,6 +192,7 @@ _FORMS: Mapping[Key, type[Form]] = {
     "variants": VariantForm,
     "measure": MeasureForm,
     "compare": BandsForm,
+    "limits": LimitsForm,
 }
 _KEYS = {part: tuple(form.model_fields) for part, form in _FORMS.items()}
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from pydantic_core import PydanticCustomError
 
 from harness.config_fields import File, Form, Scenario, Text, as_mapping
+from harness.config_limits import LimitsForm
 from harness.core.device import AdbAddress, DeviceSpec, EdgeTpuChoice, PhoneTools, SshAddress
 from harness.yaml_source import Key
 
@@ -49,6 +50,7 @@ class LocalDevice(Form):
     python: File | None = None
     runtime: Runtime | None = None
     dispatch: File | None = None
+    limits: LimitsForm = LimitsForm()
 
     @model_validator(mode="after")
     def _check_name(self) -> "LocalDevice":
@@ -69,6 +71,7 @@ class SimulatedDevice(Form):
     kind: Annotated[Literal["simulated"], _Kind]
     name: OwnName
     scenario: Scenario = Field(default_factory=dict)
+    limits: LimitsForm = LimitsForm()
 
 
 class _Reached(Form):
@@ -86,6 +89,7 @@ class _Reached(Form):
     known_hosts: File | None = None
     ssh_config: File | None = None
     python: Text | None = None
+    limits: LimitsForm = LimitsForm()
 
     def _address(self, host: str) -> SshAddress:
         return SshAddress(
@@ -181,6 +185,7 @@ class AndroidDevice(Form):
     tools: File | None = None
     delegate: File | None = None
     delegate_options: Mapping[str, str] = Field(default_factory=dict)
+    limits: LimitsForm = LimitsForm()
 
     def spec(self) -> DeviceSpec:
         return DeviceSpec(

@@ -1,12 +1,16 @@
 """What a campaign has already done, so that a resume does the rest and nothing twice."""
 
 import threading
+import time
 import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.core.device import Canary
+from harness.core.deadline import Clock
+from harness.core.device import Canary, DeviceFacts
 from harness.core.launch import Api, LaunchOutcome, LaunchRecord, Pass
+from harness.core.trouble import Trouble, TroubleKind, identity_of
+from harness.core.units import Nanoseconds, Seconds
 from harness.plan import Block
 from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
 
@@ -32,14 +36,19 @@ class Journal:
     Safe to use from one thread per device. Errors: StoreError as the store raises it.
     """
 
-    def __init__(self, store: "Store", stored: StoredCampaign) -> None:
+    def __init__(self, store: "Store", stored: StoredCampaign, now: Clock = time.time) -> None:
         self._store = store
+        self._now = now
         self._campaign = stored.campaign.id
         self._lock = threading.Lock()
         complete = {block.id: block for block in stored.blocks if block.state is BlockState.COMPLETE}
         self._done = {(b.device, b.group, b.pass_.value, b.index) for b in complete.values()}
         self._outcomes: dict[str, list[LaunchOutcome]] = {}
         self._open: dict[str, list[tuple[str, LaunchOutcome]]] = {}
+        self._canaries: dict[str, list[Nanoseconds]] = {}
+        for block in complete.values():
+            taken = [c.median_ns for c in (block.canary_before, block.canary_after) if c is not None]
+            self._canaries.setdefault(block.device, []).extend(taken)
         for launch in stored.launches:
             if launch.block in complete:
                 self._outcomes.setdefault(launch.cell, []).append(launch.outcome)
@@ -51,7 +60,11 @@ class Journal:
         """The launches of a cell so far, in order, without those of torn blocks."""
         return tuple(self._outcomes.get(cell, ()))
 
-    def begin(self, block: Block, canary: Canary | None) -> str:
+    def canaries(self, device: str) -> tuple[Nanoseconds, ...]:
+        """Those of a device that the campaign had when it was taken up."""
+        return tuple(self._canaries.get(device, ()))
+
+    def begin(self, block: Block, canary: Canary | None, *, waited_s: Seconds = 0.0, doubt: str | None = None) -> str:
         """Note that a block starts; the answer is its id. Until `end`, a crash tears it."""
         identity = uuid.uuid4().hex
         record = BlockRecord(
@@ -64,6 +77,8 @@ class Journal:
             canary_before=canary,
             canary_after=None,
             state=BlockState.BEGUN,
+            waited_s=waited_s,
+            doubt=doubt,
         )
         with self._lock:
             self._store.begin_block(record)
@@ -74,6 +89,25 @@ class Journal:
         with self._lock:
             self._store.save_launch(StoredLaunch(block=block, cell=cell, position=position, outcome=outcome))
             self._open.setdefault(block, []).append((cell, outcome))
+
+    def tear(self, block: str, why: str) -> None:
+        """Give up a block whose launches came to nothing: they stay, and never count."""
+        with self._lock:
+            self._store.tear_block(block, why)
+            self._open.pop(block, None)
+
+    def trouble(self, facts: DeviceFacts, kind: TroubleKind, words: str) -> None:
+        """Note what went wrong with a device itself."""
+        trouble = Trouble(
+            device=identity_of(facts),
+            name=facts.name,
+            at=self._now(),
+            kind=kind,
+            words=words,
+            campaign=self._campaign,
+        )
+        with self._lock:
+            self._store.save_trouble(trouble)
 
     def end(self, block: Block, identity: str, canary: Canary | None) -> None:
         with self._lock:

@@ -7,9 +7,12 @@ from statistics import median
 from harness.core.campaign import CampaignResult, CellResult
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
+from harness.core.device import DeviceFacts
 from harness.core.judgement import Bands, ColdStart, Comparison, LatencySummary
 from harness.core.launch import Delegation, LaunchFailure, LaunchOutcome, LaunchRecord, Pass
+from harness.core.limits import NO_LIMITS, Limits
 from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measurement, Outcome, Skipped, measurement_of
+from harness.core.trouble import Trouble, TroubleKind
 from harness.core.units import Nanoseconds
 from harness.core.variant import BuildFailed, Variant
 from harness.explain import explain
@@ -37,7 +40,12 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
     complete = {block.id: block for block in stored.blocks if block.state is BlockState.COMPLETE}
     launches = _by_cell(stored.launches, complete)
     references = _canary_references(complete.values())
-    outcomes = {cell.id: _outcome(cell, stored.skipped, builds, launches.get(cell.id, ())) for cell in stored.cells}
+    given_up = _given_up(stored.troubles)
+    facts = {device.name: device for device in stored.devices}
+    outcomes = {
+        cell.id: _outcome(cell, stored.skipped, builds, launches.get(cell.id, ()), given_up.get(cell.device))
+        for cell in stored.cells
+    }
     sources = {_place(cell): cell for cell in stored.cells if cell.is_source}
     results = []
     for cell in stored.cells:
@@ -55,6 +63,8 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
                 original=original if isinstance(original, Variant) else None,
                 canary_reference=references.get(cell.device),
                 reference=reference,
+                limits=stored.campaign.limits.get(cell.device, NO_LIMITS),
+                facts=facts.get(cell.device),
             )
         )
     return CampaignResult(
@@ -67,6 +77,11 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
         exclusions=stored.exclusions,
         cells=tuple(results),
     )
+
+
+def _given_up(troubles: Sequence[Trouble]) -> dict[str, str]:
+    """Why devices were given up, by name, in the words of the last time."""
+    return {trouble.name: trouble.words for trouble in troubles if trouble.kind is not TroubleKind.AGENT}
 
 
 def _place(cell: Cell) -> tuple[str, str, str]:
@@ -100,6 +115,7 @@ def _outcome(
     skipped: Mapping[str, str],
     builds: Builds,
     launches: Sequence[Placed],
+    given_up: str | None,
 ) -> Outcome:
     build = builds.get((cell.model, cell.variant))
     if isinstance(build, BuildFailed) and not build.refused:
@@ -112,7 +128,7 @@ def _outcome(
     failures = [outcome for outcome in timed if isinstance(outcome, LaunchFailure)]
     measured = _measurement(launches)
     if measured is None:
-        return _failed(failures)
+        return _failed(failures, cell.device, given_up)
     reasons = _misplaced(measured, cell.unit) + _two_faced(measured)
     if is_hopeless(timed):
         reasons += (f"{len(failures)} of {len(timed)} launches failed, the last two in a row: {failures[-1].message}",)
@@ -137,9 +153,10 @@ def _two_faced(measurement: Measurement) -> tuple[str, ...]:
     return (f"launches went through both faces: {told}",)
 
 
-def _failed(failures: Sequence[LaunchFailure]) -> Failed:
+def _failed(failures: Sequence[LaunchFailure], device: str, given_up: str | None) -> Failed:
     if not failures:
-        return Failed(error="not measured: the campaign stopped before this cell; `run --resume` measures it")
+        why = "the campaign stopped before this cell" if given_up is None else f"{device} was given up: {given_up}"
+        return Failed(error=f"not measured: {why}; `run --resume` measures it")
     first = failures[0]
     return Failed(error=first.message, kind=first.kind, exit_code=first.exit_code, stderr_tail=first.stderr_tail)
 
@@ -156,6 +173,7 @@ def _measurement(launches: Sequence[Placed]) -> Measurement | None:
                 record=record,
                 canary_before=block.canary_before,
                 canary_after=block.canary_after,
+                doubt=block.doubt,
             )
             for launch, block, record in records
             if record.pass_ is Pass.LATENCY
@@ -235,15 +253,20 @@ def _result(
     original: Variant | None,
     canary_reference: Nanoseconds | None,
     reference: Measurement | None,
+    limits: Limits,
+    facts: DeviceFacts | None,
 ) -> CellResult:
     measured = measurement_of(outcome)
+    letter = None
+    if measured:
+        letter = grade(measured, asked=cell.unit, canary_reference_ns=canary_reference, limits=limits, facts=facts)
     return CellResult(
         cell=cell,
         outcome=outcome,
         variant=variant,
         latency=_latency(measured) if measured else None,
         load=summarise_load([launch.record.load for launch in measured.launches]) if measured else None,
-        grade=grade(measured, asked=cell.unit, canary_reference_ns=canary_reference) if measured else None,
+        grade=letter,
         comparison=comparison,
         size_ratio=variant.size_bytes / original.size_bytes if variant and original else None,
         launches=tuple(map(summarise_launch, measured.launches)) if measured else (),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from harness.core.cell import Cell
 from harness.core.device import DeviceFacts, Exclusion
 from harness.core.judgement import Bands, ColdStart, Comparison, Grade, LatencySummary, LaunchSummary, LoadSummary
+from harness.core.limits import Limits
 from harness.core.model import Model
 from harness.core.outcome import Outcome
 from harness.core.variant import BuildFailed, Variant, VariantSpec
@@ -16,7 +17,7 @@ class Campaign:
     """One run of a plan. started_at and ended_at are seconds since the epoch; ended_at None: not finished.
 
     config is the text of the configuration as it was read; command repeats the run. config_path is where that
-    stood, None where it was not a file. bands decide its verdicts.
+    stood, None where it was not a file. bands decide its verdicts, limits by a device's name what it had to keep to.
     specs are the variants to build. dry_run: on simulated devices in place of those of the configuration.
     """
 
@@ -32,6 +33,7 @@ class Campaign:
     config_path: str | None = None
     specs: tuple[VariantSpec, ...] = ()
     dry_run: bool = False
+    limits: Mapping[str, Limits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

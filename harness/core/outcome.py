@@ -11,7 +11,8 @@ from harness.core.launch import Api, Delegation, FailureKind, LaunchRecord, Memo
 class BlockLaunch:
     """A latency launch with its place: block pairs it with the source's launch of the same block.
 
-    canary_before and canary_after bracket the block; None where none was taken.
+    canary_before and canary_after bracket the block; None where none was taken. doubt is what waiting for the device
+    did not bring about before it.
     """
 
     block: int
@@ -19,6 +20,7 @@ class BlockLaunch:
     record: LaunchRecord
     canary_before: Canary | None
     canary_after: Canary | None
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

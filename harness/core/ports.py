@@ -1,10 +1,16 @@
 """Seams to the world. One Protocol each, with more than one shipped implementation and one contract suite."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
 from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.launch import LaunchOrder, LaunchOutcome
+from harness.core.limits import Limits
+from harness.core.units import Seconds
+
+# Told what a device is waited for (`to cool: SoC 47 °C, limit 40 °C`); what it raises ends the wait.
+Waiting = Callable[[str], None]
 
 
 class Device(Protocol):
@@ -28,5 +34,16 @@ class Device(Protocol):
     def conditions(self) -> Conditions: ...
 
     def canary(self) -> Canary: ...
+
+    def make_fit(self, limits: Limits, waiting: Waiting) -> Seconds:
+        """Wait until it is fit to measure in, at most limits.wait_s. How long it took.
+
+        Raises DeviceUnfit, DeviceLost.
+        """
+        ...
+
+    def rest(self, seconds: Seconds) -> None:
+        """Let it idle for so long. Raises DeviceLost where it is left meanwhile."""
+        ...
 
     def launch(self, order: LaunchOrder) -> LaunchOutcome: ...

@@ -1,4 +1,4 @@
-"""How far to trust a measurement. The two tables here are the ones in docs/how-it-measures.md; a test holds them equal.
+"""How far to trust a measurement. The tables here are the ones in docs/how-it-measures.md; a test holds them equal.
 
 Each figure is a median over the launches, as the headline latency is: what differs from launch to launch shows in
 the launch CV, what slowed all of them shows in the canary and the preemption.
@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from harness.core.compute_unit import ComputeUnit
-from harness.core.device import Conditions
+from harness.core.device import Conditions, DeviceFacts
 from harness.core.judgement import Grade, GradeLetter
+from harness.core.limits import NO_LIMITS, Limits
 from harness.core.outcome import BlockLaunch, Measurement
 from harness.placement import is_another_unit
+from harness.statistics import health
 from harness.statistics.summaries import coefficient_of_variation, wall_over_cpu
 
 A, B, C, D = GradeLetter.A, GradeLetter.B, GradeLetter.C, GradeLetter.D
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Figures:
     """The largest relative figures that still earn a letter."""
 
     canary: float
@@ -28,11 +30,11 @@ class Limits:
     launch_cv: float
 
 
-LIMITS: MappingProxyType[GradeLetter, Limits] = MappingProxyType(
+LIMITS: MappingProxyType[GradeLetter, Figures] = MappingProxyType(
     {
-        A: Limits(canary=0.02, preemption=0.02, launch_cv=0.02),
-        B: Limits(canary=0.05, preemption=0.05, launch_cv=0.05),
-        C: Limits(canary=0.10, preemption=0.10, launch_cv=0.10),
+        A: Figures(canary=0.02, preemption=0.02, launch_cv=0.02),
+        B: Figures(canary=0.05, preemption=0.05, launch_cv=0.05),
+        C: Figures(canary=0.10, preemption=0.10, launch_cv=0.10),
     }
 )
 
@@ -56,6 +58,15 @@ CAPS: MappingProxyType[str, GradeLetter] = MappingProxyType(
         "preemption unknown by over 50%": C,
         "canary and preemption unknown": D,
         "heat unknown": B,
+        "thermal status above 0": C,
+        "thermal status above 1": D,
+        "too hot": C,
+        "clock capped": C,
+        "clocks not pinned": B,
+        "busy neighbours": C,
+        "battery low": C,
+        "waited in vain": C,
+        "clock jumped": B,
     }
 )
 
@@ -82,15 +93,23 @@ class _Preemption:
     most: float
 
 
-def grade(measurement: Measurement, *, asked: ComputeUnit, canary_reference_ns: float | None = None) -> Grade:
+def grade(
+    measurement: Measurement,
+    *,
+    asked: ComputeUnit,
+    canary_reference_ns: float | None = None,
+    limits: Limits = NO_LIMITS,
+    facts: DeviceFacts | None = None,
+) -> Grade:
     """The letter of a measurement with every reason that kept it from an A, the gravest first.
 
     asked is the cell's unit. canary_reference_ns is the device's own recent median: the median of all its canaries of
-    the campaign; None where it took none.
+    the campaign; None where it took none. limits are what the device had to keep to, facts what it says of itself.
     """
     findings = [
         *_unit(measurement, asked),
         *_conditions(measurement.launches),
+        *(_capped(cap, reason) for cap, reason in health.findings(measurement.launches, limits, facts)),
         *_launches(measurement),
         *_device_state(measurement.launches, asked, canary_reference_ns),
     ]
@@ -103,7 +122,7 @@ def _capped(cap: str, reason: str) -> _Finding:
     return _Finding(CAPS[cap], reason)
 
 
-def _limited(figure: float, limit: Callable[[Limits], float], reason: str) -> Iterator[_Finding]:
+def _limited(figure: float, limit: Callable[[Figures], float], reason: str) -> Iterator[_Finding]:
     """A finding with the first letter whose limit the figure keeps, none where that is an A."""
     letter = next((letter for letter, limits in LIMITS.items() if figure <= limit(limits)), D)
     if letter is not A:

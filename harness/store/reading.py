@@ -12,14 +12,16 @@ from harness.core.device import Canary, DeviceFacts, Exclusion
 from harness.core.errors import CampaignUnknown
 from harness.core.launch import LaunchOutcome, LaunchRecord, OpTable
 from harness.core.model import Model
+from harness.core.trouble import Trouble, identity_of
 from harness.core.variant import BuildOutcome
 from harness.store import blobs
 from harness.store.codec import loads
 from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
-from harness.store.schema import BLOCK, BUILD, CAMPAIGN, CELL, DEVICE, EXCLUSION, LAUNCH, MODEL
+from harness.store.schema import BLOCK, BUILD, CAMPAIGN, CELL, DEVICE, EXCLUSION, LAUNCH, MODEL, TROUBLE
 
 Rows = Sequence[Row[Any]]
 _SHOWN = 8
+_LOOKED_AT = 500  # devices of campaigns: a year of nights in a small lab
 
 
 def campaigns(connection: Connection, *, limit: int | None = None) -> tuple[Campaign, ...]:
@@ -60,7 +62,31 @@ def load(connection: Connection, identity: str) -> StoredCampaign:
         builds=tuple(blobs.unpack(item.codec, item.content, BuildOutcome) for item in builds),
         blocks=tuple(_block(item) for item in _rows(connection, BLOCK, identity)),
         launches=tuple(_launch(item) for item in _launches(connection, identity)),
+        troubles=_troubles(connection.execute(_TROUBLES.where(TROUBLE.c.campaign == identity)).all()),
     )
+
+
+_TROUBLES = select(TROUBLE.c.content).order_by(TROUBLE.c.id)
+
+
+def troubles(connection: Connection) -> tuple[Trouble, ...]:
+    """Those of all devices, oldest first."""
+    return _troubles(connection.execute(_TROUBLES).all())
+
+
+def _troubles(rows: Rows) -> tuple[Trouble, ...]:
+    return tuple(loads(row.content, Trouble) for row in rows)
+
+
+def campaigns_with(connection: Connection, device: str, limit: int) -> tuple[str, ...]:
+    """The newest campaigns that a device took part in, by what it is known by."""
+    joined = DEVICE.join(CAMPAIGN, DEVICE.c.campaign == CAMPAIGN.c.id)
+    newest = select(DEVICE.c.campaign, DEVICE.c.content).select_from(joined).order_by(CAMPAIGN.c.started_at.desc())
+    found: list[str] = []
+    for row in connection.execute(newest.limit(_LOOKED_AT)):
+        if len(found) < limit and identity_of(loads(row.content, DeviceFacts)) == device:
+            found.append(row.campaign)
+    return tuple(found)
 
 
 def _rows(connection: Connection, table: Table, campaign: str) -> Rows:
@@ -82,7 +108,7 @@ def _campaign(row: Row[Any]) -> Campaign:
 def _block(row: Row[Any]) -> BlockRecord:
     begun: BlockRecord = loads(row.content, BlockRecord)
     after = loads(row.canary_after, Canary | None) if row.canary_after is not None else None
-    return replace(begun, state=BlockState(row.state), canary_after=after)
+    return replace(begun, state=BlockState(row.state), canary_after=after, why=row.why)
 
 
 def _launch(row: Row[Any]) -> StoredLaunch:

@@ -9,6 +9,8 @@ from harness.core.cell import Cell
 from harness.core.device import Canary, DeviceFacts, Exclusion
 from harness.core.launch import LaunchOutcome, Pass
 from harness.core.model import Model
+from harness.core.trouble import Trouble
+from harness.core.units import Seconds
 from harness.core.variant import BuildOutcome
 
 
@@ -37,6 +39,9 @@ class BlockRecord:
     canary_before: Canary | None = None
     canary_after: Canary | None = None
     state: BlockState = BlockState.BEGUN
+    waited_s: Seconds = 0.0
+    doubt: str | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ class StoredCampaign:
 
     skipped maps the id of a cell that was not tried to the reason; those cells are in `cells` too.
     blocks holds all of them, torn ones included, in the order they were begun; launches only those of complete
-    blocks, in block order, then by position.
+    blocks, in block order, then by position. troubles are those of its devices in it, in order.
     """
 
     campaign: Campaign
@@ -69,3 +74,4 @@ class StoredCampaign:
     builds: tuple[BuildOutcome, ...] = ()
     blocks: tuple[BlockRecord, ...] = ()
     launches: tuple[StoredLaunch, ...] = ()
+    troubles: tuple[Trouble, ...] = ()

@@ -124,6 +124,7 @@ BLOCK = Table(
     Column("state", Text, nullable=False),
     Column("content", Text, nullable=False),
     Column("canary_after", Text),
+    Column("why", Text),
     CheckConstraint("state IN ('begun', 'complete', 'torn')", name="state"),
     Index("ix_block_campaign", "campaign", "position"),
 )
@@ -149,4 +150,18 @@ LAUNCH = Table(
     ForeignKeyConstraint(["campaign", "cell"], ["cell.campaign", "cell.id"]),
     UniqueConstraint("attempt"),
     Index("ix_launch_cell", "campaign", "cell"),
+)
+
+TROUBLE = Table(
+    "trouble",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("device", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("campaign", Text, ForeignKey("campaign.id")),
+    Column("kind", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_trouble_device", "device", "id"),
+    Index("ix_trouble_campaign", "campaign"),
 )

@@ -10,6 +10,7 @@ from harness.core.cell import Cell
 from harness.core.device import Canary, DeviceFacts, Exclusion
 from harness.core.errors import StoreError
 from harness.core.model import Model
+from harness.core.trouble import Trouble
 from harness.core.variant import BuildOutcome
 from harness.store.records import BlockRecord, StoredCampaign, StoredLaunch
 
@@ -128,6 +129,34 @@ class Store:
 
         with self._write() as connection:
             return writing.tear_blocks(connection, campaign)
+
+    def tear_block(self, block: str, why: str) -> None:
+        """Give up one open block whose launches came to nothing, with the reason."""
+        from harness.store import writing
+
+        with self._write() as connection:
+            writing.tear_block(connection, block, why)
+
+    def save_trouble(self, trouble: Trouble) -> None:
+        """Save what went wrong with a device, or that it was released. Nothing of it is ever removed."""
+        from harness.store import writing
+
+        with self._write() as connection:
+            writing.insert_trouble(connection, trouble)
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        """Of all devices and campaigns, oldest first."""
+        from harness.store import reading
+
+        with self._read() as connection:
+            return reading.troubles(connection)
+
+    def campaigns_with(self, device: str, limit: int) -> tuple[str, ...]:
+        """Ids of the newest campaigns of a device, which is known by its serial, or its name where it has none."""
+        from harness.store import reading
+
+        with self._read() as connection:
+            return reading.campaigns_with(connection, device, limit)
 
     def campaigns(self) -> tuple[Campaign, ...]:
         """Newest first."""

@@ -11,11 +11,12 @@ from harness.core.device import Canary, DeviceFacts, Exclusion
 from harness.core.errors import StoreError
 from harness.core.launch import LaunchOutcome, LaunchRecord, OpTable
 from harness.core.model import Model
+from harness.core.trouble import Trouble
 from harness.core.variant import BuildOutcome, Variant
 from harness.store import blobs
 from harness.store.codec import dumps
 from harness.store.records import BlockRecord, BlockState, StoredCampaign, StoredLaunch
-from harness.store.schema import BLOCK, BUILD, CAMPAIGN, CELL, DEVICE, EXCLUSION, LAUNCH, MODEL
+from harness.store.schema import BLOCK, BUILD, CAMPAIGN, CELL, DEVICE, EXCLUSION, LAUNCH, MODEL, TROUBLE
 
 Row = Mapping[str, object]
 
@@ -89,6 +90,27 @@ def complete_block(connection: Connection, identity: str, canary_after: Canary |
     _require_begun(connection, identity)
     values = {"state": BlockState.COMPLETE.value, "canary_after": dumps(canary_after, Canary | None)}
     connection.execute(update(BLOCK).where(BLOCK.c.id == identity).values(values))
+
+
+def tear_block(connection: Connection, identity: str, why: str) -> None:
+    """A block whose launches came to nothing while the campaign goes on."""
+    _require_begun(connection, identity)
+    values = {"state": BlockState.TORN.value, "why": _plain(why)}
+    connection.execute(update(BLOCK).where(BLOCK.c.id == identity).values(values))
+
+
+def insert_trouble(connection: Connection, trouble: Trouble) -> None:
+    if trouble.campaign is not None:
+        _require_campaign(connection, trouble.campaign)
+    row = {
+        "device": _plain(trouble.device),
+        "name": _plain(trouble.name),
+        "at": trouble.at,
+        "campaign": trouble.campaign,
+        "kind": trouble.kind.value,
+        "content": dumps(trouble, Trouble),
+    }
+    _insert(connection, TROUBLE, [row])
 
 
 def tear_blocks(connection: Connection, campaign: str) -> int:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from devices.absent import AbsentDevice
 from devices.inventory import LocalAgent, local_device
 from devices.scenario import Scenario
 from devices.simulated import SimulatedDevice
 from harness.core.compute_unit import ComputeUnit
-from harness.core.errors import DeviceLost
+from harness.core.errors import DeviceBusy, DeviceError, DeviceLost, DeviceUnfit
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchRecord, MeasureSettings, Pass
+from harness.core.limits import NO_LIMITS, Limits
 from harness.core.ports import Device
 from harness.sources.tflite import read_graph
 from tests.support.models import tiny_cnn, write_model
@@ -173,3 +175,61 @@ def test_a_device_that_was_left_is_lost_until_it_is_entered_again(make: Make, tm
             use()
     with device:
         assert record_of(device, order).samples_ns
+
+
+@each_device
+def test_a_device_without_limits_is_fit_at_once(make: Make, tmp_path: Path) -> None:
+    told: list[str] = []
+    with make(tmp_path) as device:
+        assert device.make_fit(NO_LIMITS, told.append) < 5.0
+    assert told == []
+
+
+# Every Linux tells its load average, and the simulated device is told one.
+IMPOSSIBLE = Limits(load_per_core=1e-9, wait_s=0.0)
+
+
+def loaded(_: Path) -> Device:
+    return SimulatedDevice(Scenario(name="simulated", load=1.0))
+
+
+@pytest.mark.parametrize("make", [this_machine, loaded])
+def test_a_device_that_does_not_get_fit_is_an_error_with_the_limit_to_raise(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        if not device.conditions().load:
+            pytest.skip("this machine's load average is 0 or not told")
+        with pytest.raises(DeviceUnfit, match=r"load per core .* raise limits\.load_per_core"):
+            device.make_fit(IMPOSSIBLE, lambda _: None)
+
+
+@each_device
+def test_a_device_that_rested_measures(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        device.rest(0.01)
+        assert record_of(device, an_order(tmp_path)).samples_ns
+
+
+@each_device
+def test_a_device_that_was_left_neither_rests_nor_gets_fit(make: Make, tmp_path: Path) -> None:
+    device = make(tmp_path)
+    with device:
+        pass
+    for use in (lambda: device.rest(60.0), lambda: device.make_fit(NO_LIMITS, lambda _: None)):
+        with pytest.raises(DeviceLost, match="closed; enter it"):
+            use()
+
+
+@pytest.mark.parametrize("error", [DeviceLost("pi5", "no answer"), DeviceBusy("pi5", "ada has it")])
+def test_an_absent_device_answers_everything_with_its_reason(error: DeviceError, tmp_path: Path) -> None:
+    device: Device = AbsentDevice.known(this_machine(tmp_path).facts, error)
+    uses: list[Callable[[], object]] = [
+        device.conditions,
+        device.canary,
+        lambda: device.rest(1.0),
+        lambda: device.make_fit(NO_LIMITS, lambda _: None),
+        lambda: device.launch(an_order(tmp_path)),
+    ]
+    with device:
+        for use in uses:
+            with pytest.raises(type(error), match=error.reason):
+                use()

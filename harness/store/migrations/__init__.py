@@ -14,7 +14,7 @@ from harness.store.engine import connect
 
 SCRIPTS = Path(__file__).parent
 # Oldest first. A store at none of them was written by a newer weighbridge.
-VERSIONS = ("0001", "0002", "0003")
+VERSIONS = ("0001", "0002", "0003", "0004")
 
 
 def migrate(location: Path, *, scripts: Path = SCRIPTS, versions: tuple[str, ...] = VERSIONS) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -262,3 +263,12 @@ def test_an_agent_that_talks_nonsense_is_lost(tmp_path: Path, nonsense: object) 
     plays = Play(tmp_path, HELLO, nonsense), Play(tmp_path, HELLO, nonsense)
     with a_device(*plays) as device, pytest.raises(DeviceLost, match="the agent's words make no sense"):
         device.canary()
+
+
+def test_leaving_ends_a_rest(tmp_path: Path) -> None:
+    with a_device(Play(tmp_path, HELLO)) as device:
+        leaver = threading.Thread(target=device.__exit__, args=(None, None, None))
+        leaver.start()
+        with pytest.raises(DeviceLost, match="closed; enter it"):
+            device.rest(60.0)
+        leaver.join(10)

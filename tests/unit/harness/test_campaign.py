@@ -16,7 +16,9 @@ from harness.core.deadline import Deadline
 from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.errors import DeviceLost, StoreError
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, LaunchRecord, Pass
+from harness.core.limits import Limits
 from harness.core.model import Graph, OpNode
+from harness.core.ports import Waiting
 from harness.journal import Journal
 from harness.plan import make_plan, schedule
 from harness.store import BlockRecord, Store, StoredLaunch
@@ -137,6 +139,12 @@ class Unreliable:
 
     def canary(self) -> Canary:
         return self._device.canary()
+
+    def make_fit(self, limits: Limits, waiting: Waiting) -> float:
+        return self._device.make_fit(limits, waiting)
+
+    def rest(self, seconds: float) -> None:
+        self._device.rest(seconds)
 
     def launch(self, order: LaunchOrder) -> LaunchOutcome:
         self._launches += 1

@@ -19,6 +19,7 @@ from harness.core.device import Canary, DeviceFacts, Exclusion
 from harness.core.errors import StoreError
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOutcome, Pass
 from harness.core.model import Model
+from harness.core.trouble import Trouble, TroubleKind
 from harness.core.variant import BuildFailed, BuildOutcome
 from harness.store import BlockState, Store, StoredCampaign
 from tests.support.told import a_summary
@@ -360,3 +361,49 @@ def test_opening_a_store_of_today_loads_no_migration_library(tmp_path: Path) -> 
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "False"
+
+
+def test_troubles_are_kept_over_campaigns_in_order(tmp_path: Path) -> None:
+    first = Trouble(device="0042", name="pi5", at=1.0, kind=TroubleKind.LOST, words="no answer \udcff", campaign="c1")
+    freed = Trouble(device="0042", name="pi5", at=2.0, kind=TroubleKind.RELEASED, words="by hand")
+    with Store.open(tmp_path / "bench.db") as store:
+        begin(store)
+        store.save_trouble(first)
+        store.save_trouble(freed)
+        assert store.troubles() == (first, freed)
+        assert store.load("c1").troubles == (first,)
+
+
+def test_a_trouble_of_no_campaign_here_is_refused(tmp_path: Path) -> None:
+    stray = Trouble(device="0042", name="pi5", at=1.0, kind=TroubleKind.LOST, words="", campaign="elsewhere")
+    with Store.open(tmp_path / "bench.db") as store, pytest.raises(StoreError, match="no campaign elsewhere"):
+        store.save_trouble(stray)
+
+
+def test_campaigns_of_a_device_are_found_newest_first(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "bench.db") as store:
+        for number, identity in enumerate(("c1", "c2", "c3")):
+            store.begin_campaign(
+                a_campaign(identity, started_at=float(number)),
+                environment={},
+                devices=[DeviceFacts(name="pi5", family="linux", simulated=False, serial="0042")],
+                models=[],
+                models_failed=[],
+                exclusions=[],
+                cells=[],
+                skipped={},
+            )
+        assert store.campaigns_with("0042", 2) == ("c3", "c2")
+        assert store.campaigns_with("nobody", 5) == ()
+
+
+def test_a_block_that_came_to_nothing_says_why_and_takes_nothing_more(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "bench.db") as store:
+        begin(store)
+        block = a_block()
+        store.begin_block(block)
+        store.tear_block(block.id, "the canary moved")
+        (torn,) = store.load("c1").blocks
+        assert (torn.state, torn.why) == (BlockState.TORN, "the canary moved")
+        with pytest.raises(StoreError, match="is torn and takes nothing more"):
+            store.end_block(block.id, None)
