@@ -8,7 +8,7 @@ import platform
 import re
 import sys
 
-from . import vulkan
+from . import edgetpu, vulkan
 from .conditions import kilobytes, run, text_of
 from .runtimes import LITERT, find
 from .targets import GPU_LIBRARIES, gpu_library
@@ -54,7 +54,7 @@ def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict
         "accelerators": [_with_library(each, found, mac) if each["unit"] == "gpu" else each for each in units],
         "serial": None,
         "clusters": [],
-        "details": {},
+        "details": {} if mac else edgetpu.details(root),
     }
 
 

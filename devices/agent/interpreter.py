@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from . import feeding, signatures
+from . import edgetpu, feeding, signatures
 from .litert import LiteRtError
 from .swallowed import delegation
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 REFUSALS = (ValueError, RuntimeError, TypeError, NotImplementedError)  # what the interpreter raises, by its source
 _DESCRIBE_ARGUMENTS = 3  # the interpreter, the tensor, the graph
+_LIBEDGETPU = "libedgetpu"
 RESOLVERS = {None: "AUTO", "xnnpack": "BUILTIN", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES"}
 
 
@@ -67,10 +68,12 @@ class InterpreterRuntime:
         """The order's model, compiled. Raises LiteRtError in the interpreter's words."""
         unit: Any = order["unit"]
         backend = unit["backend"]
-        if unit["kind"] != "cpu" or backend not in RESOLVERS:
+        on_edgetpu = unit["kind"] == "edgetpu" and backend in (None, _LIBEDGETPU)
+        if not on_edgetpu and (unit["kind"] != "cpu" or backend not in RESOLVERS):
             asked = "{kind}/{backend}".format(**unit) if backend else unit["kind"]
             raise LiteRtError("{} is no unit of {}'s Python interpreter".format(asked, self._name))
-        resolver = getattr(self._module.OpResolverType, RESOLVERS[backend])
+        # On an Edge TPU, XNNPACK takes what the compiler left to the processor, as by default elsewhere.
+        resolver = getattr(self._module.OpResolverType, RESOLVERS[None if on_edgetpu else backend])
         attach = self._attach if profiling else None
         return InterpreterSession(self._module, order, resolver, unit["threads"], attach)
 
@@ -85,9 +88,14 @@ def lacking(module: Any) -> list[str]:  # noqa: ANN401 (untyped)
 
 
 class InterpreterSession:
-    """A compiled model, with the same face as session.Session. There is no environment to make: it takes no time."""
+    """A compiled model, with the same face as session.Session.
+
+    There is no environment to make, so it takes no time; for an Edge TPU it is the opening of the accelerator. adapter
+    is then the library that has it.
+    """
 
     environment_ns = 0
+    adapter: str | None = None
 
     def __init__(
         self,
@@ -99,10 +107,14 @@ class InterpreterSession:
     ) -> None:
         path, key = str(order["variant"]), order["signature"]
         self._module = module
-        begun = time.perf_counter_ns()
         try:
+            self._delegates = self._open_accelerator(order)
+            begun = time.perf_counter_ns()
             self._interpreter = module.Interpreter(
-                model_path=path, num_threads=threads, experimental_op_resolver_type=resolver
+                model_path=path,
+                num_threads=threads,
+                experimental_op_resolver_type=resolver,
+                experimental_delegates=self._delegates,
             )
             self._recorder = None if attach is None else attach(self._interpreter)
             self._interpreter.allocate_tensors()
@@ -111,6 +123,21 @@ class InterpreterSession:
             self.compile_ns += self._allocate(self._signature.graph)
         except REFUSALS as problem:
             raise LiteRtError("Interpreter: {}".format(problem)) from problem
+
+    def _open_accelerator(self, order: dict[str, Any]) -> list[Any] | None:
+        """The delegate of an Edge TPU, None on the processor."""
+        if order["unit"]["kind"] != "edgetpu":
+            return None
+        if order["delegate"] is None:
+            raise LiteRtError("edgetpu needs its delegate's library: measure it as a device of kind edgetpu")
+        begun = time.perf_counter_ns()
+        try:
+            delegate = edgetpu.load(self._module, order["delegate"])
+        except (OSError, ValueError) as problem:
+            raise LiteRtError(str(problem)) from problem
+        self.environment_ns = time.perf_counter_ns() - begun
+        self.adapter = edgetpu.describe_loaded(str(order["delegate"]["library"]))
+        return [delegate]
 
     def _allocate(self, graph: int) -> int:
         """Allocate the tensors of a graph, in nanoseconds; those of the first one are."""
@@ -122,11 +149,16 @@ class InterpreterSession:
 
     @property
     def delegation(self) -> dict[str, object] | None:
-        """What the default delegate took, by the interpreter's own list of operators; None where it has none."""
+        """What the default delegate or the Edge TPU's took, by the interpreter's own list of operators.
+
+        None where it has no such list.
+        """
         tell = getattr(self._interpreter, "_get_ops_details", None)
         if tell is None or self._signature.graph != 0:  # the list is that of the first graph
             return None
         outputs = [int(output["index"]) for output in self._interpreter.get_output_details()]
+        if self._delegates is not None:
+            return delegation(tell(), outputs, delegate=edgetpu.DELEGATE, claims=edgetpu.CUSTOM_OP)
         return delegation(tell(), outputs)
 
     def feed(self, files: list[str], seed: int) -> None:
