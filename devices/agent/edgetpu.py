@@ -28,8 +28,7 @@ USB_IDS = {"1a6e:089a": "not initialised yet", "18d1:9302": "initialised"}
 USB_2_MBITS = 480.0
 _MILLI = 1000.0
 _ASK_VERSION = (
-    "import ctypes, sys; f = ctypes.CDLL(sys.argv[1]).edgetpu_version; "
-    "f.restype = ctypes.c_char_p; print(f().decode())"
+    "import ctypes, sys; f = ctypes.CDLL(sys.argv[1]).edgetpu_version; f.restype = ctypes.c_char_p; print(f().decode())"
 )
 _FLAVOURS = ("libedgetpu1-std", "libedgetpu1-max")
 
@@ -143,7 +142,7 @@ def _trip_points(folder: str) -> str | None:
 
 
 def _on_usb(root: str) -> list[Accelerator]:
-    found = []
+    found: list[Accelerator] = []
     for folder in sorted(glob.glob(os.path.join(root, "sys/bus/usb/devices/*"))):
         product = ":".join(text_of(os.path.join(folder, part)) or "" for part in ("idVendor", "idProduct"))
         if product not in USB_IDS:

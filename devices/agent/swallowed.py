@@ -22,7 +22,8 @@ def delegation(
     """`loaded.delegation` of docs/agent-protocol.md from `_get_ops_details()` and the graph's output tensors.
 
     XNNPACK is the only default delegate. Another one beside it is told apart by the operator that it alone can run:
-    with claims the partitions that have that one are delegate's, and no others count. taken is None where it is not certain: an operator that nobody reads may lie
+    with claims the partitions that have that one are delegate's, and no others count.
+    taken is None where it is not certain: an operator that nobody reads may lie
     in a partition without crossing its border.
     """
     own = [operator for operator in operators if operator["op_name"] != _DELEGATE]
@@ -42,9 +43,7 @@ def delegation(
     return _told(delegate, own, taken if certain else None, partitions)
 
 
-def _told(
-    delegate: str, own: list[Operator], taken: set[int] | None, partitions: list[Operator]
-) -> dict[str, object]:
+def _told(delegate: str, own: list[Operator], taken: set[int] | None, partitions: list[Operator]) -> dict[str, object]:
     return {
         "delegate": delegate if partitions else None,
         "full": None if taken is None else bool(own) and len(taken) == len(own),

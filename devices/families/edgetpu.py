@@ -3,9 +3,8 @@
 Never run on a real Edge TPU yet: only with FakeEdgeTpu, a double for the tests.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from collections.abc import Iterator
 from dataclasses import replace
 
 from devices.agent.edgetpu import LIBRARY

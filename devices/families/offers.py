@@ -130,7 +130,7 @@ def _present(accelerator: Message, wanted: str) -> Offer:
     on_usb = any(sign.startswith("usb ") for sign in accelerator["found"])
     bus, _, _ = wanted.partition(":")
     there = {"pci": on_pcie, "usb": on_usb}
-    if there[bus] if bus in there else on_pcie or on_usb:
+    if there.get(bus, on_pcie or on_usb):
         return Offer(units=(_EDGETPU,))
     signs = [sign for sign in accelerator["looked_for"] if sign.startswith(_SIGNS_OF_BUS.get(bus, ("/dev/", "usb ")))]
     other = f"; attached: {_list(accelerator['found'])}" if on_pcie or on_usb else ""

@@ -37,8 +37,8 @@ _TABLE: tuple[tuple[str, _Advice], ...] = (
     # google-coral/edgetpu 192; tflite 16. Without a reason before it.
     (
         r"EdgeTpuDelegateForCustomOp\) failed to prepare",
-        "libedgetpu could not take the program: the versions of compiler, libedgetpu and runtime do not belong together "
-        "(docs/edgetpu.md)",
+        "libedgetpu could not take the program: the versions of compiler, libedgetpu and runtime do not belong "
+        "together (docs/edgetpu.md)",
     ),
     # said by every runtime without the delegate
     (

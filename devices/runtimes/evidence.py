@@ -11,6 +11,7 @@ from harness.core.launch import Delegation, OpTable
 _BACKENDS = {DELEGATED: "xnnpack", OPERATOR: "builtin"}  # by the events that show them
 _KIND_OF = {"xnnpack": "cpu", "builtin": "cpu", "webgpu": "gpu", "metal": "gpu", SOFTWARE: "gpu", "dispatch": "npu"}
 LIBEDGETPU = "libedgetpu"
+_KIND_OF[LIBEDGETPU] = "edgetpu"
 _SHARED_WITH = {kind: ComputeUnit(kind=f"cpu+{kind}") for kind in ("gpu", "npu")}
 # LiteRT's WebGPU accelerator: "Selected adapter: NAME, arch=A, vendor=V, backend=Vulkan, adapterType=CPU / Software".
 _ADAPTER = re.compile(r"Selected adapter: (?P<name>.+?), arch=")
@@ -69,9 +70,8 @@ def observed_unit(unit: ComputeUnit, backend: str | None, delegation: Delegation
     A model that was compiled for an Edge TPU ran on it where it took its operators, whatever the compiler left to the
     processor: that is of the variant, and its delegation says how much.
     """
-    if unit.kind == "edgetpu" and delegation is not None:
-        taken = bool(delegation.taken)
-        return ComputeUnit(kind="edgetpu", backend=LIBEDGETPU) if taken else ComputeUnit(kind="cpu")
+    if unit.kind == "edgetpu" and delegation is not None and delegation.taken == 0:
+        return ComputeUnit(kind="cpu")
     if backend in _KIND_OF:
         return ComputeUnit(kind=_KIND_OF[backend], backend=backend)
     if unit.kind == "cpu":

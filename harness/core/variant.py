@@ -28,6 +28,7 @@ class VariantSpec:
     name is unique within the model; it is the recipe's text where the user gave none. prebuilt_digest is the
     content's, None where the file could not be read. settings stand in order of precedence, types before names: the
     last one that fits an operator holds. target is what to build a Core ML program for, None for the bench's choice.
+    compiler is the vendor's compiler that the configuration names, None for the one on PATH.
     """
 
     model: str
@@ -37,6 +38,7 @@ class VariantSpec:
     prebuilt_digest: str | None = None
     settings: tuple[OpSetting, ...] = ()
     target: Target | None = None
+    compiler: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

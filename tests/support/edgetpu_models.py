@@ -1,5 +1,7 @@
 """Models as edgetpu_compiler leaves them, and FakeEdgeTpu, the double that runs them."""
 
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -83,3 +85,14 @@ def _program(model: schema.ModelT, taken: list[schema.OperatorT], graph: schema.
         outputs=sorted(int(tensor) for tensor in made if int(tensor) in wanted),
         customOptions=list(b"no program: a double's"),
     )
+
+
+def install_fake_compiler(folder: Path, **environment: str) -> Path:
+    """An executable `edgetpu_compiler` in the folder, which is FakeEdgeTpuCompiler."""
+    script = folder / "edgetpu_compiler"
+    settings = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in environment.items())
+    run = f"exec {shlex.quote(sys.executable)} -m tests.support.fake_edgetpu_compiler"
+    root = Path(__file__).parents[2]
+    script.write_text(f'#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(root))}\n{settings}{run} "$@"\n')
+    script.chmod(0o755)
+    return script

@@ -58,7 +58,8 @@ def parse_log(text: str) -> tuple[EdgeTpuCompilation, ...]:
 
     Raises NoCompilerLog in words: what the compiler said against the model, or that it is no such log.
     """
-    version, blocks = None, []
+    version: str | None = None
+    blocks: list[_Block] = []
     for line in map(str.rstrip, text.splitlines()):
         if found := _VERSION.match(line):
             version = found[1]
