@@ -13,6 +13,7 @@ from harness.core.outcome import BlockLaunch, Failed, Invalid, Measured, Measure
 from harness.core.units import Nanoseconds
 from harness.core.variant import BuildFailed, Variant
 from harness.explain import explain
+from harness.inside import with_inside
 from harness.journal import is_hopeless
 from harness.placement import complete_delegation, is_another_unit
 from harness.plan import has_weight_cache
@@ -31,13 +32,19 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
     complete = {block.id: block for block in stored.blocks if block.state is BlockState.COMPLETE}
     launches = _by_cell(stored.launches, complete)
     references = _canary_references(complete.values())
-    outcomes = {cell.id: _outcome(cell, stored.skipped, builds, launches.get(cell.id, ())) for cell in stored.cells}
+    outcomes = {
+        cell.id: with_inside(
+            _outcome(cell, stored.skipped, builds, launches.get(cell.id, ())), builds.get((cell.model, cell.variant))
+        )
+        for cell in stored.cells
+    }
     sources = {_place(cell): cell for cell in stored.cells if cell.is_source}
     results = []
     for cell in stored.cells:
-        source = sources.get(_place(cell))
+        source = _source(cell, sources)
+        elsewhere = source is not None and source.unit != cell.unit
         variant = builds.get((cell.model, cell.variant))
-        reference = measurement_of(outcomes[source.id]) if source and not cell.is_source else None
+        reference = measurement_of(outcomes[source.id]) if source and not (cell.is_source or elsewhere) else None
         original = builds.get((cell.model, source.variant)) if source else None
         outcome = outcomes[cell.id]
         results.append(
@@ -49,6 +56,7 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
                 original=original if isinstance(original, Variant) else None,
                 canary_reference=references.get(cell.device),
                 reference=reference,
+                compared_on=source.unit if source and elsewhere else None,
             )
         )
     return CampaignResult(
@@ -65,6 +73,16 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
 
 def _place(cell: Cell) -> tuple[str, str, str]:
     return cell.model, cell.device, str(cell.unit)
+
+
+def _source(cell: Cell, sources: Mapping[tuple[str, str, str], Cell]) -> Cell | None:
+    """The source on the same unit. An Edge TPU's variants stand against it on the processor of the same device.
+
+    Blocks of two units are not interleaved: such a ratio has the device's drift between them in it.
+    """
+    if cell.unit.kind == "edgetpu" and not cell.is_source:
+        return sources.get((cell.model, cell.device, "cpu"))
+    return sources.get(_place(cell))
 
 
 Placed = tuple[StoredLaunch, BlockRecord]
@@ -219,6 +237,7 @@ def _result(
     original: Variant | None,
     canary_reference: Nanoseconds | None,
     reference: Measurement | None,
+    compared_on: ComputeUnit | None,
 ) -> CellResult:
     measured = measurement_of(outcome)
     return CellResult(
@@ -232,7 +251,8 @@ def _result(
         size_ratio=variant.size_bytes / original.size_bytes if variant and original else None,
         launches=tuple(map(summarise_launch, measured.launches)) if measured else (),
         cold=_cold_start(cell, measured),
-        explanation=explain(cell, measured, reference, comparison) if measured else (),
+        explanation=explain(cell, measured, reference, None if compared_on else comparison) if measured else (),
+        compared_on=compared_on if comparison else None,
     )
 
 

@@ -97,12 +97,22 @@ class CompiledOperators:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Transfers:
+    """Tensors that cross between the processor and an accelerator in one inference, by the file's own graph."""
+
+    to_count: int
+    to_bytes: Bytes
+    from_count: int
+    from_bytes: Bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeTpuCompilation:
     """What edgetpu_compiler says of a model, or of one segment of it. None: it does not say.
 
     on_tpu and on_cpu count the source's operators, subgraphs the programs that the first have become. on_chip_bytes of
     parameters are kept on the Edge TPU, off_chip_bytes are sent to it in every inference. operators may be incomplete
-    where the log leaves out those that were taken.
+    where the log leaves out those that were taken. transfers are read from the compiled file.
     """
 
     compiler: str | None = None
@@ -113,6 +123,7 @@ class EdgeTpuCompilation:
     on_chip_remaining_bytes: Bytes | None = None
     off_chip_bytes: Bytes | None = None
     operators: tuple[CompiledOperators, ...] = ()
+    transfers: Transfers | None = None
 
     @property
     def on_cpu_because(self) -> tuple[CompiledOperators, ...]:
@@ -132,8 +143,7 @@ class Variant:
     calibration says what activations were calibrated on, None where the recipe needs none.
     notes are sentences the user must see ("calibrated on random inputs", a chain that lost sparsity).
     target is what a Core ML program was built for, None for other formats. path of an `.mlpackage` is a folder, digest
-    and sizes are of all its files. compiled is what edgetpu_compiler says of it, None where it did not make it or its
-    log is not there.
+    and sizes are of all its files. compiled is what is known of a file for the Edge TPU, None for any other.
     """
 
     model: str

@@ -26,6 +26,7 @@ from harness.core.variant import (
     CompiledOperators,
     EdgeTpuCompilation,
     Fidelity,
+    Transfers,
     Variant,
     VariantSpec,
     WeightTensor,
@@ -175,7 +176,8 @@ def _encode(variant: Variant) -> dict[str, Any]:
 
 def _compilation(fields: dict[str, Any]) -> EdgeTpuCompilation:
     operators = tuple(CompiledOperators(**each) for each in fields["operators"])
-    return EdgeTpuCompilation(**(fields | {"operators": operators}))
+    transfers = Transfers(**fields["transfers"]) if fields["transfers"] else None
+    return EdgeTpuCompilation(**(fields | {"operators": operators, "transfers": transfers}))
 
 
 def _decode(fields: dict[str, Any], cache: Path) -> Variant:

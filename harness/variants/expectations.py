@@ -14,7 +14,7 @@ from harness.core.errors import ModelUnreadable
 from harness.core.model import Model
 from harness.core.variant import VariantSpec
 from harness.variants.settings import Operator, Part
-from harness.variants.tflite.compiled import compiled_for
+from harness.variants.tflite.compiled import EDGETPU, compiled_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ def _is_for_edgetpu(spec: VariantSpec, model: Model) -> bool:
 @functools.cache
 def _holds_program(path: Path, _digest: str) -> bool:
     try:
-        return (compiled_for(path.read_bytes()) or "").startswith("the Edge TPU")
+        return (compiled_for(path.read_bytes()) or "").startswith(EDGETPU)
     except (OSError, ModelUnreadable):
         return False
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.core import digest
 from harness.core.errors import ModelUnreadable, RecipeRefused
 from harness.core.model import Model
-from harness.core.variant import Variant, VariantSpec
+from harness.core.variant import EdgeTpuCompilation, Variant, VariantSpec
 from harness.sources.tflite import read_model, signature_in
 from harness.variants import recipes
 from harness.variants.builder import Built, check_prebuilt
@@ -20,9 +20,10 @@ from harness.variants.job import CHANGED, BuildJob
 from harness.variants.refusals import split_compiler
 from harness.variants.settings import Place, assign, operators_in
 from harness.variants.tflite import inspect, quantizer  # noqa: F401 (quantizer: imported once for all builds)
-from harness.variants.tflite.compiled import compiled_for
+from harness.variants.tflite.compiled import EDGETPU, compiled_for
 from harness.variants.tflite.edgetpu_compiler import compile_file, read_log_beside
 from harness.variants.tflite.edgetpu_notes import notes_of
+from harness.variants.tflite.edgetpu_transfers import transfers_in
 from harness.variants.tflite.load_check import check_loads
 from harness.variants.tflite.steps import Work, apply_all, static_inside, work_of
 from harness.variants.zip_size import zip_size
@@ -54,7 +55,8 @@ def build(job: BuildJob) -> Built:
     path.write_bytes(made.content)
     variant = _describe(model, spec, source, made, path)
     if elsewhere := compiled_for(made.content):
-        return Built(variant=_with_log(variant, spec.prebuilt), unscored=f"compiled for {elsewhere}")
+        known = _with_log(variant, spec.prebuilt, made.content) if EDGETPU in elsewhere else variant
+        return Built(variant=known, unscored=f"compiled for {elsewhere}")
     if spec.prebuilt is None and recipes.compiles(recipes.parse(spec.recipe), model.format):
         return _compiled(variant, job)
     check_loads(spec.recipe, path, signature_in(path, model))
@@ -66,6 +68,8 @@ def _compiled(variant: Variant, job: BuildJob) -> Built:
     """The variant compiled; of its weights is told what was compiled, since a program does not show them."""
     check_loads(job.spec.recipe, variant.path, signature_in(variant.path, job.model))
     made = compile_file(job.spec.recipe, variant.path, job.scratch, job.spec.compiler)
+    content = made.path.read_bytes()
+    told = replace(made.told, transfers=transfers_in(content))
     read = read_model(made.path, name=variant.name, signature=signature_in(made.path, job.model))
     done = replace(
         variant,
@@ -76,17 +80,18 @@ def _compiled(variant: Variant, job: BuildJob) -> Built:
         inputs=read.inputs,
         outputs=read.outputs,
         build_s=variant.build_s + made.seconds,
-        notes=(*variant.notes, "weights are counted before the compilation", *notes_of(made.told)),
-        compiled=made.told,
+        notes=(*variant.notes, "weights are counted before the compilation", *notes_of(told)),
+        compiled=told,
     )
-    return Built(variant=done, unscored=f"compiled for {compiled_for(made.path.read_bytes())}")
+    return Built(variant=done, unscored=f"compiled for {compiled_for(content)}")
 
 
-def _with_log(variant: Variant, prebuilt: Path | None) -> Variant:
-    """With what the compiler's log beside the file says, where there is one."""
-    told = read_log_beside(prebuilt) if prebuilt else None
-    notes = (*variant.notes, "weights inside the program are not counted")
-    return replace(variant, compiled=told, notes=(*notes, *(notes_of(told) if told else ())))
+def _with_log(variant: Variant, prebuilt: Path | None, content: bytes) -> Variant:
+    """With what the compiler's log beside the file says, where there is one, and what the file shows."""
+    log = read_log_beside(prebuilt) if prebuilt else None
+    told = replace(log or EdgeTpuCompilation(), transfers=transfers_in(content))
+    notes = (*variant.notes, "weights inside the program are not counted", *notes_of(told))
+    return replace(variant, compiled=told, notes=notes)
 
 
 def _read_source(model: Model) -> bytes:

@@ -1,6 +1,6 @@
 """What edgetpu_compiler said of a model, in sentences: judged by the split and by what is streamed, not by success."""
 
-from harness.core.variant import CompiledOperators, EdgeTpuCompilation
+from harness.core.variant import CompiledOperators, EdgeTpuCompilation, Transfers
 
 _SHOWN = 4  # reasons of a note
 _MIB = 1 << 20
@@ -9,7 +9,9 @@ _MIB = 1 << 20
 def notes_of(told: EdgeTpuCompilation) -> tuple[str, ...]:
     """How its operators are split and why, how many programs there are, and where the parameters lie."""
     said = (_split(told), _programs(told), _memory(told))
-    return tuple(f"Edge TPU compiler{f' {told.compiler}' if told.compiler else ''}: {each}" for each in said if each)
+    whose = f"Edge TPU compiler{f' {told.compiler}' if told.compiler else ''}"
+    crossing = (_crossing(told.transfers),) if told.transfers else ()
+    return (*(f"{whose}: {each}" for each in said if each), *crossing)
 
 
 def _split(told: EdgeTpuCompilation) -> str | None:
@@ -33,6 +35,15 @@ def _programs(told: EdgeTpuCompilation) -> str | None:
     if told.subgraphs is None or told.subgraphs < 2:
         return None
     return f"{told.subgraphs} programs: between two of them tensors go to the CPU and back"
+
+
+def _crossing(seen: Transfers) -> str:
+    there = f"{_tensors(seen.to_count)} of {seen.to_bytes} bytes to it"
+    return f"Edge TPU: every inference sends {there}, and {_tensors(seen.from_count)} of {seen.from_bytes} bytes back"
+
+
+def _tensors(count: int) -> str:
+    return "1 tensor" if count == 1 else f"{count} tensors"
 
 
 def _memory(told: EdgeTpuCompilation) -> str | None:

@@ -10,7 +10,7 @@ NEWER = (
     "Failed to prepare for TPU. Failed precondition: Package requires runtime version (14), which is newer than this "
     "runtime version (13).Node number 2 (EdgeTpuDelegateForCustomOp) failed to prepare."
 )
-DATA_TYPE = "Internal: Unsupported data type in custom op handler: 0Node number 1 (EdgeTpuDelegateForCustomOp) failed to prepare."
+DATA_TYPE = "Internal: Unsupported data type in custom op handler: 0Node number 1 (EdgeTpuDelegateForCustomOp) failed"
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ DATA_TYPE = "Internal: Unsupported data type in custom op handler: 0Node number 
         ("Node number 0 (EdgeTpuDelegateForCustomOp) failed to prepare.", "do not belong together"),
         ("Encountered unresolved custom op: edgetpu-custom-op.", "runs on the unit edgetpu alone"),
         (
-            "libedgetpu.so.1 cannot be loaded: libedgetpu.so.1: cannot open shared object file: No such file or directory",
+            "libedgetpu.so.1 cannot be loaded: libedgetpu.so.1: cannot open shared object file: No such file",
             "install libedgetpu1-std",
         ),
         ("/x/libedgetpu.so.1 cannot be loaded: /x/libedgetpu.so.1: wrong ELF class: ELFCLASS32", "own architecture"),
