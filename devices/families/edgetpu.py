@@ -37,6 +37,11 @@ def facts_of(facts: DeviceFacts, delegate: DelegateLibrary) -> DeviceFacts:
     return replace(facts, family=FAMILY, details=details)
 
 
+def name_of(name: str, delegate: DelegateLibrary) -> str:
+    """What the device is called."""
+    return f"{name} (FakeEdgeTpu)" if is_double(delegate.library) else name
+
+
 def is_double(library: str) -> bool:
     """Whether a library is FakeEdgeTpu of the tests, by its name."""
     return "fake" in library.rpartition("/")[2].lower()

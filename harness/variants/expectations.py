@@ -10,7 +10,6 @@ from pathlib import Path
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts
-from harness.core.errors import ModelUnreadable
 from harness.core.model import Model
 from harness.core.variant import VariantSpec
 from harness.variants.settings import Operator, Part
@@ -142,7 +141,7 @@ def _is_for_edgetpu(spec: VariantSpec, model: Model) -> bool:
 def _holds_program(path: Path, _digest: str) -> bool:
     try:
         return (compiled_for(path.read_bytes()) or "").startswith(EDGETPU)
-    except (OSError, ModelUnreadable):
+    except (OSError, ValueError):  # gone or damaged: the build says so
         return False
 
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from harness.core.units import Bytes
 from harness.core.variant import Transfers
-from harness.sources.schema_names import TYPES, operator_name
+from harness.sources.schema_names import TYPES
 from harness.sources.tflite_writer import unpack
 
-_PROGRAM = "CUSTOM:edgetpu-custom-op"
+_PROGRAM = b"edgetpu-custom-op"
 
 
 def transfers_in(content: bytes) -> Transfers:
@@ -19,10 +19,11 @@ def transfers_in(content: bytes) -> Transfers:
     A tensor that goes from one program to another crosses twice.
     """
     model = unpack(content)
-    there, back = [], []
+    there: list[Bytes] = []
+    back: list[Bytes] = []
     for graph in model.subgraphs:
         for operator in graph.operators or ():
-            if operator_name(model.operatorCodes[operator.opcodeIndex]) == _PROGRAM:
+            if model.operatorCodes[operator.opcodeIndex].customCode == _PROGRAM:
                 inputs = [graph.tensors[tensor] for tensor in operator.inputs if tensor >= 0]
                 there += [_size(tensor) for tensor in inputs if model.buffers[tensor.buffer].data is None]
                 back += [_size(graph.tensors[tensor]) for tensor in operator.outputs]

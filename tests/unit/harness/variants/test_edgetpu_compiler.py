@@ -7,7 +7,8 @@ import pytest
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.errors import RecipeError
-from harness.core.variant import Variant
+from harness.core.variant import Transfers, Variant
+from harness.variants.build import build_variants
 from harness.variants.expectations import unfit
 from harness.variants.job import BuildJob
 from harness.variants.recipes import parse, refusal, uncompilable
@@ -137,3 +138,20 @@ def test_the_log_beside_a_file_that_was_compiled_beforehand_is_read(tmp_path: Pa
     built = build_one(BuildJob(model=a_model(tmp_path), spec=a_spec("prebuilt", prebuilt=path), scratch=scratch))
     assert built.compiled is not None
     assert (built.compiled.on_tpu, built.compiled.on_cpu) == (264, 3)
+
+
+def test_what_crosses_in_an_inference_is_counted_in_the_compiled_file(tmp_path: Path) -> None:
+    variant = build(tmp_path)
+    assert variant.compiled is not None
+    assert variant.compiled.transfers == Transfers(to_count=1, to_bytes=8 * 8 * 3, from_count=1, from_bytes=4)
+    assert "Edge TPU: every inference sends 1 tensor of 192 bytes to it, and 1 tensor of 4 bytes back" in variant.notes
+
+
+def test_a_compiled_variant_comes_back_whole_from_the_cache(tmp_path: Path) -> None:
+    model, spec = a_model(tmp_path), replace(a_spec(RECIPE), compiler=install_fake_compiler(tmp_path))
+    first, again = (
+        build_variants([(model, spec)], cache=tmp_path / "cache", timeout_of=lambda _: 60.0, progress=lambda _: None)[0]
+        for _ in range(2)
+    )
+    assert isinstance(first, Variant), first
+    assert (again, first.compiled is not None) == (first, True)
