@@ -13,6 +13,7 @@ import time
 
 from . import edgetpu, feeding, signatures
 from .litert import LiteRtError
+from .old_interpreter import OldInterpreter
 from .swallowed import delegation
 
 TYPE_CHECKING = False
@@ -59,10 +60,10 @@ class InterpreterRuntime:
             raise LiteRtError("{}its Python interpreter cannot be loaded: {}".format(before, problem)) from problem
         if os.path.realpath(os.path.dirname(str(self._module.__file__))) != os.path.realpath(package):
             raise LiteRtError("{}it has no Python interpreter".format(before))
-        missing = lacking(self._module)
-        if missing:
-            words = "{}the Python interpreter of {} is not one that this agent knows: it lacks {}"
-            raise LiteRtError(words.format(before, name, ", ".join(missing)))
+        self._lacking = lacking(self._module)
+        if not hasattr(getattr(self._module, "Interpreter", None), "_get_tensor_details"):
+            words = "{}the Python interpreter of {} is not one that this agent knows: it tells of no tensors"
+            raise LiteRtError(words.format(before, name))
 
     def open(self, order: dict[str, object], profiling: bool = False) -> InterpreterSession:
         """The order's model, compiled. Raises LiteRtError in the interpreter's words."""
@@ -72,6 +73,11 @@ class InterpreterRuntime:
         if not on_edgetpu and (unit["kind"] != "cpu" or backend not in RESOLVERS):
             asked = "{kind}/{backend}".format(**unit) if backend else unit["kind"]
             raise LiteRtError("{} is no unit of {}'s Python interpreter".format(asked, self._name))
+        if self._lacking and backend in ("xnnpack", "builtin"):
+            words = "{} has its own choice of kernels alone, take {kind}: it lacks {}"
+            raise LiteRtError(words.format(self._name, ", ".join(self._lacking), **unit))
+        if self._lacking:
+            return InterpreterSession(self._module, order, None, unit["threads"], None)
         # On an Edge TPU, XNNPACK takes what the compiler left to the processor, as by default elsewhere.
         resolver = getattr(self._module.OpResolverType, RESOLVERS[None if on_edgetpu else backend])
         attach = self._attach if profiling else None
@@ -88,7 +94,7 @@ def lacking(module: Any) -> list[str]:  # noqa: ANN401 (untyped)
 
 
 class InterpreterSession:
-    """A compiled model, with the same face as session.Session.
+    """A compiled model, with the same face as session.Session. resolver None: the module knows none (old_interpreter).
 
     There is no environment to make, so it takes no time; for an Edge TPU it is the opening of the accelerator. adapter
     is then the library that has it.
@@ -110,12 +116,11 @@ class InterpreterSession:
         try:
             self._delegates = self._open_accelerator(order)
             begun = time.perf_counter_ns()
-            self._interpreter = module.Interpreter(
-                model_path=path,
-                num_threads=threads,
-                experimental_op_resolver_type=resolver,
-                experimental_delegates=self._delegates,
-            )
+            how: dict[str, object] = {"num_threads": threads, "experimental_delegates": self._delegates}
+            if resolver is None:
+                self._interpreter = OldInterpreter(module.Interpreter(model_path=path, **how))
+            else:
+                self._interpreter = module.Interpreter(model_path=path, experimental_op_resolver_type=resolver, **how)
             self._recorder = None if attach is None else attach(self._interpreter)
             self._interpreter.allocate_tensors()
             self.compile_ns = time.perf_counter_ns() - begun
