@@ -31,6 +31,7 @@ _SIGNS = {
         "dev/apex_[0-9]*",
         "usr/lib/*/libedgetpu.so.1",
         "usr/lib/libedgetpu.so.1",
+        "usr/local/lib/libedgetpu.so.1",
         "usb 1a6e:089a",
         "usb 18d1:9302",
     ),
