@@ -11,9 +11,10 @@ from pathlib import Path
 from devices import lease as leases
 from devices.agent.protocol import ProtocolError
 from devices.device import AttachedDevice
-from devices.families import linux
+from devices.families import edgetpu, linux
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, Route
+from devices.runtimes.edgetpu_ops import edgetpu_op_table
 from devices.runtimes.litert_ops import op_table
 from devices.transport.bundle import bundle_file, bundle_folder
 from devices.transport.local import SILENCE_S, ProcessLines
@@ -78,6 +79,27 @@ def local_device(name: str = LOCAL, agent: LocalAgent | None = None, route: Rout
     )
 
 
+def edgetpu_device(name: str, agent: LocalAgent, route: Route) -> AttachedDevice:
+    """An Edge TPU of this machine. Its lease is the machine's and the accelerator's own.
+
+    One with the double of the tests says so in its name, so that no table can take its times for an Edge TPU's.
+    """
+    assert route.delegate is not None
+    name = edgetpu.name_of(name, route.delegate)
+    facts, _ = local_state(name, agent, route)
+    folder = agent.leases or leases.lease_folder()
+    key = edgetpu.accelerator_key(LOCAL, route.delegate)
+    return AttachedDevice(
+        facts=edgetpu.facts_of(facts, route.delegate),
+        connect=partial(agent.connect, name),
+        lease=edgetpu.with_accelerator(
+            partial(leases.lease, name, LOCAL, folder), partial(leases.lease, name, key, folder)
+        ),
+        map_ops=edgetpu_op_table,
+        route=route,
+    )
+
+
 def local_facts(name: str = LOCAL, agent: LocalAgent | None = None) -> DeviceFacts:
     """What this machine is and offers. Works while somebody else measures on it."""
     return local_state(name, agent)[0]
@@ -92,7 +114,9 @@ def local_state(
         client = AgentClient(name, connection, op_table)
         client.greet()
         try:
-            facts = linux.facts_of(name, client.facts(), chosen.interpreter, route.runtime, route.dispatch)
+            facts = linux.facts_of(
+                name, client.facts(), chosen.interpreter, route.runtime, route.dispatch, route.delegate
+            )
             return replace(facts, machine=LOCAL), client.conditions()
         except ProtocolError as exc:
             raise DeviceError(name, f"the agent's facts make no sense: {exc}") from exc

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from devices.absent import AbsentDevice
-from devices.inventory import LocalAgent, local_device
+from devices.families import edgetpu
+from devices.inventory import LocalAgent, edgetpu_device, local_device
 from devices.runtimes.agent_launch import Route
 from devices.scenario import Scenario, scenario_from
 from devices.simulated import SimulatedDevice
@@ -82,4 +83,17 @@ def _simulated(scenario: Scenario) -> Device:
     return SimulatedDevice(scenario, VirtualClock(time.time()))
 
 
-_KINDS: Mapping[str, Callable[[DeviceSpec], Device]] = {"local": _open_local, "simulated": _open_simulated}
+def _open_edgetpu(spec: DeviceSpec) -> Device:
+    """One of this machine; behind SSH a board differs in the transport alone."""
+    if spec.ssh is not None:
+        raise DeviceError(
+            spec.name, "an Edge TPU on a board needs SSH"
+        )  # the opener of kind ssh goes here, see edgetpu
+    return edgetpu_device(spec.name, LocalAgent(python=spec.python), edgetpu.route_of(spec))
+
+
+_KINDS: Mapping[str, Callable[[DeviceSpec], Device]] = {
+    "local": _open_local,
+    "simulated": _open_simulated,
+    "edgetpu": _open_edgetpu,
+}

@@ -78,9 +78,10 @@ def build_only(
 
 def _refusal(spec: VariantSpec, model: Model) -> str | None:
     """Raises RecipeUnknown."""
-    from harness.variants.recipes import parse, refusal
+    from harness.variants.recipes import parse, refusal, uncompilable
 
-    return refusal(parse(spec.recipe), model, spec.settings, spec.target)
+    recipe = parse(spec.recipe)
+    return refusal(recipe, model, spec.settings, spec.target) or uncompilable(recipe, model, spec.compiler)
 
 
 def _unable(model: Model, device: DeviceFacts) -> str | None:
@@ -101,8 +102,14 @@ def _warning(spec: VariantSpec, model: Model, unit: ComputeUnit) -> str | None:
     return None if spec.prebuilt else warning(parse(spec.recipe), model, unit, spec.settings)
 
 
+def _unfit(spec: VariantSpec, model: Model, unit: ComputeUnit, device: DeviceFacts) -> str | None:
+    from harness.variants.expectations import unfit
+
+    return None if device.simulated else unfit(spec, model, unit)
+
+
 # What the techniques have to say to a plan.
-RULES = Rules(refusal=_refusal, unable=_unable, lacking=_lacking, warning=_warning)
+RULES = Rules(refusal=_refusal, unable=_unable, lacking=_lacking, warning=_warning, unfit=_unfit)
 
 
 def _build(orders: Sequence[Order], cache: "Path", step: Step, save: Saver, check: Check) -> tuple[BuildOutcome, ...]:

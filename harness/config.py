@@ -6,13 +6,21 @@ file. Nothing here reads a model or looks for a device.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Strict, ValidationError
 
-from harness.config_devices import FORMS_BY_TAG, DeviceEntry, DeviceForm, LocalDevice, SimulatedDevice
+from harness.config_devices import (
+    FORMS_BY_TAG,
+    DeviceEntry,
+    DeviceForm,
+    EdgeTpuDevice,
+    LocalDevice,
+    SimulatedDevice,
+)
 from harness.config_errors import explain
 from harness.config_fields import Form, Text, Unit, auto_or_list, taken, unique
 from harness.config_limits import LimitsForm
@@ -37,6 +45,7 @@ from harness.sources.reading import format_of
 from harness.yaml_source import MAX_BYTES, Key, Place, Tree, decode, parse
 
 PREBUILT = "prebuilt"
+_EDGETPU = "edgetpu"  # the step of a recipe that edgetpu_compiler does
 _MEASURE = MeasureSettings()
 _BANDS = Bands()
 
@@ -58,6 +67,10 @@ class BandsForm(Form):
 
     effect: float = Field(default=_BANDS.effect, ge=0, lt=1)
     same: float = Field(default=_BANDS.same, gt=0, lt=1)
+
+
+def _is_compiled(spec: VariantSpec) -> bool:
+    return spec.recipe.split("+")[-1] == _EDGETPU
 
 
 class Config(Form):
@@ -168,7 +181,10 @@ class Config(Form):
                     reason = f"{entry.path.name} is no .{format}, as {model} is; give a variant of its format"
                     raise ConfigError(f"{self.place('models', index, 'path')}: {reason}")
                 specs.append(VariantSpec(model=model, name=entry.name, recipe=PREBUILT, prebuilt=entry.path))
-        return tuple(specs)
+        compiler = next(
+            (each.compiler for each in self.devices if isinstance(each, EdgeTpuDevice) and each.compiler), None
+        )
+        return tuple(replace(spec, compiler=compiler) if _is_compiled(spec) else spec for spec in specs)
 
     def _check_names(self, model: str, specs: Sequence[VariantSpec]) -> None:
         names = [spec.name for spec in specs]

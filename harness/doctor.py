@@ -15,6 +15,7 @@ _QUIET_LOAD_PER_CORE = 0.3
 _RUNTIME = "LiteRT"
 _UNPROVEN = {
     "gpu": "no hardware GPU has been measured with this bench yet: check the first numbers against another tool",
+    "edgetpu": "no Edge TPU has been measured with this bench yet: check the first numbers against another tool",
     "npu": "no NPU has been measured with this bench yet: check the first numbers against the vendor's own tool",
 }
 
@@ -38,7 +39,7 @@ class Finding:
 
 def examine(facts: DeviceFacts, now: Conditions, bench: Path) -> tuple[Finding, ...]:
     """Look at the interpreter, the runtime, the folder for results and how quiet the machine is."""
-    units = (_units(facts), _adapters(facts), *_unproven(facts), *_left_out(facts))
+    units = (_units(facts), _adapters(facts), *_edge_tpus(facts), *_unproven(facts), *_left_out(facts))
     return (_python(), _runtime(facts), _core_ml(facts), *units, _folder(bench), *_quietness(facts, now))
 
 
@@ -79,6 +80,14 @@ def _unproven(facts: DeviceFacts) -> Iterator[Finding]:
     offered = {unit.kind for unit in facts.units if not unit.by_name_only}
     for kind in sorted(offered & set(_UNPROVEN)):
         yield Finding(what=kind, ok=True, seen="offered", advice=_UNPROVEN[kind])
+
+
+def _edge_tpus(facts: DeviceFacts) -> Iterator[Finding]:
+    """Each accelerator with what is known of it, and their library."""
+    for key, seen in sorted(facts.details.items()):
+        if key.startswith("edgetpu ") or key == "libedgetpu":
+            slow = "plug it into USB 3: on USB 2 inferences take several times as long" if "USB 2" in seen else ""
+            yield Finding(what=key, ok=True, seen=seen, advice=slow)
 
 
 def _left_out(facts: DeviceFacts) -> Iterator[Finding]:

@@ -34,12 +34,14 @@ class Rules:
 
     refusal: why a recipe cannot work on a model. unable: why a device can run nothing of a model's format. lacking: why
     a device's runtime cannot run what a recipe makes. warning: what a user should know who asks for it on a unit.
+    unfit: why a variant cannot run on a unit of a device.
     """
 
     refusal: Callable[[VariantSpec, Model], str | None]
     unable: Callable[[Model, DeviceFacts], str | None]
     lacking: Callable[[VariantSpec, Model, DeviceFacts], str | None]
     warning: Callable[[VariantSpec, Model, ComputeUnit], str | None]
+    unfit: Callable[[VariantSpec, Model, ComputeUnit, DeviceFacts], str | None] = lambda *_: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,8 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
                 for spec in wanted:
                     cell = _cell(model, spec, device, unit, wishes.settings)
                     cells.append(cell)
-                    if reason := refused.get(spec.name) or missing or rules.lacking(spec, model, device):
+                    unfit = missing or rules.unfit(spec, model, unit, device)
+                    if reason := refused.get(spec.name) or unfit or rules.lacking(spec, model, device):
                         skipped[cell.id] = reason
                     elif warning := _crowded(unit, device) or rules.warning(spec, model, unit):
                         warnings[cell.id] = warning
@@ -290,8 +293,16 @@ def _cell(model: Model, spec: VariantSpec, device: DeviceFacts, unit: ComputeUni
 def _groups(cells: Sequence[Cell]) -> dict[tuple[str, str], list[Cell]]:
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        groups.setdefault((cell.device, f"{cell.model} on {cell.unit}"), []).append(cell)
+        groups.setdefault((cell.device, f"{cell.model} on {compared_on(cell.unit)}"), []).append(cell)
     return groups
+
+
+def compared_on(unit: ComputeUnit) -> ComputeUnit:
+    """The unit whose source a unit's variants stand against, and with which they are interleaved.
+
+    An Edge TPU runs no model as it is: its variants stand against the source on the processor beside it.
+    """
+    return ComputeUnit(kind="cpu") if unit.kind == "edgetpu" else unit
 
 
 def _latency_blocks(device: str, group: str, cells: Sequence[Cell], seed: int) -> list[Block]:

@@ -16,9 +16,10 @@ from harness.core.trouble import Trouble, TroubleKind
 from harness.core.units import Nanoseconds
 from harness.core.variant import BuildFailed, Variant
 from harness.explain import explain
+from harness.inside import with_inside
 from harness.journal import is_hopeless
 from harness.placement import complete_delegation, is_another_unit
-from harness.plan import has_weight_cache
+from harness.plan import compared_on, has_weight_cache
 from harness.statistics.grades import grade
 from harness.statistics.paired import compare
 from harness.statistics.summaries import (
@@ -43,15 +44,19 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
     given_up = _given_up(stored.troubles)
     facts = {device.name: device for device in stored.devices}
     outcomes = {
-        cell.id: _outcome(cell, stored.skipped, builds, launches.get(cell.id, ()), given_up.get(cell.device))
+        cell.id: with_inside(
+            _outcome(cell, stored.skipped, builds, launches.get(cell.id, ()), given_up.get(cell.device)),
+            builds.get((cell.model, cell.variant)),
+        )
         for cell in stored.cells
     }
     sources = {_place(cell): cell for cell in stored.cells if cell.is_source}
     results = []
     for cell in stored.cells:
-        source = sources.get(_place(cell))
+        source = _source(cell, sources)
+        elsewhere = source is not None and source.unit != cell.unit
         variant = builds.get((cell.model, cell.variant))
-        reference = measurement_of(outcomes[source.id]) if source and not cell.is_source else None
+        reference = measurement_of(outcomes[source.id]) if source and not (cell.is_source or elsewhere) else None
         original = builds.get((cell.model, source.variant)) if source else None
         outcome = outcomes[cell.id]
         results.append(
@@ -65,6 +70,7 @@ def assemble(stored: StoredCampaign) -> CampaignResult:
                 reference=reference,
                 limits=stored.campaign.limits.get(cell.device, NO_LIMITS),
                 facts=facts.get(cell.device),
+                compared_on=source.unit if source and elsewhere else None,
             )
         )
     return CampaignResult(
@@ -86,6 +92,12 @@ def _given_up(troubles: Sequence[Trouble]) -> dict[str, str]:
 
 def _place(cell: Cell) -> tuple[str, str, str]:
     return cell.model, cell.device, str(cell.unit)
+
+
+def _source(cell: Cell, sources: Mapping[tuple[str, str, str], Cell]) -> Cell | None:
+    """The source on the same unit. An Edge TPU's variants stand against it on the processor of the same device."""
+    unit = cell.unit if cell.is_source else compared_on(cell.unit)
+    return sources.get((cell.model, cell.device, str(unit)))
 
 
 Placed = tuple[StoredLaunch, BlockRecord]
@@ -255,6 +267,7 @@ def _result(
     reference: Measurement | None,
     limits: Limits,
     facts: DeviceFacts | None,
+    compared_on: ComputeUnit | None,
 ) -> CellResult:
     measured = measurement_of(outcome)
     letter = None
@@ -271,7 +284,8 @@ def _result(
         size_ratio=variant.size_bytes / original.size_bytes if variant and original else None,
         launches=tuple(map(summarise_launch, measured.launches)) if measured else (),
         cold=_cold_start(cell, measured),
-        explanation=explain(cell, measured, reference, comparison) if measured else (),
+        explanation=explain(cell, measured, reference, None if compared_on else comparison) if measured else (),
+        compared_on=compared_on if comparison else None,
     )
 
 

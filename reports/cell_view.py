@@ -140,6 +140,7 @@ def _against_source(result: CellResult, source: CellResult | None) -> Fields | N
         "ci99": list(comparison.ci99) if comparison and comparison.ci99 else None,
         "detectable": comparison.detectable if comparison else None,
         "pairs": comparison.pairs if comparison else None,
+        "unit": str(result.compared_on) if result.compared_on else None,
     }
 
 

@@ -73,6 +73,8 @@ def _temperatures(root: str) -> dict[str, float]:
             for sensor in sorted(glob.glob(os.path.join(monitor, "temp*_input"))):
                 label = text_of(sensor[: -len("input")] + "label") or os.path.basename(sensor)[: -len("_input")]
                 _keep(found, "{} {}".format(name, label), sensor)
+    for accelerator in sorted(glob.glob(os.path.join(root, "sys/class/apex/apex_[0-9]*"))):  # Edge TPUs on PCIe
+        _keep(found, os.path.basename(accelerator), os.path.join(accelerator, "temp"))
     return found
 
 

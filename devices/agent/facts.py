@@ -8,7 +8,7 @@ import platform
 import re
 import sys
 
-from . import vulkan
+from . import edgetpu, vulkan
 from .conditions import kilobytes, run, text_of
 from .runtimes import LITERT, find
 from .targets import GPU_LIBRARIES, gpu_library
@@ -31,6 +31,7 @@ _SIGNS = {
         "dev/apex_[0-9]*",
         "usr/lib/*/libedgetpu.so.1",
         "usr/lib/libedgetpu.so.1",
+        "usr/local/lib/libedgetpu.so.1",
         "usb 1a6e:089a",
         "usb 18d1:9302",
     ),
@@ -54,7 +55,7 @@ def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict
         "accelerators": [_with_library(each, found, mac) if each["unit"] == "gpu" else each for each in units],
         "serial": None,
         "clusters": [],
-        "details": {},
+        "details": {} if mac else edgetpu.details(root),
     }
 
 

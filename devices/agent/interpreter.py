@@ -11,8 +11,9 @@ import os
 import sys
 import time
 
-from . import feeding, signatures
+from . import edgetpu, feeding, signatures
 from .litert import LiteRtError
+from .old_interpreter import OldInterpreter
 from .swallowed import delegation
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 REFUSALS = (ValueError, RuntimeError, TypeError, NotImplementedError)  # what the interpreter raises, by its source
 _DESCRIBE_ARGUMENTS = 3  # the interpreter, the tensor, the graph
+_LIBEDGETPU = "libedgetpu"
 RESOLVERS = {None: "AUTO", "xnnpack": "BUILTIN", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES"}
 
 
@@ -58,19 +60,26 @@ class InterpreterRuntime:
             raise LiteRtError("{}its Python interpreter cannot be loaded: {}".format(before, problem)) from problem
         if os.path.realpath(os.path.dirname(str(self._module.__file__))) != os.path.realpath(package):
             raise LiteRtError("{}it has no Python interpreter".format(before))
-        missing = lacking(self._module)
-        if missing:
-            words = "{}the Python interpreter of {} is not one that this agent knows: it lacks {}"
-            raise LiteRtError(words.format(before, name, ", ".join(missing)))
+        self._lacking = lacking(self._module)
+        if not hasattr(getattr(self._module, "Interpreter", None), "_get_tensor_details"):
+            words = "{}the Python interpreter of {} is not one that this agent knows: it tells of no tensors"
+            raise LiteRtError(words.format(before, name))
 
     def open(self, order: dict[str, object], profiling: bool = False) -> InterpreterSession:
         """The order's model, compiled. Raises LiteRtError in the interpreter's words."""
         unit: Any = order["unit"]
         backend = unit["backend"]
-        if unit["kind"] != "cpu" or backend not in RESOLVERS:
+        on_edgetpu = unit["kind"] == "edgetpu" and backend in (None, _LIBEDGETPU)
+        if not on_edgetpu and (unit["kind"] != "cpu" or backend not in RESOLVERS):
             asked = "{kind}/{backend}".format(**unit) if backend else unit["kind"]
             raise LiteRtError("{} is no unit of {}'s Python interpreter".format(asked, self._name))
-        resolver = getattr(self._module.OpResolverType, RESOLVERS[backend])
+        if self._lacking and backend in ("xnnpack", "builtin"):
+            words = "{} has its own choice of kernels alone, take {kind}: it lacks {}"
+            raise LiteRtError(words.format(self._name, ", ".join(self._lacking), **unit))
+        if self._lacking:
+            return InterpreterSession(self._module, order, None, unit["threads"], None)
+        # On an Edge TPU, XNNPACK takes what the compiler left to the processor, as by default elsewhere.
+        resolver = getattr(self._module.OpResolverType, RESOLVERS[None if on_edgetpu else backend])
         attach = self._attach if profiling else None
         return InterpreterSession(self._module, order, resolver, unit["threads"], attach)
 
@@ -85,9 +94,14 @@ def lacking(module: Any) -> list[str]:  # noqa: ANN401 (untyped)
 
 
 class InterpreterSession:
-    """A compiled model, with the same face as session.Session. There is no environment to make: it takes no time."""
+    """A compiled model, with the same face as session.Session. resolver None: the module knows none (old_interpreter).
+
+    There is no environment to make, so it takes no time; for an Edge TPU it is the opening of the accelerator. adapter
+    is then the library that has it.
+    """
 
     environment_ns = 0
+    adapter: str | None = None
 
     def __init__(
         self,
@@ -99,11 +113,14 @@ class InterpreterSession:
     ) -> None:
         path, key = str(order["variant"]), order["signature"]
         self._module = module
-        begun = time.perf_counter_ns()
         try:
-            self._interpreter = module.Interpreter(
-                model_path=path, num_threads=threads, experimental_op_resolver_type=resolver
-            )
+            self._delegates = self._open_accelerator(order)
+            begun = time.perf_counter_ns()
+            how: dict[str, object] = {"num_threads": threads, "experimental_delegates": self._delegates}
+            if resolver is None:
+                self._interpreter = OldInterpreter(module.Interpreter(model_path=path, **how))
+            else:
+                self._interpreter = module.Interpreter(model_path=path, experimental_op_resolver_type=resolver, **how)
             self._recorder = None if attach is None else attach(self._interpreter)
             self._interpreter.allocate_tensors()
             self.compile_ns = time.perf_counter_ns() - begun
@@ -111,6 +128,21 @@ class InterpreterSession:
             self.compile_ns += self._allocate(self._signature.graph)
         except REFUSALS as problem:
             raise LiteRtError("Interpreter: {}".format(problem)) from problem
+
+    def _open_accelerator(self, order: dict[str, Any]) -> list[Any] | None:
+        """The delegate of an Edge TPU, None on the processor."""
+        if order["unit"]["kind"] != "edgetpu":
+            return None
+        if order["delegate"] is None:
+            raise LiteRtError("edgetpu needs its delegate's library: measure it as a device of kind edgetpu")
+        begun = time.perf_counter_ns()
+        try:
+            delegate = edgetpu.load(self._module, order["delegate"])
+        except (OSError, ValueError) as problem:
+            raise LiteRtError(str(problem)) from problem
+        self.environment_ns = time.perf_counter_ns() - begun
+        self.adapter = edgetpu.describe_loaded(str(order["delegate"]["library"]))
+        return [delegate]
 
     def _allocate(self, graph: int) -> int:
         """Allocate the tensors of a graph, in nanoseconds; those of the first one are."""
@@ -122,11 +154,16 @@ class InterpreterSession:
 
     @property
     def delegation(self) -> dict[str, object] | None:
-        """What the default delegate took, by the interpreter's own list of operators; None where it has none."""
+        """What the default delegate or the Edge TPU's took, by the interpreter's own list of operators.
+
+        None where it has no such list.
+        """
         tell = getattr(self._interpreter, "_get_ops_details", None)
         if tell is None or self._signature.graph != 0:  # the list is that of the first graph
             return None
         outputs = [int(output["index"]) for output in self._interpreter.get_output_details()]
+        if self._delegates is not None:
+            return delegation(tell(), outputs, delegate=edgetpu.DELEGATE, claims=edgetpu.CUSTOM_OP)
         return delegation(tell(), outputs)
 
     def feed(self, files: list[str], seed: int) -> None:

@@ -70,7 +70,8 @@ def _load(runtime: dict[str, object], order: dict[str, object], path: list[str])
     if runtime["name"] == TFLITE_RUNTIME:
         return _load_tflite_runtime(runtime, order, path), None
     version = None if runtime["version"] is None else str(runtime["version"])
-    if order["api"] == "interpreter":
+    on_edgetpu = order["unit"]["kind"] == "edgetpu"  # type: ignore[index]
+    if order["api"] == "interpreter" or on_edgetpu:  # external delegates are a thing of the interpreter
         return _load_interpreter(runtime, path, version_unknown(version) or "the Interpreter API has no profiler"), None
     try:
         return NativeRuntime(str(runtime["library"]), version), None

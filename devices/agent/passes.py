@@ -113,7 +113,7 @@ def _say_loaded(say: Say, session: Session | InterpreterSession, first: Samples)
         compile_ns=session.compile_ns,
         first_ns=first.wall_ns[0],
         delegation=session.delegation,
-        adapter=None,
+        adapter=session.adapter,
     )
 
 

@@ -63,6 +63,8 @@ class Session:
     It is never closed: the launch that made it ends.
     """
 
+    adapter: str | None = None  # LiteRT's accelerators log theirs
+
     def __init__(
         self, library: Library, order: dict[str, Any], profiling: bool = False, weight_cache: str | None = None
     ) -> None:

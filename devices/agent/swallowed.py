@@ -16,23 +16,38 @@ if TYPE_CHECKING:
 _DELEGATE = "DELEGATE"
 
 
-def delegation(operators: list[Operator], outputs: list[int]) -> dict[str, object]:
+def delegation(
+    operators: list[Operator], outputs: list[int], delegate: str = "xnnpack", claims: str | None = None
+) -> dict[str, object]:
     """`loaded.delegation` of docs/agent-protocol.md from `_get_ops_details()` and the graph's output tensors.
 
-    XNNPACK is the only default delegate. taken is None where it is not certain: an operator that nobody reads may lie
+    XNNPACK is the only default delegate. Another one beside it is told apart by the operator that it alone can run:
+    with claims the partitions that have that one are delegate's, and no others count.
+    taken is None where it is not certain: an operator that nobody reads may lie
     in a partition without crossing its border.
     """
     own = [operator for operator in operators if operator["op_name"] != _DELEGATE]
     partitions = [operator for operator in operators if operator["op_name"] == _DELEGATE]
     taken: set[int] = set()
+    theirs = []
     for partition in partitions:
         inside = _behind(own, partition["inputs"], partition["outputs"])
-        taken |= _with_dead_ends(own, inside, partition["outputs"])
+        inside = _with_dead_ends(own, inside, partition["outputs"])
+        if claims is None or any(own[place]["op_name"] == claims for place in inside):
+            theirs.append(partition)
+            taken |= inside
+    partitions = theirs
+    if claims is not None:
+        return _told(delegate, own, taken, partitions)
     certain = not partitions or not _unread(own, taken, outputs)
+    return _told(delegate, own, taken if certain else None, partitions)
+
+
+def _told(delegate: str, own: list[Operator], taken: set[int] | None, partitions: list[Operator]) -> dict[str, object]:
     return {
-        "delegate": "xnnpack" if partitions else None,
-        "full": bool(own) and len(taken) == len(own) if certain else None,
-        "taken": len(taken) if certain else None,
+        "delegate": delegate if partitions else None,
+        "full": None if taken is None else bool(own) and len(taken) == len(own),
+        "taken": None if taken is None else len(taken),
         "total": len(own),
         "partitions": len(partitions),
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 from devices.agent import protocol, runtimes
 from devices.families.offers import adapter_names, offer_of
+from devices.runtimes.agent_launch import DelegateLibrary
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import Cluster, DeviceFacts, Exclusion
 
@@ -19,17 +20,18 @@ def facts_of(
     python: str = "python3",
     wanted: str | None = None,
     dispatch: str | None = None,
+    delegate: DelegateLibrary | None = None,
 ) -> DeviceFacts:
     """What the agent told, as facts with the units it offers and the reasons for those it does not.
 
     python is what runs the agent, for advice; wanted the runtime to measure with, None for the first; dispatch the
-    folder of an NPU's dispatch library.
+    folder of an NPU's dispatch library; delegate the library of an Edge TPU that the device is for.
     Raises ProtocolError where a runtime or an accelerator is not as docs/agent-protocol.md has it.
     """
     found = [protocol.check("facts.runtimes", runtime, protocol.RUNTIME) for runtime in told["runtimes"]]
     chosen = runtimes.choose(found, wanted)
     accelerators = [protocol.check("facts.accelerators", each, protocol.ACCELERATOR) for each in told["accelerators"]]
-    offers = [offer_of(each, chosen, dispatch) for each in accelerators]
+    offers = [offer_of(each, chosen, dispatch, delegate) for each in accelerators]
     return DeviceFacts(
         name=name,
         family=_FAMILIES.get(told["system"], str(told["system"])),

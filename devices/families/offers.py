@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from devices.agent import protocol, runtimes
+from devices.agent.edgetpu import LIBRARY
 from devices.agent.litert import version_unknown
 from devices.agent.targets import GPU_LIBRARIES
 from devices.agent.vulkan import LOADER
+from devices.runtimes.agent_launch import DelegateLibrary
 from harness.core.compute_unit import SOFTWARE, ComputeUnit
 from harness.core.device import Exclusion
 
@@ -16,6 +18,7 @@ Message = Mapping[str, Any]
 _GPU = ComputeUnit(kind="gpu")
 _SOFTWARE = ComputeUnit(kind="gpu", backend=SOFTWARE)
 _NPU = ComputeUnit(kind="npu")
+_EDGETPU = ComputeUnit(kind="edgetpu")
 _SHOWN = 4
 _ONLY_SOFTWARE = (
     "only {} was found, which computes on the processor; to measure it all the same, name it: units: [gpu/software]"
@@ -23,6 +26,11 @@ _ONLY_SOFTWARE = (
 _NO_DISPATCH = (
     "npu needs its vendor's dispatch library (libLiteRtDispatch_*.so): "
     "devices: [{name: board, kind: local, dispatch: /folder/of/it}]"
+)
+_EDGETPU_APART = "measure it as a device of its own: devices: [{name: coral, kind: edgetpu}] (docs/edgetpu.md)"
+_SIGNS_OF_BUS = {"pci": ("/dev/apex",), "usb": ("usb ",)}
+_NO_LIBRARY = (
+    "{library} was not found: install libedgetpu1-std (coral.ai/software), or say where it is: library: /path/of/it"
 )
 
 
@@ -34,8 +42,15 @@ class Offer:
     exclusion: Exclusion | None = None
 
 
-def offer_of(accelerator: Message, runtime: Message | None, dispatch: str | None) -> Offer:
-    """What an accelerator gives to a runtime, each as `facts` tells it; dispatch is the configured folder, if any.
+def offer_of(
+    accelerator: Message,
+    runtime: Message | None,
+    dispatch: str | None,
+    delegate: DelegateLibrary | None = None,
+) -> Offer:
+    """What an accelerator gives to a runtime, each as `facts` tells it.
+
+    dispatch is the configured folder, if any, and delegate the library of an Edge TPU that the device is for.
 
     Raises ProtocolError where an adapter is not as docs/agent-protocol.md has it.
     """
@@ -46,6 +61,8 @@ def offer_of(accelerator: Message, runtime: Message | None, dispatch: str | None
         return _offer_gpu(accelerator)
     if kind == "npu":
         return _offer_npu(accelerator, dispatch)
+    if kind == "edgetpu":
+        return _offer_edgetpu(accelerator, delegate)
     return _without(kind, _unmeasured(accelerator))
 
 
@@ -93,6 +110,31 @@ def _offer_npu(accelerator: Message, dispatch: str | None) -> Offer:
         return Offer(units=(_NPU,))
     found = _list(accelerator["found"])
     return _without("npu", f"found {found}; {_NO_DISPATCH}" if found else f"{_not_found(accelerator)}; {_NO_DISPATCH}")
+
+
+def _offer_edgetpu(accelerator: Message, delegate: DelegateLibrary | None) -> Offer:
+    """`edgetpu` where the device is one; a library that is named by its path is taken at its word until a launch."""
+    if delegate is None:
+        seen = _list(accelerator["found"])
+        return _without("edgetpu", f"found {seen}; {_EDGETPU_APART}" if seen else _not_found(accelerator))
+    if "/" in delegate.library:
+        return Offer(units=(_EDGETPU,))
+    if not _has(accelerator, (delegate.library,)) and delegate.library == LIBRARY:
+        return _without("edgetpu", _NO_LIBRARY.format(library=delegate.library))
+    return _present(accelerator, delegate.options.get("device", ""))
+
+
+def _present(accelerator: Message, wanted: str) -> Offer:
+    """Whether there is one on the bus that was asked for; which of several is for the library to find."""
+    on_pcie = any(sign.startswith("/dev/apex_") for sign in accelerator["found"])
+    on_usb = any(sign.startswith("usb ") for sign in accelerator["found"])
+    bus, _, _ = wanted.partition(":")
+    there = {"pci": on_pcie, "usb": on_usb}
+    if there.get(bus, on_pcie or on_usb):
+        return Offer(units=(_EDGETPU,))
+    signs = [sign for sign in accelerator["looked_for"] if sign.startswith(_SIGNS_OF_BUS.get(bus, ("/dev/", "usb ")))]
+    other = f"; attached: {_list(accelerator['found'])}" if on_pcie or on_usb else ""
+    return _without("edgetpu", f"no Edge TPU is attached: no {', no '.join(signs)}{other}")
 
 
 def _without(kind: str, reason: str) -> Offer:

@@ -7,6 +7,7 @@ from typing import Any
 
 from devices.agent import protocol
 from devices.agent.protocol import ProtocolError
+from devices.runtimes.edgetpu_advice import advice_on, crash_advice
 from devices.runtimes.events import ProfileEvent
 from devices.runtimes.evidence import adapter_of, backend_of, observed_unit, with_counts
 from harness.core.device import Conditions
@@ -129,9 +130,10 @@ def _failure(order: LaunchOrder, heard: dict[str, Message], ending: Ending) -> L
         return _failed(order, kind, f"killed: {ending.message}", ending)
     if "error" in heard:
         words = "; ".join([heard["error"]["error"], *_errors(ending.stderr_tail)])
-        return _failed(order, FailureKind.ERROR, words, ending)
+        return _failed(order, FailureKind.ERROR, _advised(words, advice_on(words)), ending)
     if ending.exit_code != 0:
-        return _failed(order, FailureKind.CRASH, _death(ending.exit_code), ending)
+        words = _death(ending.exit_code)
+        return _failed(order, FailureKind.CRASH, _advised(words, crash_advice(order.unit, ending.exit_code)), ending)
     missing = [kind for kind in ("begun", "loaded", *_WANTED[order.pass_], "done") if kind not in heard]
     if missing:
         return _failed(order, FailureKind.PROTOCOL, f"it ended without saying {', '.join(missing)}", ending)
@@ -147,6 +149,10 @@ def _failed(order: LaunchOrder, kind: FailureKind, message: str, ending: Ending)
         exit_code=ending.exit_code,
         stderr_tail=ending.stderr_tail,
     )
+
+
+def _advised(words: str, advice: str | None) -> str:
+    return words if advice is None else f"{words}; {advice}"
 
 
 def _death(exit_code: int) -> str:

@@ -10,6 +10,8 @@ from harness.core.launch import Delegation, OpTable
 
 _BACKENDS = {DELEGATED: "xnnpack", OPERATOR: "builtin"}  # by the events that show them
 _KIND_OF = {"xnnpack": "cpu", "builtin": "cpu", "webgpu": "gpu", "metal": "gpu", SOFTWARE: "gpu", "dispatch": "npu"}
+LIBEDGETPU = "libedgetpu"
+_KIND_OF[LIBEDGETPU] = "edgetpu"
 _SHARED_WITH = {kind: ComputeUnit(kind=f"cpu+{kind}") for kind in ("gpu", "npu")}
 # LiteRT's WebGPU accelerator: "Selected adapter: NAME, arch=A, vendor=V, backend=Vulkan, adapterType=CPU / Software".
 _ADAPTER = re.compile(r"Selected adapter: (?P<name>.+?), arch=")
@@ -40,7 +42,10 @@ def backend_of(
     `software` for a GPU's delegate on an adapter that is none: by the accelerator's log, and where that names no
     adapter, by the drivers that the launch was given, which are those of its unit alone. None where that is not known:
     the compiled model says of an unprofiled launch only whether all was taken.
+    Of an Edge TPU the delegation alone tells: what its compiler left to the processor has events like any other.
     """
+    if unit.kind == "edgetpu":
+        return LIBEDGETPU if delegation is not None and delegation.taken else None
     if seen := [name for kind, name in _BACKENDS.items() if any(event.type == kind for event in events)]:
         return "+".join(seen)
     if delegation is not None and delegation.full:
@@ -62,7 +67,11 @@ def observed_unit(unit: ComputeUnit, backend: str | None, delegation: Delegation
     The kind is that of the backend; where the runtime says that none took everything, the processor had its part: the
     process registers the one accelerator that was asked for, and the processor's own kernels are always there. None
     for an accelerator of which nothing is known. Of threads nothing tells how many worked, so none are named.
+    A model that was compiled for an Edge TPU ran on it where it took its operators, whatever the compiler left to the
+    processor: that is of the variant, and its delegation says how much.
     """
+    if unit.kind == "edgetpu" and delegation is not None and delegation.taken == 0:
+        return ComputeUnit(kind="cpu")
     if backend in _KIND_OF:
         return ComputeUnit(kind=_KIND_OF[backend], backend=backend)
     if unit.kind == "cpu":

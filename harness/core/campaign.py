@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.core.cell import Cell
+from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts, Exclusion
 from harness.core.judgement import Bands, ColdStart, Comparison, Grade, LatencySummary, LaunchSummary, LoadSummary
 from harness.core.limits import Limits
@@ -51,7 +52,8 @@ class CellResult:
 
     variant None: it was never built. comparison None: this is the source, or one of the two has no latency.
     size_ratio is size over the source's. launches are in block order, empty where nothing was measured.
-    explanation says in a few sentences why it is as fast as it is, from what was seen.
+    explanation says in a few sentences why it is as fast as it is, from what was seen. compared_on is the unit whose
+    source it is compared to, where that is not its own: an Edge TPU cannot run the source.
     """
 
     cell: Cell
@@ -65,6 +67,7 @@ class CellResult:
     launches: tuple[LaunchSummary, ...] = ()
     cold: ColdStart | None = None
     explanation: tuple[str, ...] = ()
+    compared_on: ComputeUnit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

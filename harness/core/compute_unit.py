@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 KINDS = ("cpu", "gpu", "npu", "edgetpu", "all", "cpu+gpu", "cpu+npu")
 SOFTWARE = "software"  # a GPU's driver that computes on the processor
-_DEFAULT_BACKENDS = {"cpu": "xnnpack", "gpu": "webgpu", "npu": "dispatch"}
+_DEFAULT_BACKENDS = {"cpu": "xnnpack", "gpu": "webgpu", "npu": "dispatch", "edgetpu": "libedgetpu"}
 CLUSTERS = ("little", "middle", "big")
 _TEXT = re.compile(
     r"(?P<kind>[a-z+]+)(?:/(?P<backend>[a-z0-9_-]+))?(?:@(?P<cluster>[a-z]+))?(?::(?P<threads>[0-9]{1,4}))?"

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 _NAMES: Mapping[str, str] = MappingProxyType(
-    {"xnnpack": "XNNPACK", "webgpu": "WebGPU", "metal": "Metal", "dispatch": "NPU dispatch"}
+    {
+        "xnnpack": "XNNPACK",
+        "webgpu": "WebGPU",
+        "metal": "Metal",
+        "dispatch": "NPU dispatch",
+        "edgetpu": "the Edge TPU",
+    }
 )
 
 

@@ -28,6 +28,7 @@ class VariantSpec:
     name is unique within the model; it is the recipe's text where the user gave none. prebuilt_digest is the
     content's, None where the file could not be read. settings stand in order of precedence, types before names: the
     last one that fits an operator holds. target is what to build a Core ML program for, None for the bench's choice.
+    compiler is the vendor's compiler that the configuration names, None for the one on PATH.
     """
 
     model: str
@@ -37,6 +38,7 @@ class VariantSpec:
     prebuilt_digest: str | None = None
     settings: tuple[OpSetting, ...] = ()
     target: Target | None = None
+    compiler: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,54 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledOperators:
+    """Operators of one type that edgetpu_compiler says the same of; status None: they are on the Edge TPU."""
+
+    type: str
+    count: int
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfers:
+    """Tensors that cross between the processor and an accelerator in one inference, by the file's own graph."""
+
+    to_count: int
+    to_bytes: Bytes
+    from_count: int
+    from_bytes: Bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeTpuCompilation:
+    """What edgetpu_compiler says of a model, or of one segment of it. None: it does not say.
+
+    on_tpu and on_cpu count the source's operators, subgraphs the programs that the first have become. on_chip_bytes of
+    parameters are kept on the Edge TPU, off_chip_bytes are sent to it in every inference. operators may be incomplete
+    where the log leaves out those that were taken. transfers are read from the compiled file.
+    """
+
+    compiler: str | None = None
+    on_tpu: int | None = None
+    on_cpu: int | None = None
+    subgraphs: int | None = None
+    on_chip_bytes: Bytes | None = None
+    on_chip_remaining_bytes: Bytes | None = None
+    off_chip_bytes: Bytes | None = None
+    operators: tuple[CompiledOperators, ...] = ()
+    transfers: Transfers | None = None
+
+    @property
+    def on_cpu_because(self) -> tuple[CompiledOperators, ...]:
+        return tuple(each for each in self.operators if each.status is not None)
+
+    @property
+    def inside(self) -> tuple[CompiledOperators, ...]:
+        """What the programs are made of."""
+        return tuple(each for each in self.operators if each.status is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """The built artefact of a model and a recipe; path is a content-addressed file.
 
@@ -93,7 +143,7 @@ class Variant:
     calibration says what activations were calibrated on, None where the recipe needs none.
     notes are sentences the user must see ("calibrated on random inputs", a chain that lost sparsity).
     target is what a Core ML program was built for, None for other formats. path of an `.mlpackage` is a folder, digest
-    and sizes are of all its files.
+    and sizes are of all its files. compiled is what is known of a file for the Edge TPU, None for any other.
     """
 
     model: str
@@ -116,6 +166,7 @@ class Variant:
     accuracy: Accuracy | None = None
     notes: tuple[str, ...] = ()
     target: Target | None = None
+    compiled: EdgeTpuCompilation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

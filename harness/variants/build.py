@@ -19,6 +19,7 @@ from harness.variants import recipes
 from harness.variants.full_disk import explain_unwritten
 from harness.variants.job import CHANGED, BuildJob, BuildOne
 from harness.variants.pool import run_jobs
+from harness.variants.tflite.edgetpu_compiler import COMPILE_S, find_compiler, log_beside, version_of
 
 Order = tuple[Model, VariantSpec]
 Progress = Callable[[BuildOutcome], None]
@@ -96,7 +97,9 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
         reason = _refusal(model, spec) if spec.prebuilt is None else None
         theirs = digests.of(spec.prebuilt)
         data = digests.of(model.data)
-        key = artefacts.entry_key(model, spec, data_digest=data, prebuilt_digest=theirs)
+        key = artefacts.entry_key(
+            model, spec, data_digest=data, prebuilt_digest=theirs, compiler=_compiler(model, spec, digests)
+        )
     except RecipeUnknown as exc:
         reason = exc.reason
     except OSError as exc:
@@ -110,7 +113,25 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
 
 def _refusal(model: Model, spec: VariantSpec) -> str | None:
     """Raises RecipeUnknown."""
-    return recipes.refusal(recipes.parse(spec.recipe), model, spec.settings, spec.target)
+    recipe = recipes.parse(spec.recipe)
+    refused = recipes.refusal(recipe, model, spec.settings, spec.target)
+    return refused or recipes.uncompilable(recipe, model, spec.compiler)
+
+
+def _compiler(model: Model, spec: VariantSpec, digests: _FileDigests) -> str | None:
+    """The version of the compiler that a recipe ends with; of a file from elsewhere the digest of the compiler's log.
+
+    Raises OSError where the compiler does not answer.
+    """
+    if spec.prebuilt is not None:
+        log = log_beside(spec.prebuilt)
+        return digests.of(log) if log.is_file() else None
+    found = find_compiler(spec.compiler) if _compiles(model, spec) else None
+    return version_of(found) if found else None
+
+
+def _compiles(model: Model, spec: VariantSpec) -> bool:
+    return spec.prebuilt is None and recipes.compiles(recipes.parse(spec.recipe), model.format)
 
 
 def _built(
@@ -127,7 +148,12 @@ def _built(
         return
     with _scratch(cache, longest_first) as scratch:
         work = [
-            BuildJob(model=model, spec=spec, scratch=scratch / key, timeout_s=timeout_of(model))
+            BuildJob(
+                model=model,
+                spec=spec,
+                scratch=scratch / key,
+                timeout_s=timeout_of(model) + (COMPILE_S if _compiles(model, spec) else 0),
+            )
             for key, (model, spec) in ((key, pending[key].order) for key in longest_first)
         ]
         with closing(run_jobs(work, build, at_once=at_once, check=check)) as ended:

@@ -21,7 +21,16 @@ from harness.core.files import PART, publish, remove, write_whole
 from harness.core.model import Model, TensorSpec
 from harness.core.target import Target
 from harness.core.units import Bytes, Seconds
-from harness.core.variant import Accuracy, Fidelity, Variant, VariantSpec, WeightTensor
+from harness.core.variant import (
+    Accuracy,
+    CompiledOperators,
+    EdgeTpuCompilation,
+    Fidelity,
+    Transfers,
+    Variant,
+    VariantSpec,
+    WeightTensor,
+)
 from harness.sources.samples import WRITERS
 
 _TOOLS = (*WRITERS, "ai-edge-quantizer", "coremltools", "protobuf", "scikit-learn", "onnx", "onnxruntime")
@@ -43,6 +52,7 @@ def entry_key(
     *,
     data_digest: str | None,
     prebuilt_digest: str | None,
+    compiler: str | None = None,
 ) -> str:
     """Name of the index entry: a digest of everything the variant and its scores depend on."""
     return digest.of_content(
@@ -58,6 +68,7 @@ def entry_key(
             "metric": model.metric,
             "random_weights": model.random_weights,
             "versions": versions(),
+            "compiler": compiler,
         }
     )
 
@@ -163,6 +174,12 @@ def _encode(variant: Variant) -> dict[str, Any]:
     return asdict(variant) | {"path": None, "file": variant.path.name}
 
 
+def _compilation(fields: dict[str, Any]) -> EdgeTpuCompilation:
+    operators = tuple(CompiledOperators(**each) for each in fields["operators"])
+    transfers = Transfers(**fields["transfers"]) if fields["transfers"] else None
+    return EdgeTpuCompilation(**(fields | {"operators": operators, "transfers": transfers}))
+
+
 def _decode(fields: dict[str, Any], cache: Path) -> Variant:
     """Back from JSON. Raises KeyError, TypeError or ValueError on anything but what was written."""
     name = fields["file"]
@@ -177,5 +194,6 @@ def _decode(fields: dict[str, Any], cache: Path) -> Variant:
         "target": Target(fields["target"]) if fields["target"] else None,
         "fidelity": Fidelity(**fields["fidelity"]) if fields["fidelity"] else None,
         "accuracy": Accuracy(**fields["accuracy"]) if fields["accuracy"] else None,
+        "compiled": _compilation(fields["compiled"]) if fields["compiled"] else None,
     }
     return Variant(**(known | tuples | {"path": cache / "artefacts" / name}))

@@ -3,12 +3,17 @@
 The rows are literal and each was seen: on x86-64 with tflite-runtime 2.14.0 and LiteRT 2.3.0 (docs/variants.md).
 """
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts
+from harness.core.model import Model
+from harness.core.variant import VariantSpec
 from harness.variants.settings import Operator, Part
+from harness.variants.tflite.compiled import EDGETPU, compiled_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +100,11 @@ _SURPRISES = (
 )
 
 
+_UNCOMPILED = (
+    "not compiled for the Edge TPU: take the variant int8-edgetpu+edgetpu, or compile it beforehand and give it as "
+    "{{path: {model}_edgetpu.tflite, of: {model}}}"
+)
+
 # What each runtime runs.
 _FORMATS = {"LiteRT": "tflite", "tflite-runtime": "tflite", "Core ML": "mlpackage"}
 
@@ -107,6 +117,32 @@ def unable(format: str, device: DeviceFacts) -> str | None:
     if format == "mlpackage":
         return f"no Apple device attached: {device.name} runs .{' and .'.join(sorted(runs))}"
     return f"{device.name} runs .{' and .'.join(sorted(runs))} alone"
+
+
+def unfit(spec: VariantSpec, model: Model, unit: ComputeUnit) -> str | None:
+    """Why a variant cannot run on a unit: the Edge TPU takes what its compiler made, and nothing else does."""
+    compiled, on_edgetpu = _is_for_edgetpu(spec, model), unit.kind == "edgetpu"
+    if compiled and not on_edgetpu:
+        return f"compiled for the Edge TPU: it needs an Edge TPU, {unit} cannot run it"
+    if on_edgetpu and not compiled:
+        return _UNCOMPILED.format(model=model.name)
+    return None
+
+
+def _is_for_edgetpu(spec: VariantSpec, model: Model) -> bool:
+    """By the recipe's last step, or by what the file holds; a file that cannot be read is none."""
+    path = spec.prebuilt or (model.path if spec.recipe == model.precision else None)
+    if path is None:
+        return spec.recipe.split("+")[-1] == "edgetpu"
+    return model.format == "tflite" and _holds_program(path, spec.prebuilt_digest or model.digest)
+
+
+@functools.cache
+def _holds_program(path: Path, _digest: str) -> bool:
+    try:
+        return (compiled_for(path.read_bytes()) or "").startswith(EDGETPU)
+    except (OSError, ValueError):  # gone or damaged: the build says so
+        return False
 
 
 def lacking(parts: Iterable[Part], operators: Sequence[Operator], device: DeviceFacts) -> str | None:

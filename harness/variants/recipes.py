@@ -1,6 +1,7 @@
 """What is known of a recipe before anything is built: whether it can work, where it cannot run, what to expect."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts
@@ -11,14 +12,27 @@ from harness.core.variant import OpSetting
 from harness.variants import expectations
 from harness.variants.coreml import refusals as coreml
 from harness.variants.grammar import parse
-from harness.variants.refusals import recipe_refusal
+from harness.variants.refusals import recipe_refusal, split_compiler
 from harness.variants.settings import Operator, assign, read_operators
 from harness.variants.technique import Recipe, Step, Technique
 from harness.variants.techniques import DEFAULTS, TECHNIQUES
 from harness.variants.tflite import refusals as tflite
+from harness.variants.tflite.edgetpu_compiler import why_absent
 from harness.variants.tflite.operators import EDITED
 
-__all__ = ["TECHNIQUES", "cost", "default_variants", "is_source", "lacking", "parse", "refusal", "technique", "warning"]
+__all__ = [
+    "TECHNIQUES",
+    "compiles",
+    "cost",
+    "default_variants",
+    "is_source",
+    "lacking",
+    "parse",
+    "refusal",
+    "technique",
+    "uncompilable",
+    "warning",
+]
 
 Settings = Sequence[OpSetting]
 _REFUSALS = {"tflite": tflite.refusal, "mlpackage": coreml.refusal}
@@ -41,6 +55,16 @@ def refusal(recipe: Recipe, model: Model, settings: Settings = (), target: Targe
     gone the build will say so.
     """
     return recipe_refusal(recipe, model, TECHNIQUES) or _REFUSALS[model.format](recipe, model, settings, target)
+
+
+def uncompilable(recipe: Recipe, model: Model, compiler: Path | None) -> str | None:
+    """Why this host cannot compile what the recipe makes and what to do, None where it can or need not."""
+    return why_absent(compiler, model.name) if compiles(recipe, model.format) else None
+
+
+def compiles(recipe: Recipe, format: str) -> bool:
+    """Whether a vendor's compiler is the recipe's last step."""
+    return split_compiler(recipe, format, TECHNIQUES)[1] is not None
 
 
 def lacking(recipe: Recipe, model: Model, device: DeviceFacts, settings: Settings = ()) -> str | None:

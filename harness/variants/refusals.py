@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.core.model import Model
 from harness.variants.grammar import allowed_text, is_allowed
-from harness.variants.technique import Kind, Recipe, Step, Technique
+from harness.variants.technique import Compilation, Kind, Recipe, Step, Technique
 from harness.variants.techniques import AS_STORED
 
 # What compression starts from.
@@ -25,11 +25,21 @@ def recipe_refusal(recipe: Recipe, model: Model, table: Table) -> str | None:
     wrong = [step for step in recipe.steps if not is_allowed(step, model.format)]
     if wrong:
         return f"{wrong[0]} does not exist for {model.format}; write {allowed_text(wrong[0].row, model.format)}"
+    if any(table[step.row, model.format].kind is Kind.COMPILED for step in recipe.steps):
+        return _compiled_refusal(recipe, model, table)
     if model.precision not in _FLOATS[model.format] and _order_refusal(recipe, model.format, table) is None:
         floats = " or ".join(_FLOATS[model.format])
         already = f"{model.name} is already {model.precision}; {recipe} starts from {floats} weights"
         return weightless_refusal(model) or already
     return _order_refusal(recipe, model.format, table)
+
+
+def split_compiler(recipe: Recipe, format: str, table: Table) -> tuple[Recipe, Step | None]:
+    """What a recipe makes on its own, and the step of a vendor's compiler behind it, None where there is none."""
+    row = table.get((recipe.steps[-1].row, format)) if recipe.steps else None
+    if row is None or row.kind is not Kind.COMPILED:
+        return recipe, None
+    return Recipe(steps=recipe.steps[:-1]), recipe.steps[-1]
 
 
 def weightless_refusal(model: Model) -> str | None:
@@ -58,6 +68,26 @@ def _order_refusal(recipe: Recipe, format: str, table: Table) -> str | None:
         edits = [str(step) for step, row in zip(recipe.steps, rows, strict=True) if row.kind is Kind.EDIT]
         return f"{edits[-1]} needs float32 weights, {finals[0]} leaves none; write {'+'.join((*edits, *finals))}"
     return _two_values_refusal(recipe.steps)
+
+
+def _compiled_refusal(recipe: Recipe, model: Model, table: Table) -> str | None:
+    """Why a vendor's compiler cannot take what the steps before it leave."""
+    *before, last = recipe.steps
+    others = [step for step in before if table[step.row, model.format].kind is Kind.COMPILED]
+    does = table[last.row, model.format].does
+    if others or not isinstance(does, Compilation):
+        step = next(iter(others), last)
+        return f"{step} compiles the finished file; write it once, at the end"
+    rest = Recipe(steps=tuple(before))
+    if before:
+        edits = "".join(f"{step}+" for step in before if table[step.row, model.format].kind is Kind.EDIT)
+        wrong = f"{last} compiles fully quantised files alone; write {edits}{does.usual}+{last}"
+        return recipe_refusal(rest, model, table) or (None if before[-1].row in does.takes else wrong)
+    if model.precision in does.stored:
+        return None
+    if model.precision in _FLOATS[model.format]:
+        return f"{last} compiles fully quantised files alone; write {does.usual}+{last}"
+    return f"{last} compiles {' or '.join(does.stored)} alone, and {model.name} is {model.precision}"
 
 
 def _two_values_refusal(steps: Sequence[Step]) -> str | None:

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     SOURCE = "source"  # the source as it is: alone
     EDIT = "edit"  # changes float32 weights and leaves them float32: any number, first
     FINAL = "final"  # stores weights in another way: at most one, last
+    COMPILED = "compiled"  # a vendor's compiler over the finished file: behind everything else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +178,18 @@ class Compression:
     calibrated: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compilation:
+    """A vendor's compiler, which takes files that a step of `takes` has finished, or sources stored as one of `stored`.
+
+    usual is a recipe that gives such a file, for advice.
+    """
+
+    takes: tuple[str, ...]
+    stored: tuple[str, ...]
+    usual: str
+
+
 # coremltools' MLModel, which is not typed
 CoreMLProgram = Any
 
@@ -194,7 +207,7 @@ class Technique:
     """
 
     what: str
-    does: Edit | Quantization | Encoding | Compression | None
+    does: Edit | Quantization | Encoding | Compression | Compilation | None
     runs_on: str
     size: str
     numbers: Mapping[str, Numbers] = field(default_factory=dict)
@@ -206,6 +219,8 @@ class Technique:
     def kind(self) -> Kind:
         if self.does is None:
             return Kind.SOURCE
+        if isinstance(self.does, Compilation):
+            return Kind.COMPILED
         first = isinstance(self.does, Edit) or (isinstance(self.does, Compression) and self.does.prunes)
         return Kind.EDIT if first else Kind.FINAL
 

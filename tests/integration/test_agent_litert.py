@@ -114,7 +114,11 @@ def test_a_backend_nobody_has_is_refused_by_name(device: AttachedDevice, cnn: Pa
 
 
 def test_a_unit_that_the_agent_has_not_is_refused(device: AttachedDevice, cnn: Path) -> None:
-    assert "edgetpu is no unit of this agent; it has cpu" in refused(device, cnn, unit="edgetpu").message
+    assert "all is no unit of this agent; it has cpu" in refused(device, cnn, unit="all").message
+
+
+def test_an_edge_tpu_without_its_library_is_refused(device: AttachedDevice, cnn: Path) -> None:
+    assert "measure it as a device of kind edgetpu" in refused(device, cnn, unit="edgetpu").message
 
 
 def test_a_record_names_the_runtime_and_holds_the_conditions(device: AttachedDevice, cnn: Path) -> None:

@@ -19,6 +19,14 @@ def test_first_example_runs_to_its_report(tmp_path: Path) -> None:
     assert page.stat().st_size < 2.5e6
 
 
+def test_the_edge_tpu_example_says_what_is_missing(tmp_path: Path) -> None:
+    done = run_bench("plan", EXAMPLES / "edgetpu.yaml", "--json", "--bench", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+    reasons = {c["skipped"] for c in json.loads(done.stdout)["cells"] if c["compute_unit"] == "edgetpu"}
+    assert reasons
+    assert None not in reasons
+
+
 def test_operators_example_treats_operators_apart(tmp_path: Path) -> None:
     done = run_bench("variants", EXAMPLES / "operators.yaml", "--json", "--bench", tmp_path / "b")
     assert done.returncode == 0, done.stderr
@@ -41,7 +49,9 @@ def test_the_architectures_are_measured_by_every_technique() -> None:
     config = load_config(EXAMPLES / "architectures.yaml")
     steps = [step for spec in config.specs("resnet50", "tflite", ()) for step in parse(spec.recipe).steps]
     used = [technique(step, "tflite") for step in steps]
-    assert [name for (name, its), row in TECHNIQUES.items() if its == "tflite" and row not in used] == []
+    assert [name for (name, its), row in TECHNIQUES.items() if its == "tflite" and row not in used] == [
+        "edgetpu"
+    ]  # needs its compiler
 
 
 def test_the_architectures_are_planned_without_exclusions(tmp_path: Path) -> None:

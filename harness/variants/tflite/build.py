@@ -5,21 +5,25 @@ Everything heavy is imported at the top on purpose: the fork server imports this
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core import digest
 from harness.core.errors import ModelUnreadable, RecipeRefused
 from harness.core.model import Model
-from harness.core.variant import Variant, VariantSpec
+from harness.core.variant import EdgeTpuCompilation, Variant, VariantSpec
 from harness.sources.tflite import read_model, signature_in
 from harness.variants import recipes
 from harness.variants.builder import Built, check_prebuilt
 from harness.variants.calibration import calibrate
 from harness.variants.job import CHANGED, BuildJob
+from harness.variants.refusals import split_compiler
 from harness.variants.settings import Place, assign, operators_in
 from harness.variants.tflite import inspect, quantizer  # noqa: F401 (quantizer: imported once for all builds)
-from harness.variants.tflite.compiled import compiled_for
+from harness.variants.tflite.compiled import EDGETPU, compiled_for
+from harness.variants.tflite.edgetpu_compiler import compile_file, read_log_beside
+from harness.variants.tflite.edgetpu_notes import notes_of
+from harness.variants.tflite.edgetpu_transfers import transfers_in
 from harness.variants.tflite.load_check import check_loads
 from harness.variants.tflite.steps import Work, apply_all, static_inside, work_of
 from harness.variants.zip_size import zip_size
@@ -51,10 +55,43 @@ def build(job: BuildJob) -> Built:
     path.write_bytes(made.content)
     variant = _describe(model, spec, source, made, path)
     if elsewhere := compiled_for(made.content):
-        return Built(variant=variant, unscored=f"compiled for {elsewhere}")
+        known = _with_log(variant, spec.prebuilt, made.content) if EDGETPU in elsewhere else variant
+        return Built(variant=known, unscored=f"compiled for {elsewhere}")
+    if spec.prebuilt is None and recipes.compiles(recipes.parse(spec.recipe), model.format):
+        return _compiled(variant, job)
     check_loads(spec.recipe, path, signature_in(path, model))
     elsewhere = compiled_for(source)
     return Built(variant=variant, unscored=f"the source is compiled for {elsewhere}" if elsewhere else None)
+
+
+def _compiled(variant: Variant, job: BuildJob) -> Built:
+    """The variant compiled; of its weights is told what was compiled, since a program does not show them."""
+    check_loads(job.spec.recipe, variant.path, signature_in(variant.path, job.model))
+    made = compile_file(job.spec.recipe, variant.path, job.scratch, job.spec.compiler)
+    content = made.path.read_bytes()
+    told = replace(made.told, transfers=transfers_in(content))
+    read = read_model(made.path, name=variant.name, signature=signature_in(made.path, job.model))
+    done = replace(
+        variant,
+        path=made.path,
+        digest=read.digest,
+        size_bytes=read.size_bytes,
+        zip_bytes=zip_size(made.path),
+        inputs=read.inputs,
+        outputs=read.outputs,
+        build_s=variant.build_s + made.seconds,
+        notes=(*variant.notes, "weights are counted before the compilation", *notes_of(told)),
+        compiled=told,
+    )
+    return Built(variant=done, unscored=f"compiled for {compiled_for(content)}")
+
+
+def _with_log(variant: Variant, prebuilt: Path | None, content: bytes) -> Variant:
+    """With what the compiler's log beside the file says, where there is one, and what the file shows."""
+    log = read_log_beside(prebuilt) if prebuilt else None
+    told = replace(log or EdgeTpuCompilation(), transfers=transfers_in(content))
+    notes = (*variant.notes, "weights inside the program are not counted", *notes_of(told))
+    return replace(variant, compiled=told, notes=notes)
 
 
 def _read_source(model: Model) -> bytes:
@@ -73,6 +110,9 @@ def _made(model: Model, spec: VariantSpec, source: bytes) -> _Made:
     reason = recipes.refusal(recipe, model, spec.settings)
     if reason is not None:
         raise RecipeRefused(spec.recipe, reason)
+    recipe, _ = split_compiler(recipe, model.format, recipes.TECHNIQUES)
+    if not recipe.steps:  # a source that is quantised already is compiled as it is
+        return _Made(content=source)
     parts = assign(recipe, spec.settings, operators_in(source))
     return _apply(model, spec, source, [work_of(part, recipes.TECHNIQUES) for part in parts])
 

@@ -2,7 +2,8 @@
 
 from harness.variants.settings import operators_in
 
-_COMPILED = {"CUSTOM:DISPATCH_OP": "an NPU", "CUSTOM:edgetpu-custom-op": "the Edge TPU"}
+EDGETPU = "the Edge TPU"
+_COMPILED = {"CUSTOM:DISPATCH_OP": "an NPU", "CUSTOM:edgetpu-custom-op": EDGETPU}
 
 
 def compiled_for(content: bytes) -> str | None:

@@ -24,13 +24,15 @@ _SHOWN = 4  # reasons of a note
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Operator:
-    """One operator with what the rules ask of it. constants are None for computed inputs."""
+    """One operator with what the rules ask of it. constants are None for what is computed or is no int32; filled tells
+    of each input whether the file holds its values."""
 
     type: str
     options: Any
     inputs: tuple[tuple[int, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
     constants: tuple[Any, ...]
+    filled: tuple[bool, ...]
 
 
 Rule = Callable[[_Operator], str | None]
@@ -91,6 +93,7 @@ def _reason(model: Any, graph: Any, operator: Any) -> str | None:  # noqa: ANN40
         inputs=tuple(_shape(graph.tensors[i]) for i in operator.inputs if i >= 0),
         outputs=tuple(_shape(graph.tensors[i]) for i in operator.outputs),
         constants=tuple(_integers(model, graph.tensors[i]) for i in operator.inputs if i >= 0),
+        filled=tuple(_bytes(model, graph.tensors[i]) > 0 for i in operator.inputs if i >= 0),
     )
     reason = next((each for each in (*tensors, *(rule(found) for rule in _RULES[name])) if each), None)
     return f"{name} {reason}" if reason else None
@@ -141,20 +144,55 @@ def _strides_of_one(operator: _Operator) -> str | None:
     return "has strides above 1" if strides is not None and any(stride != 1 for stride in strides) else None
 
 
+def _no_constant_of_three(operator: _Operator) -> str | None:
+    """A constant may be joined to one tensor, and then has to be zeros; whether it is those is not looked at."""
+    return "joins a constant to several tensors" if any(operator.filled) and len(operator.filled) > 2 else None
+
+
+def _not_packing_the_batch(operator: _Operator) -> str | None:
+    axis = getattr(operator.options, "axis", None)
+    return "packs the batch" if axis is not None and axis % len(operator.outputs[0]) == 0 else None
+
+
+def _not_padding_the_batch(operator: _Operator) -> str | None:
+    pads = operator.constants[1] if len(operator.constants) > 1 else None
+    return "pads the batch" if pads is not None and len(operator.inputs[0]) > 3 and any(pads[:2]) else None
+
+
+def _alpha_of_channels(operator: _Operator) -> str | None:
+    wide = len(operator.inputs) > 1 and any(size > 1 for size in operator.inputs[1][:-1])
+    return "has an alpha of more than the channels" if wide else None
+
+
+def _not_splitting_the_batch(operator: _Operator) -> str | None:
+    axis, shape = operator.constants[0], operator.inputs[-1]
+    return "splits the batch" if axis is not None and len(shape) > 3 and int(axis[0]) % len(shape) == 0 else None
+
+
+def _plain_slice(operator: _Operator) -> str | None:
+    masks = (getattr(operator.options, name, 0) for name in ("ellipsisMask", "newAxisMask"))
+    return "has an ellipsis or a new axis" if any(masks) else None
+
+
 _PLAIN = (
     *("ADD", "EXPAND_DIMS", "L2_NORMALIZATION", "LOGISTIC", "UNIDIRECTIONAL_SEQUENCE_LSTM", "MAXIMUM", "MINIMUM"),
-    *("MUL", "PACK", "PAD", "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "RESHAPE", "RESIZE_BILINEAR"),
-    *("RESIZE_NEAREST_NEIGHBOR", "RSQRT", "SLICE", "SPACE_TO_DEPTH", "SPLIT", "SQUEEZE", "SUB", "SQUARED_DIFFERENCE"),
+    *("MUL", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "RESHAPE", "RESIZE_BILINEAR"),
+    *("RESIZE_NEAREST_NEIGHBOR", "RSQRT", "SLICE", "SPACE_TO_DEPTH", "SQUEEZE", "SUB", "SQUARED_DIFFERENCE"),
     *("TANH", "TRANSPOSE", "TRANSPOSE_CONV"),
 )
 _RULES: Mapping[str, tuple[Rule, ...]] = {
     **dict.fromkeys(_PLAIN, ()),
-    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "CONCATENATION"), (_not_fused,)),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), (_not_fused,)),
+    "CONCATENATION": (_not_fused, _no_constant_of_three),
+    "PACK": (_not_packing_the_batch,),
+    "PAD": (_not_padding_the_batch,),
+    "PRELU": (_alpha_of_channels,),
+    "SPLIT": (_not_splitting_the_batch,),
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), (_same_dilation,)),
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"), (_axes,)),
     "FULLY_CONNECTED": (_one_dimension,),
     "SOFTMAX": (_one_dimension, _not_too_long),
-    "STRIDED_SLICE": (_strides_of_one,),
+    "STRIDED_SLICE": (_strides_of_one, _plain_slice),
 }
 
 

@@ -8,7 +8,7 @@ from harness.core.target import Target
 from harness.core.variant import OpSetting
 from harness.sources.tflite_file import shorten
 from harness.variants.grammar import parse
-from harness.variants.refusals import Table, recipe_refusal
+from harness.variants.refusals import Table, recipe_refusal, split_compiler
 from harness.variants.settings import Operator, assign, read_operators, unknown
 from harness.variants.signatures import calibration_refusal
 from harness.variants.technique import Encoding, Quantization, Recipe
@@ -23,6 +23,9 @@ def refusal(recipe: Recipe, model: Model, settings: Sequence[OpSetting], _target
     if str(recipe) == model.precision:
         refused = settings and model.precision != "float32"
         return f"{model.name} is already {model.precision}; settings need a float32 source" if refused else None
+    recipe, compiler = split_compiler(recipe, model.format, TECHNIQUES)
+    if compiler is not None and not recipe.steps:
+        return f"{model.name} is already {model.precision}; settings need a float32 source" if settings else None
     try:
         operators = read_operators(model)
     except ModelUnreadable:
@@ -72,7 +75,10 @@ def _one_setting(setting: OpSetting, operators: Sequence[Operator], model: Model
     if reason is not None or setting.recipe is None:
         return reason
     try:
-        reason = recipe_refusal(parse(setting.recipe), model, table)
+        own = parse(setting.recipe)
+        reason = recipe_refusal(own, model, table)
+        if reason is None and split_compiler(own, model.format, table)[1] is not None:
+            reason = f"{own.steps[-1]} compiles whole files; write it in the variant's own recipe"
     except RecipeUnknown as exc:
         reason = exc.reason
     return f"the setting of {shorten(setting.op or setting.op_type or '')}: {reason}" if reason else None

@@ -1,6 +1,6 @@
 """What there is for `.tflite` files: each technique, what it does and what a person must know of it."""
 
-from harness.variants.technique import Edit, Encoding, Technique
+from harness.variants.technique import Compilation, Edit, Encoding, Technique
 from harness.variants.tflite import (
     dynamic_int4,
     dynamic_int8,
@@ -92,9 +92,20 @@ TECHNIQUES: dict[str, Technique] = {
         what="int8 with one scale for each fully connected weight, as the Edge TPU compiler asks for",
         does=int8_edgetpu.QUANTIZATION,
         notes=int8_edgetpu.notes,
-        runs_on="every CPU; the Edge TPU once its compiler took it, which nothing here has",
+        runs_on="every CPU; the Edge TPU once it is compiled (int8-edgetpu+edgetpu)",
         size="25 %",
         cost=1.5,
+    ),
+    "edgetpu": Technique(
+        what="the finished int8 file compiled for the Edge TPU by edgetpu_compiler; the last step of a recipe",
+        does=Compilation(
+            takes=("int8", "int8-edgetpu", "int8-per-tensor", "int8-float-io", "uint8"),
+            stored=("int8", "uint8"),
+            usual="int8-edgetpu",
+        ),
+        runs_on="the Edge TPU alone",
+        size="25 %, and the program",
+        cost=3.0,
     ),
     "uint8": Technique(
         what="weights and activations int8, inputs and outputs uint8",

@@ -6,6 +6,7 @@ import pytest
 
 from devices.agent.protocol import ProtocolError
 from devices.families.offers import Offer, adapter_names, offer_of
+from devices.runtimes.agent_launch import DelegateLibrary
 
 WEBGPU = "/x/libLiteRtWebGpuAccelerator.so"
 HARDWARE = {"name": "RTX", "software": False, "driver": "/a.json"}
@@ -86,9 +87,9 @@ def test_with_a_dispatch_folder_an_npu_is_offered() -> None:
     assert units_of(of(accelerator("npu"), "/vendor")) == ["npu"]
 
 
-def test_what_cannot_be_measured_yet_is_said_to_be_there() -> None:
+def test_an_edge_tpu_of_a_device_that_is_another_says_how_it_is_measured() -> None:
     reason = reason_of(of(accelerator("edgetpu", "/dev/apex_0")))
-    assert reason == "found /dev/apex_0, but this version of the bench does not measure on edgetpu"
+    assert reason.startswith("found /dev/apex_0; measure it as a device of its own: devices: [{name: coral, kind:")
 
 
 def test_what_is_not_there_is_excluded_by_what_was_looked_for() -> None:
@@ -119,3 +120,39 @@ def test_a_runtime_whose_c_api_is_not_the_known_one_has_the_cpu_alone(
     told = accelerator(kind, WEBGPU, adapters=(HARDWARE,))
     offer = offer_of(told, a_runtime(name, version), "/vendor")
     assert (offer.units, reason_of(offer)) == ((), reason)
+
+
+EDGETPU_SIGNS = ["/dev/apex_[0-9]*", "/usr/lib/*/libedgetpu.so.1", "usb 1a6e:089a", "usb 18d1:9302"]
+LIBRARY = "/usr/lib/x/libedgetpu.so.1"
+
+
+def edgetpu(*found: str, library: str = "libedgetpu.so.1", device: str | None = None) -> Offer:
+    told = {"unit": "edgetpu", "found": list(found), "looked_for": EDGETPU_SIGNS, "adapters": []}
+    delegate = DelegateLibrary(library=library, options={"device": device} if device else {})
+    return offer_of(told, a_runtime("tflite-runtime", "2.5.0"), None, delegate)
+
+
+@pytest.mark.parametrize(
+    ("found", "device"),
+    [
+        (("/dev/apex_0", LIBRARY), None),
+        (("/dev/apex_0", LIBRARY), "pci:0"),
+        ((LIBRARY, "usb 1a6e:089a"), None),
+        ((LIBRARY, "usb 18d1:9302"), "usb"),
+    ],
+)
+def test_an_edge_tpu_is_offered_with_its_library(found: tuple[str, ...], device: str | None) -> None:
+    assert units_of(edgetpu(*found, device=device)) == ["edgetpu"]
+
+
+def test_an_edge_tpu_without_its_library_says_what_to_install() -> None:
+    assert reason_of(edgetpu("/dev/apex_0")).startswith("libedgetpu.so.1 was not found: install libedgetpu1-std")
+
+
+def test_an_edge_tpu_on_the_other_bus_is_said_to_be_there() -> None:
+    reason = reason_of(edgetpu("/dev/apex_0", LIBRARY, device="usb"))
+    assert reason.startswith("no Edge TPU is attached: no usb 1a6e:089a, no usb 18d1:9302; attached: /dev/apex_0")
+
+
+def test_a_library_that_is_named_by_its_path_is_tried() -> None:
+    assert units_of(edgetpu(library="/opt/libedgetpu.so.1")) == ["edgetpu"]

@@ -40,3 +40,10 @@ def test_core_ml_builds_here_and_measures_nowhere(tmp_path: Path) -> None:
     found = findings(tmp_path, "cpu")["Core ML"]
     assert found.ok
     assert found.advice == "no Apple device attached: its variants are not measured"
+
+
+def test_an_edge_tpu_on_usb_2_is_worth_another_port(tmp_path: Path) -> None:
+    details = {"edgetpu usb:0": "480 Mbit/s (USB 2), initialised", "edgetpu usb:1": "5000 Mbit/s (USB 3), initialised"}
+    found = {each.what: each.advice for each in examine(replace(some_facts(), details=details), NOW, tmp_path)}
+    assert found["edgetpu usb:0"].startswith("plug it into USB 3")
+    assert found["edgetpu usb:1"] == ""

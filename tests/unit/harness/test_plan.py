@@ -231,6 +231,15 @@ def test_other_seed_other_order() -> None:
     assert schedule(cells, 1) != schedule(cells, 2)
 
 
+def test_an_edge_tpu_is_interleaved_with_the_processor_that_it_is_compared_with() -> None:
+    unit = ComputeUnit(kind="edgetpu")
+    on_cpu = a_plan("int8", units=(CPU,)).cells
+    cells = (*on_cpu, *(dataclasses.replace(cell, unit=unit) for cell in on_cpu))
+    for block in schedule(cells, 0):
+        if block.pass_ is Pass.LATENCY:
+            assert {str(cell.unit) for cell in block.cells} == {"cpu", "edgetpu"}
+
+
 def test_blocks_have_keys_of_their_own() -> None:
     blocks = schedule(a_plan("int8", "float16").cells, 0)
     assert len({block.key for block in blocks}) == len(blocks)

@@ -40,7 +40,7 @@ PART_KEYS = {
     "memory_bytes": "after_load after_run peak anonymous file_backed method",
     "fidelity": "snr_db top1_agreement max_abs_error reference worst_output samples meaningful",
     "accuracy": "metric value n",
-    "vs_float": "latency_ratio ci95 verdict size_ratio ci99 detectable pairs",
+    "vs_float": "latency_ratio ci95 verdict size_ratio ci99 detectable pairs unit",
     "conditions": "before after",
 }
 OP_KEYS = ["index", "name", "type", "shape", "kernels", "placed_on", "latency_ns", "label", "share", "macs", "bytes"]

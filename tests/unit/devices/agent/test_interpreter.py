@@ -12,6 +12,7 @@ import pytest
 from devices.agent.interpreter import InterpreterRuntime, InterpreterSession
 from devices.agent.litert import LiteRtError
 from tests.support import models, unusual
+from tests.support.edgetpu_models import build_fake_edgetpu, compile_like, quantised_cnn
 from tests.support.models import write_model
 
 PACKAGE = os.path.dirname(str(ai_edge_litert.__file__))
@@ -162,20 +163,63 @@ def test_a_module_that_is_not_there_is_refused() -> None:
 
 
 AN_OLD_ONE = """
-class Interpreter:
-    def _get_tensor_details(self, tensor_index): ...
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter as Later, load_delegate
+
+
+class Interpreter:  # the face of tflite-runtime 2.5
+    def __init__(self, model_path=None, model_content=None, experimental_delegates=None, num_threads=None):
+        self._later = Later(model_path, num_threads=num_threads, experimental_delegates=experimental_delegates)
+
+    def _get_tensor_details(self, tensor_index):
+        return self._later._get_tensor_details(tensor_index, 0)
+
+    def __getattr__(self, name):
+        if name not in ("allocate_tensors", "get_output_details", "get_tensor", "set_tensor", "invoke"):
+            raise AttributeError(name)
+        return getattr(self._later, name)
 """
 
 
-def test_one_that_is_too_old_is_refused_by_what_it_lacks(tmp_path: Path) -> None:
-    (tmp_path / "older_runtime").mkdir()
-    (tmp_path / "older_runtime" / "interpreter.py").write_text(AN_OLD_ONE)
-    with pytest.raises(LiteRtError) as refused:
-        InterpreterRuntime(
-            str(tmp_path / "older_runtime"), [], None, "older_runtime.interpreter", "tflite-runtime 2.5.0"
-        )
-    assert str(refused.value) == (
-        "the Python interpreter of tflite-runtime 2.5.0 is not one that this agent knows: it lacks "
-        "OpResolverType.AUTO, OpResolverType.BUILTIN, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, "
-        "tensors of other graphs than the first"
-    )
+def an_old_runtime(folder: Path, module: str, text: str) -> InterpreterRuntime:
+    """One of tflite-runtime 2.5.0, which is a double with its face. Modules are imported once, so each has a name."""
+    (folder / module).mkdir()
+    (folder / module / "interpreter.py").write_text(text)
+    return InterpreterRuntime(str(folder / module), [], None, f"{module}.interpreter", "tflite-runtime 2.5.0")
+
+
+def test_one_that_tells_of_no_tensors_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LiteRtError, match=r"2\.5\.0 is not one that this agent knows: it tells of no tensors"):
+        an_old_runtime(tmp_path, "oldest_runtime", "class Interpreter: ...")
+
+
+def test_an_old_one_runs_by_its_own_choice_of_kernels(tmp_path: Path) -> None:
+    order: dict[str, object] = {
+        "variant": str(write_model(tmp_path, models.several_inputs())),
+        "unit": CPU,
+        "signature": None,
+    }
+    session = an_old_runtime(tmp_path, "old_runtime_of_cpu", AN_OLD_ONE).open(order)
+    session.feed([numbers(tmp_path, *values) for values in ((1, 2), (3, 4, 5), (6, 7, 8, 9))], 0)
+    assert outputs(session)[0] == [[6, 7, 8, 9, 1, 2, 3, 4, 5]]
+    assert session.delegation is None
+
+
+def test_an_old_one_has_no_kernels_to_choose_from(tmp_path: Path) -> None:
+    order: dict[str, object] = {"variant": "x", "unit": {**CPU, "backend": "builtin"}, "signature": None}
+    with pytest.raises(LiteRtError, match=r"its own choice of kernels alone, take cpu: it lacks OpResolverType\.AUTO"):
+        an_old_runtime(tmp_path, "old_runtime_of_builtin", AN_OLD_ONE).open(order)
+
+
+def test_an_old_one_runs_an_edge_tpus_program(tmp_path: Path) -> None:
+    order: dict[str, object] = {
+        "variant": str(write_model(tmp_path, compile_like(quantised_cnn()).content)),
+        "unit": {"kind": "edgetpu", "backend": None, "threads": None},
+        "signature": None,
+        "delegate": {"library": str(build_fake_edgetpu(tmp_path)), "options": {"device": "usb"}},
+    }
+    text = AN_OLD_ONE.replace('("allocate', '("_get_ops_details", "allocate')
+    session = an_old_runtime(tmp_path, "old_runtime_of_edgetpu", text).open(order)
+    session.feed([], 0)
+    session.inference()()
+    assert session.delegation == {"delegate": "edgetpu", "full": True, "taken": 1, "total": 1, "partitions": 1}

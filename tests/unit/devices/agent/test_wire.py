@@ -335,3 +335,27 @@ def test_a_message_of_the_wrong_form_is_a_failure_of_the_protocol(bad: dict[str,
 
 def test_a_record_without_conditions_is_a_failure_of_the_protocol() -> None:
     assert "conditions" in failure(BEGUN, LOADED, SAMPLES, DONE, after=None).message
+
+
+@pytest.mark.parametrize(
+    ("taken", "full", "backend", "observed"),
+    [
+        (1, True, "libedgetpu", "edgetpu/libedgetpu"),
+        (1, False, "libedgetpu", "edgetpu/libedgetpu"),
+        (0, False, None, "cpu"),
+    ],
+)
+def test_an_edge_tpu_is_observed_where_it_took_a_program(
+    taken: int, full: bool, backend: str | None, observed: str
+) -> None:
+    loaded = {**taken_by("edgetpu" if taken else None, full=full), "taken": taken, "total": 4, "partitions": taken}
+    said = (BEGUN, {**LOADED, "delegation": loaded}, SAMPLES, DONE)
+    made = outcome(an_order(unit="edgetpu"), said, an_ending(), op_table)
+    assert isinstance(made, LaunchRecord), made
+    assert (made.backend, made.observed) == (backend, ComputeUnit.parse(observed))
+
+
+def test_a_launch_that_crashed_on_an_edge_tpu_names_the_versions_that_may_be_apart() -> None:
+    died = outcome(an_order(unit="edgetpu"), (), an_ending(exit_code=139), op_table)
+    assert isinstance(died, LaunchFailure)
+    assert "newer or older than libedgetpu was built for" in died.message

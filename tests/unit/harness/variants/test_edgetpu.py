@@ -1,5 +1,7 @@
 """The static check for the Edge TPU: what it takes, what it names, and how that is told."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from harness.sources import tflite_ops as ops
 from harness.sources.tflite_writer import GraphWriter, ModelWriter, Tensor
 from harness.variants.technique import Calibration
 from harness.variants.tflite import int8_edgetpu
-from harness.variants.tflite.edgetpu import check, notes
+from harness.variants.tflite.edgetpu import _RULES, _Operator, check, notes
 from harness.variants.tflite.quantizer import quantize
 from tests.support import models
 from tests.unit.harness.variants.models import dense, encode_and_decode, normal
@@ -74,3 +76,42 @@ def test_a_limit_of_an_operator_is_named(shape: tuple[int, ...], made: str, reas
     graph.output(y)
     writer.signature(graph, {"x": x}, {"y": y}, "serving_default")
     assert list(check(quantised(writer.pack(), shape)).reasons.values()) == [reason]
+
+
+def an_operator(
+    type: str, inputs: tuple[tuple[int, ...], ...], constants: tuple[object, ...], **options: int
+) -> _Operator:
+    return _Operator(
+        type=type,
+        options=SimpleNamespace(**options),
+        inputs=inputs,
+        outputs=((2, 1, 4, 4),),
+        constants=constants,
+        filled=tuple(each is not None for each in constants),
+    )
+
+
+IMAGE = (1, 4, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("operator", "reason"),
+    [
+        (an_operator("PACK", (IMAGE, IMAGE), (None, None), axis=0), "packs the batch"),
+        (an_operator("PACK", (IMAGE, IMAGE), (None, None), axis=1), None),
+        (an_operator("PAD", (IMAGE, (4, 2)), (None, [1, 0, 0, 0, 0, 0, 0, 0])), "pads the batch"),
+        (an_operator("PAD", (IMAGE, (4, 2)), (None, [0, 0, 1, 1, 1, 1, 0, 0])), None),
+        (an_operator("PRELU", (IMAGE, (4, 4, 4)), (None, None)), "has an alpha of more than the channels"),
+        (an_operator("PRELU", (IMAGE, (1, 1, 4)), (None, None)), None),
+        (an_operator("SPLIT", ((), IMAGE), ([0], None)), "splits the batch"),
+        (an_operator("SPLIT", ((), IMAGE), ([3], None)), None),
+        (an_operator("CONCATENATION", (IMAGE,) * 3, (None, None, [0])), "joins a constant to several tensors"),
+        (an_operator("CONCATENATION", (IMAGE,) * 2, (None, [0])), None),
+        (
+            an_operator("STRIDED_SLICE", (IMAGE,), (None,), ellipsisMask=0, newAxisMask=1),
+            "has an ellipsis or a new axis",
+        ),
+    ],
+)
+def test_the_limits_of_the_table_are_those_of_its_copies(operator: _Operator, reason: str | None) -> None:
+    assert next((found for rule in _RULES[operator.type] if (found := rule(operator))), None) == reason

@@ -155,7 +155,7 @@ def test_the_default_set_begins_with_the_source_and_holds_all_that_works_on_smal
     names = default_variants(model)
     used = {step.row for name in names for step in parse(name).steps}
     assert names[0] == "float32"
-    assert used == set(tflite.TECHNIQUES) - {"sparse-N:M", "sparse-P-encoded"}
+    assert used == set(tflite.TECHNIQUES) - {"sparse-N:M", "sparse-P-encoded", "edgetpu"}
 
 
 def test_the_default_set_has_each_variant_once_and_none_that_is_refused(model: Model) -> None:
