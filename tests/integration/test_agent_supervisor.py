@@ -90,7 +90,7 @@ def test_its_heart_beats(talk: Talk) -> None:
     ("line", "words"),
     [
         (b"hello", "not a JSON line"),
-        (b'{"v": 1, "id": "1", "do": "facts"}', "protocol version 1, this end speaks 2"),
+        (b'{"v": 1, "id": "1", "do": "facts"}', "protocol version 1, this end speaks 3"),
         (b'{"v": 3, "id": "1", "do": "dance"}', "one of canary, cancel"),
         (b'{"v": 3, "id": 1, "do": "facts"}', "a text `id`"),
         (b'{"v": 3, "id": "1", "do": "facts", "about": "you"}', "unknown keys ['about']"),
