@@ -8,9 +8,10 @@ from .litert import LiteRtError
 
 
 def bind(cores: list[int]) -> None:
-    """Bind this process, before it has threads of a runtime. Raises LiteRtError in words."""
+    """Bind the threads of this process, before it has any of a runtime. Raises LiteRtError in words."""
     try:
-        os.sched_setaffinity(0, cores)
+        for thread in _threads():
+            os.sched_setaffinity(thread, cores)
     except AttributeError:
         raise LiteRtError("this system cannot bind a process to cores") from None
     except (OSError, ValueError) as problem:
@@ -21,9 +22,13 @@ def bind(cores: list[int]) -> None:
 def read_back() -> list[int]:
     """The cores that any thread of this process may run on, by the kernel."""
     cores: set[int] = set()
-    for thread in os.listdir("/proc/self/task"):
+    for thread in _threads():
         try:
-            cores |= os.sched_getaffinity(int(thread))
+            cores |= os.sched_getaffinity(thread)
         except ProcessLookupError:
             pass  # it ended
     return sorted(cores)
+
+
+def _threads() -> list[int]:
+    return [int(name) for name in os.listdir("/proc/self/task")]
