@@ -11,6 +11,7 @@ from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, MapOps, Route
 from devices.runtimes.faces import Faces, Tried
 from devices.runtimes.keep_alive import KeepAlive
+from devices.runtimes.owner import taken_over_in_words
 from devices.transport.transport import Lines
 from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.errors import DeviceFull, DeviceLost
@@ -42,7 +43,8 @@ class AttachedDevice:
     connect starts an agent and answers the connection to it. lease is held while the device is entered. route goes
     with every launch. deliver brings an order's files to the device and answers the order with their places there; it
     may raise DeviceLost and DeviceFull. prepare: every agent is asked to switch on what makes measuring steadier, which
-    it restores when it ends; what it could not is in the conditions.
+    it restores when it ends; what it could not is in the conditions. notices are what a user should know of how the
+    device was taken, in words.
     One thread at a time measures; any thread may leave. What was under way then, and every call until the device is
     entered again, raises DeviceLost: without the lease no agent may run.
     """
@@ -70,6 +72,7 @@ class AttachedDevice:
         self._lock = threading.Lock()  # over _is_open and _agent: an agent is started and ended under it
         self._is_open = False
         self._agent: _Agent | None = None
+        self.notices: list[str] = []
 
     @property
     def facts(self) -> DeviceFacts:
@@ -139,6 +142,8 @@ class AttachedDevice:
             agent = self._agent = _Agent(connection, client, KeepAlive(client.keep))
         try:  # outside the lock, so that leaving does not wait for an agent that is slow to start
             agent.client.greet()
+            if agent.client.took_over is not None:
+                self.notices.append(taken_over_in_words(agent.client.took_over))
             if self._wishes:
                 agent.client.prepare(self._wishes)
         except BaseException:

@@ -36,6 +36,7 @@ _POLL_S = 0.02
 _UNSIGNED_S = 3.0  # who has the lock signs at once, who was killed is gone at once
 _TAKE_S = 10.0
 _ATTEMPTS_KEPT = 20000
+_MARK = "WEIGHBRIDGE_LEASE"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -88,6 +89,7 @@ class Lease:
         self._flock = lock
         self._descriptor = -1
         self._note: Note = {}
+        self._attempts: set[str] | None = None  # nobody else writes them while we have the lock
         self._heard = self._signed = self._now()
 
     def take(self) -> dict[str, object] | None:
@@ -107,8 +109,8 @@ class Lease:
                 ended = self._end(holder) or ended
             time.sleep(_POLL_S)
         left = self._read()
-        if left is not None:
-            _end_group(left.get("launch"))
+        _end_leftovers(self.path)
+        os.environ[_MARK] = self.path  # what is started from here on inherits it
         self._sign_anew()
         return None if left is None else self._told(left, ended or "dead")
 
@@ -118,8 +120,10 @@ class Lease:
         if why is None:
             raise self._busy(holder, "")
         try:
+            if not _has_open(holder["pid"], self._descriptor):
+                raise self._busy(holder, "whose process {} does not hold its lock".format(holder["pid"]))
             os.kill(holder["pid"], signal.SIGKILL)
-        except ProcessLookupError:
+        except (ProcessLookupError, FileNotFoundError):
             pass
         except PermissionError as problem:
             words = "the process {} of another user holds it and cannot be ended from here".format(holder["pid"])
@@ -194,18 +198,16 @@ class Lease:
 
         An order that comes a second time is one that a link held back, and its host has another one under way.
         """
-        line = json.dumps([attempt[:_LONGEST], face])
-        path = self.path + ".attempts"
+        line, path = json.dumps([attempt[:_LONGEST], face]), self.path + ".attempts"
         try:
-            with os.fdopen(_open(path), "r+", encoding="utf-8") as stream:
-                known = stream.read().splitlines()
-                if line in known:
-                    raise ProtocolError("attempt {} was started before; it is not started again".format(attempt))
-                if len(known) >= _ATTEMPTS_KEPT:
-                    stream.seek(0)
-                    stream.truncate()
-                    stream.write("".join(each + "\n" for each in known[_ATTEMPTS_KEPT // 2 :]))
+            if self._attempts is None:
+                self._attempts = _attempts_in(path)
+            if line in self._attempts:
+                raise ProtocolError("attempt {} was started before; it is not started again".format(attempt))
+            with os.fdopen(open_shared(path), "r+", encoding="utf-8") as stream:
+                stream.seek(0, os.SEEK_END)
                 stream.write(line + "\n")
+            self._attempts.add(line)
         except OSError as problem:
             raise ProtocolError("{} cannot be written: {}".format(path, problem.strerror)) from problem
 
@@ -269,6 +271,18 @@ def _check_note(given: object) -> Note:
     return note
 
 
+def _attempts_in(path: str) -> set[str]:
+    """The attempts that were started; of very many the file keeps the later half. Raises OSError."""
+    with os.fdopen(open_shared(path), "r+", encoding="utf-8", errors="replace") as stream:
+        known = stream.read().splitlines()
+        if len(known) > _ATTEMPTS_KEPT:
+            known = known[_ATTEMPTS_KEPT // 2 :]
+            stream.seek(0)
+            stream.truncate()
+            stream.write("".join(line + "\n" for line in known))
+    return set(known)
+
+
 def since_boot() -> float:
     """Seconds since the device was started, also while it slept."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
@@ -299,14 +313,53 @@ def _is_alive(holder: Note) -> bool:
     return holder["start"] is not None and start_of(holder["pid"]) == holder["start"]
 
 
-def _end_group(launch: Any) -> None:  # noqa: ANN401 (of the note)
-    """Kill what a dead supervisor's launch left. A number that names another process by now is let alone."""
-    if launch is None or start_of(launch["pid"]) not in (None, launch["start"]):
-        return
+def _has_open(pid: int, descriptor: int) -> bool:
+    """Whether a process has the file of the lease open: a note that others may write must not choose whom we kill.
+
+    Raises FileNotFoundError where it has ended, PermissionError where it is another user's.
+    """
+    ours, folder = os.fstat(descriptor), "/proc/{}/fd".format(pid)
+    for name in os.listdir(folder):
+        try:
+            if os.path.samestat(ours, os.stat(os.path.join(folder, name))):
+                return True
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return False
+
+
+def _end_leftovers(path: str) -> None:
+    """Kill what earlier supervisors of this lease started and left, also what fled its process group.
+
+    It is known by the environment that it was started with, which nobody else can give to a process of ours.
+    """
+    mark = "{}={}".format(_MARK, path).encode()
+    deadline = time.monotonic() + _TAKE_S
+    while time.monotonic() < deadline:
+        left = [pid for pid in _processes() if mark in _environment(pid).split(b"\0")]
+        if not left:
+            return
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+        time.sleep(_POLL_S)
+    raise LeaseError("{}: what an earlier run left, processes {}, does not end".format(path, left))
+
+
+def _processes() -> list[int]:
+    names = os.listdir("/proc") if os.path.isdir("/proc") else []
+    return [int(name) for name in names if name.isdigit() and int(name) != os.getpid()]
+
+
+def _environment(pid: int) -> bytes:
+    """What a process was started with; nothing of a dead one and of another user's."""
     try:
-        os.killpg(launch["pid"], signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
+        with open("/proc/{}/environ".format(pid), "rb") as stream:
+            return stream.read()
+    except OSError:
+        return b""
 
 
 def _digest(token: object) -> str:

@@ -64,6 +64,21 @@ def holder_in_words(busy: Mapping[str, Any]) -> str:
     return f"{who} has measured on it{held}{heard}{why}; wait for it to end, or end it there"
 
 
+_TAKEN_OVER = {
+    "reconnect": "an earlier connection of this host was still there; it and its launch were ended",
+    "stale": "its lease was broken: {who} was not heard for {heard}, and its agent did not end by itself",
+    "dead": "{who} left it without giving it back; what it left was ended and restored",
+}
+
+
+def taken_over_in_words(told: Mapping[str, Any]) -> str:
+    """What a `took_over` message says."""
+    owner = told["owner"]
+    who = f"{owner['user']}@{owner['host']} ({owner['purpose']}, pid {owner['pid']})"
+    heard = "an unknown time" if told["heard_s"] is None else duration(told["heard_s"])
+    return _TAKEN_OVER.get(told["why"], "it was taken over: " + str(told["why"])).format(who=who, heard=heard)
+
+
 def duration(seconds: float) -> str:
     """`45 s`, `12 min`, `3 h`."""
     if seconds < 2 * _MINUTE_S:

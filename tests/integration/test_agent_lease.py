@@ -1,5 +1,6 @@
 """One supervisor at a time on a device: who is refused, who takes over, and what is restored."""
 
+import fcntl
 import json
 import os
 import signal
@@ -125,6 +126,29 @@ def test_what_a_dead_one_left_is_said(start: Start) -> None:
     first.process.kill()
     first.process.wait(10)
     assert start(an_owner("t2")).hear("took_over", "hello")["why"] == "dead"
+
+
+def test_what_fled_its_process_group_is_ended_too(start: Start, tmp_path: Path) -> None:
+    first = start(an_owner())
+    first.ask("1", "launch", order=encode(an_order(tmp_path / "m", attempt="leave_a_child_behind")))
+    first.hear("ended")
+    fled = wait_for_pid(tmp_path / "m")
+    assert is_running(fled)
+    start(an_owner()).hear("hello")
+    assert wait_for_end(fled)
+
+
+def test_a_note_cannot_choose_whom_a_supervisor_kills(start: Start, tmp_path: Path) -> None:
+    """Whoever may write to a shared lease holds its lock and signs as somebody else's process."""
+    lease = tmp_path / "lease"
+    (bystander := start(an_owner("t3"), lease=tmp_path / "other")).hear("hello")
+    note = json.loads((tmp_path / "other").read_text())
+    lease.write_text(json.dumps({**note, "heard": 0.0, "patience": 0.1}))
+    with lease.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        busy = start(an_owner("t2")).hear("busy", "hello", "took_over")
+    assert (busy["say"], "does not hold its lock" in busy["error"]) == ("busy", True)
+    assert is_running(bystander.process.pid)
 
 
 def test_a_number_that_names_another_process_by_now_is_let_alone(start: Start, tmp_path: Path) -> None:
