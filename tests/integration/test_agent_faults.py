@@ -46,7 +46,7 @@ def run(device: AttachedDevice, what: str, variant: Path, deadline_s: float = 20
         ("talk_forever", FailureKind.PROTOCOL, 137, "more than a launch has to say"),
         ("garbage", FailureKind.PROTOCOL, 137, "Segmentation fault (core dumped) %!"),
         ("unknown_key", FailureKind.PROTOCOL, 137, "mood"),
-        ("other_version", FailureKind.PROTOCOL, 137, "protocol version 1, this end speaks 2"),
+        ("other_version", FailureKind.PROTOCOL, 137, "protocol version 1, this end speaks 3"),
         ("speak_for_another", FailureKind.PROTOCOL, 137, "speaks for 'another'"),
         ("say_nothing", FailureKind.PROTOCOL, 0, "without saying begun, loaded, samples, done"),
     ],

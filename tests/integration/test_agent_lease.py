@@ -343,3 +343,31 @@ def test_a_launch_goes_on_after_its_supervisor_was_killed(tmp_path: Path) -> Non
         first = device.launch(an_order(tmp_path / "m", attempt="behave"))
         assert isinstance(first, LaunchFailure)
         assert isinstance(device.launch(an_order(tmp_path / "m", attempt="behave")), LaunchRecord)
+
+
+def test_a_device_says_how_it_was_taken(tmp_path: Path, start: Start) -> None:
+    first = start(an_owner("t2", "doctor"))
+    first.hear("hello")
+    first.process.kill()
+    first.process.wait(10)
+    with a_device(tmp_path, an_owner()) as device:
+        assert device.notices == [
+            "bench@tower (doctor, pid 123) left it without giving it back; what it left was ended and restored"
+        ]
+
+
+def test_a_host_with_nothing_to_say_keeps_its_agent(tmp_path: Path) -> None:
+    """The keep-alive of an attached device goes on by itself: its agent outlives its patience."""
+    agent = LocalAgent(
+        agents=tmp_path,
+        launch=(sys.executable, "-I", "-S", str(MISBEHAVING)),
+        lease=tmp_path / "lease",
+        owner=an_owner(),
+        patience_s=7.0,
+    )
+    facts = DeviceFacts(name="board", family="linux", simulated=False)
+    with AttachedDevice(facts, lambda: agent.connect("board"), nullcontext, op_table) as device:
+        pid = json.loads((tmp_path / "lease").read_text())["pid"]
+        device.launch(an_order(tmp_path / "m", attempt="hang", deadline_s=9.0))
+        assert json.loads((tmp_path / "lease").read_text())["pid"] == pid
+        assert device.notices == []
