@@ -6,6 +6,7 @@ breaks off leaves what was there, and one that is done again sends nothing.
 
 import inspect
 import json
+import re
 import sys
 import uuid
 import zipfile
@@ -44,7 +45,11 @@ machine = platform.machine()
 if struct.calcsize("P") == 4:
     machine = {"aarch64": "armv7l", "x86_64": "i686"}.get(machine, machine)
 disk = os.statvfs(own)
-print(json.dumps({"machine": machine, "python": list(sys.version_info[:2]), "libc": platform.libc_ver(),
+try:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") or ""  # platform.libc_ver() looks at what Python was built against
+except (ValueError, OSError):
+    libc = ""
+print(json.dumps({"machine": machine, "python": list(sys.version_info[:2]), "libc": libc,
                   "home": home, "free": disk.f_bavail * disk.f_frsize, "there": os.listdir(own)}))
 """
 _REMOVE_FOLDER = "import shutil, sys; shutil.rmtree(sys.argv[1], True)"
@@ -106,13 +111,12 @@ def examine(transport: Transport, device: str, python: str) -> BoardPython:
         advice = "name one that is there: python: /path/of/python3 (3.7 or later)"
         raise DeviceError(device, f"{python} does not run there: {done.words}; {advice}")
     fields = _answer(device, done.stdout)
-    libc, version = fields["libc"]
-    glibc = tuple(int(part) for part in version.split(".")[:2]) if libc == "glibc" else None
+    glibc = re.match(r"glibc (\d+)\.(\d+)", str(fields["libc"]))
     return BoardPython(
         executable=python,
         machine=fields["machine"],
         python=(fields["python"][0], fields["python"][1]),
-        glibc=(glibc[0], glibc[1]) if glibc else None,
+        glibc=(int(glibc[1]), int(glibc[2])) if glibc else None,
         home=fields["home"],
         free_bytes=fields["free"],
         there=tuple(fields["there"]),
