@@ -22,13 +22,13 @@ except ModuleNotFoundError as missing:
     sys.exit(2)
 
 from harness import __version__
-from harness.core.errors import ConfigError, WeighbridgeError
+from harness.core.errors import ConfigError, DeviceError, WeighbridgeError
 from harness.core.interruption import Interruption
 
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.core.campaign import Campaign, ModelFailed
-    from harness.core.device import DeviceFacts
+    from harness.core.device import DeviceFacts, DeviceSpec
     from harness.core.ports import Device
     from harness.intake import Intake
     from harness.places import Places
@@ -102,6 +102,42 @@ def devices(release: str | None, bench: Path, as_json: bool) -> int:
     else:
         click.echo("\n\n".join(filter(None, (devices_text(found), record_text(record.troubles, held)))))
     return FINE
+
+
+@cli.command()
+@click.argument("target", metavar="DEVICE|CONFIG")
+@click.option(
+    "--wheels",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder with the runtime's wheels. Default: pip downloads them here.",
+)
+def setup(target: str, wheels: Path | None) -> int:
+    """Install the runtime on devices, into a directory of its own. They need no internet and no pip.
+
+    CONFIG sets up each of its devices that can be; DEVICE is `local`, this machine.
+    """
+    from devices.setup import set_up
+
+    code = FINE
+    for spec in _specs_of(target):
+        try:
+            click.echo(str(set_up(spec, wheels, lambda words: click.echo(words, err=True))))
+        except DeviceError as error:
+            click.echo(str(error), err=True)
+            code = INCOMPLETE
+    return code
+
+
+def _specs_of(target: str) -> "Sequence[DeviceSpec]":
+    """The devices that a configuration has, or this machine by its name."""
+    from harness.config import load_config
+    from harness.core.device import DeviceSpec
+
+    if target == "local":
+        return (DeviceSpec(name=target, kind=target),)
+    if not Path(target).is_file():
+        raise ConfigError(f"{target}: no such file; give a configuration that names the device, or `local`")
+    return load_config(Path(target)).device_specs()
 
 
 @cli.command()

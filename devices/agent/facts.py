@@ -8,7 +8,7 @@ import platform
 import re
 import sys
 
-from . import edgetpu, vulkan
+from . import board, edgetpu, vulkan
 from .conditions import kilobytes, run, text_of
 from .runtimes import LITERT, find
 from .targets import GPU_LIBRARIES, gpu_library
@@ -53,9 +53,9 @@ def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict
         "memory_bytes": _mac_memory() if mac else kilobytes(text_of(os.path.join(root, "proc/meminfo")), "MemTotal"),
         "runtimes": found,
         "accelerators": [_with_library(each, found, mac) if each["unit"] == "gpu" else each for each in units],
-        "serial": None,
-        "clusters": [],
-        "details": {} if mac else edgetpu.details(root),
+        "serial": None if mac else board.serial(root),
+        "clusters": [] if mac else board.clusters(root),
+        "details": {} if mac else dict(board.details(root), **edgetpu.details(root)),
     }
 
 

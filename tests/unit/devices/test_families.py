@@ -7,6 +7,7 @@ import pytest
 from devices.agent.protocol import ProtocolError
 from devices.families.linux import facts_of, units_of
 from harness.core.compute_unit import ComputeUnit
+from harness.core.device import Cluster
 
 LITERT = {"name": "LiteRT", "version": "2.3.0", "package": "/x", "library": "/x/libLiteRt.so"}
 TFLITE_RUNTIME = {"name": "tflite-runtime", "version": "2.14.0", "package": "/y", "library": "/y/wrapper.so"}
@@ -55,6 +56,13 @@ def test_a_mac_is_a_family_of_its_own() -> None:
 )
 def test_one_thread_all_cores_and_builtin_are_offered(cores: int | None, units: list[str]) -> None:
     assert units_of(cores) == tuple(ComputeUnit.parse(unit) for unit in units)
+
+
+def test_each_kind_of_cores_is_offered_where_there_are_several() -> None:
+    kinds = (Cluster(name="little", cores=(0, 1, 2, 3)), Cluster(name="big", cores=(4,)))
+    offered = [str(unit) for unit in units_of(5, kinds)]
+    assert offered == ["cpu", "cpu:5", "cpu/builtin", "cpu@little", "cpu@little:4", "cpu@big"]
+    assert units_of(4, kinds[:1]) == units_of(4)
 
 
 def test_without_a_runtime_nothing_is_offered_and_the_reason_says_what_to_install() -> None:

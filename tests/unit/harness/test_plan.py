@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 
 from harness.core.cell import Cell
 from harness.core.compute_unit import ComputeUnit
+from harness.core.device import Cluster
 from harness.core.errors import ConfigError
 from harness.core.launch import MeasureSettings, Pass
 from harness.core.target import Target
@@ -140,6 +141,17 @@ def test_more_threads_than_cores_are_told() -> None:
     surprises = make_plan(wishes, [a_model()], [some_facts()], some_rules()).surprises
     assert {warning.reason for warning in surprises} == {
         "cpu:64 on local, which has 2 cores: threads wait for one another"
+    }
+
+
+def test_more_threads_than_a_kind_has_cores_are_told() -> None:
+    unit = ComputeUnit.parse("cpu@big:4")
+    big = Cluster(name="big", cores=(4, 5))
+    device = dataclasses.replace(some_facts(), cores=8, units=(CPU, unit), clusters=(big,))
+    wishes = some_wishes("int8", units=(unit,), launches=8)
+    surprises = make_plan(wishes, [a_model()], [device], some_rules()).surprises
+    assert {warning.reason for warning in surprises} == {
+        "cpu@big:4 on local, which has 2 big cores: threads wait for one another"
     }
 
 

@@ -128,3 +128,49 @@ def test_a_program_that_is_absent_says_nothing() -> None:
 def test_the_canary_gives_each_repetition_raw() -> None:
     times = iter(range(0, 1000, 5))
     assert canary.run(lambda: next(times)) == [5] * 9
+
+
+def test_the_lowest_of_what_limits_a_core_is_its_cap(tmp_path: Path) -> None:
+    limits = {
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq": "2400000\n",
+        "sys/devices/system/cpu/cpu1/cpufreq/scaling_max_freq": "2400000\n",
+        "sys/devices/system/cpu/cpu1/cpufreq/bios_limit": "1500000\n",
+    }
+    assert conditions.read(plant(tmp_path, limits), "linux")["clock_caps_mhz"] == {"cpu0": 2400.0, "cpu1": 1500.0}
+
+
+PI = "sys/devices/platform/soc/soc:firmware/get_throttled"
+COOLER = "sys/class/thermal/cooling_device"
+
+
+@pytest.mark.parametrize(
+    ("files", "throttled"),
+    [
+        ({PI: "0\n"}, False),
+        ({PI: "50000\n"}, False),  # since boot, not now
+        ({PI: "50005\n"}, True),
+        ({PI: "8\n"}, True),
+        ({PI: "nonsense\n"}, None),
+        ({f"{COOLER}0/type": "cpufreq-cpu0\n", f"{COOLER}0/cur_state": "0\n"}, False),
+        ({f"{COOLER}0/type": "thermal-cpufreq-1\n", f"{COOLER}0/cur_state": "2\n"}, True),
+        ({f"{COOLER}0/type": "pwm-fan\n", f"{COOLER}0/cur_state": "3\n"}, None),
+        ({f"{COOLER}0/type": "cpufreq-cpu0\n"}, None),
+        ({PI: "0\n", f"{COOLER}0/type": "cpufreq-cpu0\n", f"{COOLER}0/cur_state": "1\n"}, True),
+    ],
+)
+def test_throttling_is_told_where_the_device_tells_it(
+    tmp_path: Path, files: dict[str, str], *, throttled: bool | None
+) -> None:
+    assert conditions.read(plant(tmp_path, files), "linux")["throttled"] is throttled
+
+
+def test_the_charge_is_that_of_the_systems_own_battery(tmp_path: Path) -> None:
+    supplies = {
+        "sys/class/power_supply/hid-0/type": "Battery\n",
+        "sys/class/power_supply/hid-0/scope": "Device\n",
+        "sys/class/power_supply/hid-0/capacity": "12\n",
+        "sys/class/power_supply/BAT0/type": "Battery\n",
+        "sys/class/power_supply/BAT0/capacity": "87\n",
+        "sys/class/power_supply/AC/type": "Mains\n",
+    }
+    assert conditions.read(plant(tmp_path, supplies), "linux")["battery_percent"] == 87.0

@@ -243,6 +243,26 @@ def test_an_accelerator_is_observed_only_where_it_took_everything(
     assert (made.backend, made.observed) == (backend, ComputeUnit.parse(observed) if observed else None)
 
 
+@pytest.mark.parametrize(
+    ("said", "observed"),
+    [
+        ({"asked": [4, 5], "cores": [4, 5]}, "cpu@big"),
+        ({"asked": [4, 5], "cores": [4]}, "cpu@big"),
+        ({"asked": [4, 5], "cores": [0, 4, 5]}, "cpu"),
+        ({"asked": [4, 5], "cores": []}, "cpu"),
+        (None, "cpu"),
+    ],
+)
+def test_a_cluster_is_observed_only_where_the_launch_was_bound_to_it(
+    said: dict[str, object] | None, observed: str
+) -> None:
+    bound = () if said is None else ({**DONE, "say": "bound", **said},)
+    made = outcome(an_order(unit="cpu@big:2"), (BEGUN, LOADED, SAMPLES, *bound, DONE), an_ending(), op_table)
+    assert isinstance(made, LaunchRecord), made
+    assert made.observed is not None
+    assert (made.observed.kind, made.observed.cluster) == ("cpu", ComputeUnit.parse(observed).cluster)
+
+
 def test_the_adapter_is_the_one_that_the_accelerator_names() -> None:
     ending = an_ending(stderr_tail=GPU_LOG.format("NVIDIA RTX A2000 (Ampere), 6 GB", "Discrete GPU"))
     made = outcome(an_order(unit="gpu"), (BEGUN, LOADED, SAMPLES, DONE), ending, op_table)

@@ -1,0 +1,45 @@
+"""Who has a device, in words."""
+
+import json
+import os
+
+import pytest
+
+from devices.agent.lease import check_owner
+from devices.runtimes.owner import Owner, duration, holder_in_words, taken_over_in_words
+
+OWNER = {"host": "tower", "user": "bench", "pid": 123, "purpose": "campaign X", "since": 1.0}
+
+
+def test_a_holder_is_told_with_ages_and_what_to_do() -> None:
+    busy = {"owner": OWNER, "held_s": 725.0, "heard_s": 2.4, "error": ""}
+    assert holder_in_words(busy) == (
+        "bench@tower (campaign X, pid 123) has measured on it for 12 min, last heard from 2 s ago; "
+        "wait for it to end, or end it there"
+    )
+
+
+def test_a_holder_that_nobody_knows_is_told_as_that() -> None:
+    busy = {"owner": None, "held_s": None, "heard_s": None, "error": "something holds its lock"}
+    assert holder_in_words(busy).startswith("it is taken: something holds its lock; try again")
+
+
+def test_a_broken_lease_names_whose_it_was() -> None:
+    told = {"owner": OWNER, "held_s": 9000.0, "heard_s": 300.0, "why": "stale"}
+    assert taken_over_in_words(told) == (
+        "its lease was broken: bench@tower (campaign X, pid 123) was not heard for 5 min, "
+        "and its agent did not end by itself"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (119.0, "119 s"), (120.0, "2 min"), (7300.0, "2 h")])
+def test_ages_are_as_long_as_they_are_worth(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_this_process_is_an_owner_that_an_agent_takes_and_its_token_is_not_shown() -> None:
+    owner = Owner.here("doctor")
+    told = check_owner(json.loads(owner.text))
+    assert (told["pid"], told["purpose"]) == (os.getpid(), "doctor")
+    assert owner.token not in repr(owner)
+    assert Owner.here("doctor").token != owner.token
