@@ -163,7 +163,7 @@ class Board:
             raise DeviceLost(self._name, words) from exc
 
     def _home(self, transport: SshTransport) -> str:
-        done = transport.run(("sh", "-c", 'cd && pwd'), Deadline(_ASK_S))
+        done = transport.run(("sh", "-c", "cd && pwd"), Deadline(_ASK_S))
         home = done.stdout.decode("utf-8", "replace").rstrip("\n")
         if done.exit_code or not home.startswith("/"):
             raise DeviceError(self._name, f"its user has no home directory: {done.words}")
@@ -178,7 +178,9 @@ class Board:
 
     def _identify(self, transport: SshTransport) -> str:
         done = transport.run(("sh", "-c", _IDENTIFY), Deadline(_ASK_S))
-        return digest.of_content({"board": done.stdout.decode("utf-8", "replace").strip(), "key": transport.host_key})[:16]
+        return digest.of_content({"board": done.stdout.decode("utf-8", "replace").strip(), "key": transport.host_key})[
+            :16
+        ]
 
     def _find_python(self, transport: SshTransport) -> str:
         done = transport.run(("sh", "-c", _FIND_PYTHON, "sh", *self._pythons), Deadline(_ASK_S))
