@@ -152,7 +152,7 @@ class Link:
         transport.set_keepalive(self._patience.keepalive_s)
 
     def _reach(self, hop: Hop) -> "paramiko.Channel":
-        """A way through the server before. Its closing fails where that is gone, in a thread where nobody catches it."""
+        """A way through the server before. Closing it fails where that is gone, in a thread where nobody catches it."""
         way = self._transports[-1].open_channel("direct-tcpip", (hop.host, hop.port), ("", 0))
         close = way.close
 
