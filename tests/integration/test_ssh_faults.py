@@ -180,9 +180,7 @@ def test_a_frozen_board_is_found_by_its_silence_and_closing_is_bounded(transport
 
 
 @pytest.mark.parametrize("strike", ["reset", "drop_sessions"])
-def test_lines_whose_connection_breaks_end(
-    transport: SshTransport, proxy: TcpProxy, server: Sshd, strike: str
-) -> None:
+def test_lines_whose_connection_breaks_end(transport: SshTransport, proxy: TcpProxy, server: Sshd, strike: str) -> None:
     lines = transport.start(("sh", "-c", "echo begun; exec cat"))
     assert lines.receive(Deadline(SOON)) == b"begun"
     getattr(server if strike == "drop_sessions" else proxy, strike)()
