@@ -25,18 +25,17 @@ _NAME = re.compile(r"\.?[0-9a-f]{64}[.A-Za-z0-9-]{0,40}")
 _DIGEST = re.compile(r"\\?([0-9a-f]{64})\b")
 _BATCH = 50  # names in one command
 
+# By the first program that works. openssl goes first: it uses the processor's own instructions, coreutils may not.
 _SUM = (
-    'sum() { if command -v sha256sum >/dev/null; then sha256sum "$@"; '
-    'elif command -v shasum >/dev/null; then shasum -a 256 "$@"; '
-    'elif command -v openssl >/dev/null; then openssl dgst -sha256 -r "$@"; '
-    'else python3 -c \'import hashlib,sys; [print(hashlib.sha256(open(n,"rb").read()).hexdigest(), n) '
-    'for n in sys.argv[1:]]\' "$@"; fi; }; '
+    'sum() { openssl dgst -sha256 -r "$1" 2>/dev/null || sha256sum "$1" 2>/dev/null '
+    '|| shasum -a 256 "$1" 2>/dev/null || python3 -c "import hashlib, sys; '
+    'print(hashlib.sha256(open(sys.argv[1], \'rb\').read()).hexdigest())" "$1"; }; '
 )
 _PREPARE = 'umask 077; mkdir -p "$1/files" && chmod 700 "$1" "$1/files"'
 # What is there is touched, so that it is not taken for old.
 _FIND = _SUM + 'cd "$1/files" || exit 1; [ -f "$2" ] || exit 0; touch -c "$2"; sum "$2"'
 _KEEP = (
-    _SUM + 'cd "$1/files" || exit 1; s=$(sum "$2") || exit 1; case "$s" in "$3"*) mv -f "$2" "$4";; *) exit 9;; esac'
+    _SUM + 'cd "$1/files" || exit 1; s=$(sum "$2") || exit 1; case "$s" in *"$3"*) mv -f "$2" "$4";; *) exit 9;; esac'
 )
 _OLD = 'cd "$1/files" 2>/dev/null || exit 0; shift; find . -type f "$@" -exec stat -c "%s %n" {} +'
 _REMOVE = 'cd "$1/files" || exit 1; shift; rm -f "$@"'
