@@ -35,7 +35,7 @@ _PREPARE = 'umask 077; mkdir -p "$1/files" && chmod 700 "$1" "$1/files"'
 # What is there is touched, so that it is not taken for old.
 _FIND = _SUM + 'cd "$1/files" || exit 1; [ -f "$2" ] || exit 0; touch -c "$2"; sum "$2"'
 _KEEP = (
-    _SUM + 'cd "$1/files" || exit 1; s=$(sum "$2") || exit 1; case "$s" in *"$3"*) mv -f "$2" "$4";; *) exit 9;; esac'
+    _SUM + 'cd "$1/files" || exit 1; s=$(sum "$2") || exit 1; case "$s" in "$3"*) mv -f "$2" "$4";; *) exit 9;; esac'
 )
 _OLD = 'cd "$1/files" 2>/dev/null || exit 0; shift; find . -type f "$@" -exec stat -c "%s %n" {} +'
 _REMOVE = 'cd "$1/files" || exit 1; shift; rm -f "$@"'

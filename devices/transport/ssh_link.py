@@ -93,6 +93,8 @@ class Link:
         except FOREIGN as exc:
             if expired.is_set():
                 raise self._late(doing, deadline) from exc
+            if not isinstance(exc, paramiko.ChannelException):
+                self.abort()  # whoever writes sees the end before paramiko's own thread does
             raise translate(self._device, doing, exc) from exc
         finally:
             guard.cancel()

@@ -218,7 +218,7 @@ def test_sshd_that_is_gone_is_a_loss_and_one_that_is_back_is_used(transport: Ssh
     assert is_alive(transport)
 
 
-def test_closing_the_transport_ends_what_runs_on_the_board(server: Sshd, tmp_path: Path) -> None:
+def test_closing_the_transport_ends_what_runs_on_the_board(server: Sshd) -> None:
     transport = SshTransport("board", server.address, PATIENCE)
     word = f"weighbridge-{os.getpid()}-sleeper"
     lines = transport.start(("sh", "-c", f"trap '' HUP; echo begun; sleep 300; : {word}"))
