@@ -32,7 +32,7 @@ def test_boards_example_is_planned_for_every_board(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     devices = {cell["device"] for cell in json.loads(shown.stdout)["cells"]}
     assert devices == {f"{name} (simulated)" for name in ("local", "pi5", "bench-board", "old-board")}
-    addresses = [spec.ssh for spec in load_config(EXAMPLES / "ssh.yaml").devices if spec.ssh]
+    addresses = [spec.ssh for spec in load_config(EXAMPLES / "ssh.yaml").device_specs() if spec.ssh]
     assert [(each.host, each.port, each.jump, each.password_env) for each in addresses] == [
         ("pi5", None, None, None),
         ("192.0.2.17", 2222, "gate.example:22", None),
