@@ -4,6 +4,8 @@ import dataclasses
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +100,33 @@ def test_a_board_that_is_gone_is_lost_and_one_that_is_back_is_used(server: Sshd,
             device.launch(order)
         server.start()
         assert isinstance(device.launch(order), LaunchRecord)
+
+
+def test_leaving_ends_a_push_that_is_under_way(server: Sshd, tmp_path: Path) -> None:
+    order = an_order(tmp_path)
+    big = tmp_path / "big.bin"
+    big.write_bytes(os.urandom(4_000_000))
+    outcomes: list[object] = []
+
+    def launch() -> None:
+        try:
+            outcomes.append(device.launch(dataclasses.replace(order, inputs=(big,))))
+        except DeviceError as error:
+            outcomes.append(error)
+
+    with proxy_to(server.port) as proxy:
+        device = ssh_device(dataclasses.replace(board_spec(server), ssh=server.through(proxy.port)))
+        with device:
+            assert isinstance(device.launch(order), LaunchRecord)
+            proxy.weather.bytes_per_s = 100_000
+            pushing = threading.Thread(target=launch)
+            pushing.start()
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 20
+        pushing.join(20)
+        proxy.restore()
+    assert not pushing.is_alive()
+    assert isinstance(outcomes[0], DeviceLost), outcomes
 
 
 def test_nothing_is_left_running_on_the_board(server: Sshd, tmp_path: Path) -> None:
