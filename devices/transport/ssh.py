@@ -45,7 +45,7 @@ class SshTransport:
         link = self._linked()
         pieces = (stdin[at : at + _STDIN_CHUNK] for at in range(0, len(stdin), _STDIN_CHUNK))
         with link.within(Deadline(deadline.remaining + _KILL_S), argv[0]):
-            return Command(self._device, link, argv).complete(deadline, pieces)
+            return Command(self._device, link, argv).complete(deadline, pieces if stdin else None)
 
     def send_file(self, source: Path, target: str, deadline: Deadline, sent: Sent = unheard) -> None:
         try:

@@ -70,23 +70,25 @@ class Command:
         self._channel.exec_command(shell_text(argv, mark))
 
     def complete(
-        self, deadline: Deadline, stdin: Iterable[bytes] = (), take: Callable[[bytes], object] | None = None
+        self,
+        deadline: Deadline,
+        stdin: Iterable[bytes] | None = None,
+        take: Callable[[bytes], object] | None = None,
     ) -> Completed:
         """Feed it and read it to its end; take is given stdout instead of the answer. At the deadline it is killed."""
         stdout = bytearray()
-        take = take or stdout.extend
-        helpers = [threading.Thread(target=self._read_errors, daemon=True)]
         failed: list[BaseException] = []
-        helpers.append(threading.Thread(target=self._feed, args=(stdin, failed), daemon=True))
+        errors = threading.Thread(target=self._read_errors, daemon=True)
         try:
-            for helper in helpers:
-                helper.start()
-            self._read(deadline, take)
+            errors.start()
+            self._begin_feeding(stdin, failed)
+            self._read(deadline, take or stdout.extend)
             if not self._channel.status_event.wait(deadline.remaining):
                 raise TimeoutError
             if failed:
                 raise failed[0]
-            return self._completed(bytes(stdout), deadline, helpers[0])
+            errors.join(deadline.remaining)
+            return self._completed(bytes(stdout))
         except TimeoutError:
             self._end()
             raise DeviceLost(self._device, f"{self._name} did not end in {deadline.seconds:g} s") from None
@@ -96,6 +98,12 @@ class Command:
         finally:
             self._link.groups.discard(self._mark.pid or 0)
             self._channel.close()
+
+    def _begin_feeding(self, stdin: Iterable[bytes] | None, failed: list[BaseException]) -> None:
+        if stdin is None:
+            self._channel.shutdown_write()
+        else:
+            threading.Thread(target=self._feed, args=(stdin, failed), daemon=True).start()
 
     def _read(self, deadline: Deadline, take: Callable[[bytes], object]) -> None:
         while True:
@@ -109,8 +117,7 @@ class Command:
             if not known and self._mark.pid is not None:
                 self._link.groups.add(self._mark.pid)
 
-    def _completed(self, stdout: bytes, deadline: Deadline, errors: threading.Thread) -> Completed:
-        errors.join(deadline.remaining)
+    def _completed(self, stdout: bytes) -> Completed:
         status = self._channel.exit_status
         if self._mark.pid is None and self._link.is_alive and status >= 0:
             said = Completed(exit_code=status, stdout=self._mark.before, stderr=bytes(self._stderr)).words

@@ -49,6 +49,8 @@ class ChannelLines:
 
     def send(self, line: bytes) -> None:
         """Hand over one line. Raises DeviceLost where nobody reads any more."""
+        if self._channel.closed:  # to write would be taken for a break of the connection, which others use too
+            raise self._lost("stopped listening")
         try:
             with self._link.within(Deadline(self._silence_s), "handing over a request"):
                 self._channel.sendall(line + b"\n")

@@ -1,8 +1,8 @@
 """How long `true` takes on a board over a connection that stands, in ms: median of 200, to an sshd on loopback.
 
 detail holds, of as many in turn, what a channel of paramiko's takes by itself, without a group to end, a deadline and
-deaths by signal; and what a launch takes longer by the SSH path than by the local one: medians of 20 launches of one tiny
-model, in turn, through the same agent with the same runtime.
+deaths by signal; and what a launch takes longer by the SSH path than by the local one: medians of 20 launches of one
+tiny model, in turn, through the same agent with the same runtime.
 """
 
 import os
