@@ -91,7 +91,8 @@ class Sshd:
         )
         self._config = folder / "sshd_config"
         self._config.write_text(config)
-        Path("/run/sshd").mkdir(exist_ok=True) if os.getuid() == 0 else None
+        if os.getuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)  # where sshd wants to be alone while it checks who comes
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
