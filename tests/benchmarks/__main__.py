@@ -18,6 +18,8 @@ NAMES = (
     "aa",
     "build_variants",
     "campaign_parallel",
+    "ssh_push",
+    "ssh_exec",
     *NEED_TORCH,
 )
 _LONGEST_S = 1800.0

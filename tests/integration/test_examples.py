@@ -34,6 +34,20 @@ def test_operators_example_treats_operators_apart(tmp_path: Path) -> None:
     assert compressed == {"float32": 0, "int8": 4, "int8-but-logits": 3, "int8-convolutions": 2, "mixed": 4}
 
 
+def test_boards_example_is_planned_for_every_board(tmp_path: Path) -> None:
+    """Its boards are nobody's: simulated ones stand in. tests/integration/test_boards.py measures on a real sshd."""
+    shown = run_bench("plan", EXAMPLES / "ssh.yaml", "--dry-run", "--json", "--bench", tmp_path / "b")
+    assert shown.returncode == 0, shown.stderr
+    devices = {cell["device"] for cell in json.loads(shown.stdout)["cells"]}
+    assert devices == {f"{name} (simulated)" for name in ("local", "pi5", "bench-board", "old-board")}
+    addresses = [spec.ssh for spec in load_config(EXAMPLES / "ssh.yaml").device_specs() if spec.ssh]
+    assert [(each.host, each.port, each.jump, each.password_env) for each in addresses] == [
+        ("pi5", None, None, None),
+        ("192.0.2.17", 2222, "gate.example:22", None),
+        ("192.0.2.18", None, None, "OLD_BOARD_PASSWORD"),
+    ]
+
+
 @pytest.mark.parametrize("scenario", sorted((EXAMPLES / "scenarios").iterdir()), ids=lambda path: str(path.stem))
 def test_each_scenario_runs_to_its_report(tmp_path: Path, scenario: Path) -> None:
     config = tmp_path / "c.yaml"

@@ -23,6 +23,7 @@ STANDARD_LIBRARY_ONLY = ("harness.core", "devices.agent")
 # What the agent imports of the runtimes that it finds on a device, inside functions.
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 HEAVY_AT_START = ("torch", "tensorflow", "coremltools", "pandas", "scipy", "sqlalchemy", "numpy", "ai_edge_quantizer")
+FOR_OTHER_DEVICES = ("paramiko", "adbutils")
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -80,4 +81,15 @@ def test_nothing_heavy_is_imported_for_help() -> None:
     done = subprocess.run((sys.executable, "-c", script), capture_output=True, text=True, timeout=60, check=True)
     loaded = set(done.stderr.split())
     assert "harness.core.errors" in loaded
-    assert loaded & set(HEAVY_AT_START) == set()
+    assert loaded & {*HEAVY_AT_START, *FOR_OTHER_DEVICES} == set()
+
+
+def test_nothing_for_other_devices_is_imported_to_use_this_machine() -> None:
+    script = "import sys; from devices.opening import open_devices; from harness.core.device import DeviceSpec\n"
+    script += "open_devices([DeviceSpec(name='local', kind='local')], dry_run=False); print(*sys.modules)"
+    done = subprocess.run(
+        (sys.executable, "-c", script), capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
+    )
+    loaded = set(done.stdout.split())
+    assert "devices.inventory" in loaded
+    assert loaded & set(FOR_OTHER_DEVICES) == set()

@@ -14,7 +14,7 @@ from harness.campaign import Countdown, Progress, launch_order, run_campaign
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, Conditions, DeviceFacts
-from harness.core.errors import DeviceLost, StoreError
+from harness.core.errors import DeviceLost, DeviceRefused, StoreError
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, LaunchRecord, Pass
 from harness.core.limits import Limits
 from harness.core.model import Graph, OpNode
@@ -242,6 +242,25 @@ class Deadly(Unreliable):
         if order.variant.stem != "int8":
             return self._device.launch(order)
         return LaunchFailure(attempt=order.attempt, pass_=order.pass_, kind=FailureKind.LOST, message="it is gone")
+
+
+def test_a_device_that_refuses_us_is_given_up_at_once_and_resumed(store: Store, tmp_path: Path) -> None:
+    device = Refusing(at=4)
+    plan = a_simulated_plan(device)
+    begin_simulated(store, plan, device)
+    assert carry_on(store, plan, device, tmp_path) == ("sim: its host key is another",)
+    assert carry_on(store, plan, simulated(), tmp_path) == ()
+    assert set(counts(store).values()) == {3, 1}
+
+
+class Refusing(Unreliable):
+    """A board that has another host key from one launch on."""
+
+    def launch(self, order: LaunchOrder) -> LaunchOutcome:
+        self._launches += 1
+        if self._launches < self._at:
+            return self._device.launch(order)
+        raise DeviceRefused("sim", "its host key is another")
 
 
 @pytest.fixture
