@@ -49,6 +49,12 @@ def _open_local(spec: DeviceSpec) -> Device:
     return local_device(spec.name, LocalAgent(python=spec.python), route)
 
 
+def _open_ssh(spec: DeviceSpec) -> Device:
+    from devices.boards import ssh_device  # brings paramiko, which a run on this machine does without
+
+    return ssh_device(spec)
+
+
 def _open_simulated(spec: DeviceSpec) -> Device:
     return _simulated(replace(scenario_from(spec.scenario, source=spec.source), name=spec.name))
 
@@ -61,4 +67,8 @@ def _simulated(scenario: Scenario) -> Device:
     return SimulatedDevice(scenario, VirtualClock(time.time()))
 
 
-_KINDS: Mapping[str, Callable[[DeviceSpec], Device]] = {"local": _open_local, "simulated": _open_simulated}
+_KINDS: Mapping[str, Callable[[DeviceSpec], Device]] = {
+    "local": _open_local,
+    "simulated": _open_simulated,
+    "ssh": _open_ssh,
+}

@@ -233,7 +233,8 @@ def check_devices_unchanged(planned: Sequence[DeviceFacts], found: Sequence[Devi
         if after is None:
             raise ConfigError(f"{before.name}: is no longer among the devices; start a new run")
         named = () if before.runtime is None else ("runtime",)  # older campaigns did not say
-        for key in ("family", "simulated", "os", "arch", "processor", "cores", "runtimes", *named):
+        itself = () if before.serial is None else ("serial",)
+        for key in (*itself, "family", "simulated", "os", "arch", "processor", "cores", "runtimes", *named):
             old, new = getattr(before, key), getattr(after, key)
             if old != new:
                 raise ConfigError(

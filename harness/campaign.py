@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.core.cell import Cell
 from harness.core.device import Canary
-from harness.core.errors import DeviceLost, StoreError
+from harness.core.errors import DeviceError, DeviceLost, DeviceRefused, StoreError
 from harness.core.interruption import Check, never
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome, Pass, WeightCache
 from harness.core.model import Graph
@@ -167,8 +167,8 @@ def _run_device(runner: "_Runner", blocks: Sequence[Block], name: str) -> str | 
             runner.run(block)
         except _Stopped:
             return f"{name}: stopped"
-        except DeviceLost as lost:
-            return str(lost)
+        except DeviceError as error:
+            return str(error)
     return None
 
 
@@ -242,7 +242,7 @@ class _Runner:
         api, fallback = first_face(self._journal.outcomes(cell.id))
         try:
             return self._device.launch(replace(order, api=api, fallback=fallback))
-        except (DeviceLost, StoreError):
+        except (DeviceLost, DeviceRefused, StoreError):
             raise
         except Exception as error:  # one cell must not end the others, whatever its device made of it
             return LaunchFailure(

@@ -121,6 +121,13 @@ def test_changed_device_is_not_resumed(change: dict[str, object]) -> None:
         check_devices_unchanged([some_facts()], [dataclasses.replace(some_facts(), **change)])  # type: ignore[arg-type]
 
 
+def test_another_device_at_the_same_address_is_not_resumed() -> None:
+    planned = dataclasses.replace(some_facts(), serial="one")
+    with pytest.raises(ConfigError, match="serial was one when the campaign began and is two"):
+        check_devices_unchanged([planned], [dataclasses.replace(some_facts(), serial="two")])
+    check_devices_unchanged([some_facts()], [planned])  # an older campaign did not say
+
+
 def test_missing_device_is_not_resumed() -> None:
     with pytest.raises(ConfigError, match="no longer among the devices"):
         check_devices_unchanged([some_facts()], [])

@@ -1,0 +1,153 @@
+"""A command under way on a board: how it is started so that it can be ended, and its streams."""
+
+import contextlib
+import secrets
+import shlex
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from devices.transport.ssh_errors import FOREIGN
+from devices.transport.ssh_link import Link
+from devices.transport.transport import Completed
+from harness.core.deadline import Deadline
+from harness.core.errors import DeviceLost, DeviceRefused
+
+_CHUNK = 1 << 15
+# What precedes the mark is not the command's: a login shell's startup files may write to stdout. Before the mark's line
+# there is an empty one, since what they wrote may not end in a newline. The first keeps the shell, which tells a death
+# by signal (SSH would say it in a message that paramiko drops); the second is replaced by the command.
+_RUN = 'printf "\\n%s %s\\n" "$1" $$; shift; "$@"; exit $?'
+_BECOME = 'printf "\\n%s %s\\n" "$1" $$; shift; exec "$@"'
+
+
+def shell_text(argv: Sequence[str], mark: str, *, become: bool = False) -> str:
+    """The one place where words become text for the board's login shell, of whatever make: each is quoted.
+
+    sshd makes what it starts the leader of a session, so the number after the mark is that of the process group.
+    """
+    return "exec " + shlex.join(("sh", "-c", _BECOME if become else _RUN, "sh", mark, *argv))
+
+
+def new_mark() -> str:
+    return f"weighbridge-{secrets.token_hex(8)}"
+
+
+class Mark:
+    """Takes a stream's pieces and lets through what comes after the mark's line."""
+
+    def __init__(self, mark: str) -> None:
+        self._mark = f"\n{mark} ".encode()
+        self._waiting = bytearray(b"\n")
+        self.pid: int | None = None
+
+    def after(self, piece: bytes) -> bytes:
+        if self.pid is not None:
+            return piece
+        self._waiting += piece
+        begin = self._waiting.find(self._mark)
+        end = self._waiting.find(b"\n", begin + len(self._mark)) if begin >= 0 else -1
+        if end < 0:
+            return b""
+        self.pid = int(self._waiting[begin + len(self._mark) : end])
+        return bytes(self._waiting[end + 1 :])
+
+
+class Command:
+    """Started on creation, within the link's guard."""
+
+    def __init__(self, device: str, link: Link, argv: Sequence[str]) -> None:
+        self._device = device
+        self._link = link
+        self._name = argv[0]
+        self._mark = Mark(mark := new_mark())
+        self._stderr = bytearray()
+        self._channel = link.open_session()
+        self._channel.exec_command(shell_text(argv, mark))
+
+    def complete(
+        self, deadline: Deadline, stdin: Iterable[bytes] = (), take: Callable[[bytes], object] | None = None
+    ) -> Completed:
+        """Feed it and read it to its end; take is given stdout instead of the answer. At the deadline it is killed."""
+        stdout = bytearray()
+        take = take or stdout.extend
+        helpers = [threading.Thread(target=self._read_errors, daemon=True)]
+        failed: list[BaseException] = []
+        helpers.append(threading.Thread(target=self._feed, args=(stdin, failed), daemon=True))
+        try:
+            for helper in helpers:
+                helper.start()
+            self._read(deadline, take)
+            if not self._channel.status_event.wait(deadline.remaining):
+                raise TimeoutError
+            if failed:
+                raise failed[0]
+            return self._completed(bytes(stdout), deadline, helpers[0])
+        except TimeoutError:
+            self._end()
+            raise DeviceLost(self._device, f"{self._name} did not end in {deadline.seconds:g} s") from None
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self._link.groups.discard(self._mark.pid or 0)
+            self._channel.close()
+
+    def _read(self, deadline: Deadline, take: Callable[[bytes], object]) -> None:
+        while True:
+            self._channel.settimeout(max(deadline.remaining, 1e-3))
+            piece = self._channel.recv(_CHUNK)
+            if not piece:
+                return
+            known = self._mark.pid is not None
+            if rest := self._mark.after(piece):
+                take(rest)
+            if not known and self._mark.pid is not None:
+                self._link.groups.add(self._mark.pid)
+
+    def _completed(self, stdout: bytes, deadline: Deadline, errors: threading.Thread) -> Completed:
+        errors.join(deadline.remaining)
+        status = self._channel.exit_status
+        if self._mark.pid is None and self._link.is_alive and status >= 0:
+            said = Completed(exit_code=status, stdout=stdout, stderr=bytes(self._stderr)).words
+            raise DeviceRefused(self._device, f"the user's login shell there starts no commands: {said}")
+        if status < 0:
+            raise DeviceLost(self._device, f"the connection ended under {self._name}")
+        return Completed(exit_code=status, stdout=stdout, stderr=bytes(self._stderr))
+
+    def _end(self) -> None:
+        if self._mark.pid is not None:
+            self._link.kill((self._mark.pid,))
+
+    def _feed(self, stdin: Iterable[bytes], failed: list[BaseException]) -> None:
+        try:
+            for piece in stdin:
+                self._send(piece)
+            self._channel.shutdown_write()
+        except FOREIGN:
+            pass  # it reads no more, which is its own affair; or the link is gone, which the reader sees
+        except BaseException as exc:  # of the host's own file: the command must not go on as if it had all
+            failed.append(exc)
+            self._end()
+
+    def _send(self, piece: bytes) -> None:
+        """All of it, whatever timeout the reader has set: the link's guard bounds it."""
+        while piece:
+            with contextlib.suppress(TimeoutError):
+                piece = piece[self._channel.send(piece) :]
+            if self._channel.closed or self._channel.eof_sent:
+                return
+
+    def _read_errors(self) -> None:
+        with contextlib.suppress(*FOREIGN):
+            while True:
+                try:
+                    piece = self._channel.recv_stderr(_CHUNK)
+                except TimeoutError:
+                    if self._channel.closed:
+                        return
+                    continue
+                if not piece:
+                    return
+                self._stderr += piece
+
+

@@ -1,0 +1,127 @@
+"""A process on a board that is spoken to in lines."""
+
+import contextlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from devices.transport.ssh_command import Mark, new_mark, shell_text
+from devices.transport.ssh_errors import FOREIGN
+from devices.transport.ssh_link import Link
+from harness.core.deadline import Deadline
+from harness.core.errors import DeviceError, DeviceLost
+from harness.core.units import Seconds
+
+_CHUNK = 1 << 15
+_GRACE_S: Seconds = 3.0
+_LONGEST_LINE = 1 << 25
+_TAIL_LINES = 40
+_LONGEST_TAIL_LINE = 500
+
+
+class ChannelLines:
+    """Started on creation, within the link's guard. device names it in errors.
+
+    A frozen board still acknowledges what is sent to it: only the silence of a process that should speak tells.
+    """
+
+    def __init__(self, device: str, link: Link, argv: Sequence[str], silence_s: Seconds) -> None:
+        self._device = device
+        self._link = link
+        self._silence_s = silence_s
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._mark = Mark(mark := new_mark())
+        self._channel = link.open_session()
+        self._channel.exec_command(shell_text(argv, mark, become=True))
+        self._readers = (
+            threading.Thread(target=self._read_lines, daemon=True),
+            threading.Thread(target=self._read_tail, daemon=True),
+        )
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def pid(self) -> int | None:
+        """The process on the board, which is also its group; None until it has started."""
+        return self._mark.pid
+
+    def send(self, line: bytes) -> None:
+        """Hand over one line. Raises DeviceLost where nobody reads any more."""
+        try:
+            with self._link.within(Deadline(self._silence_s), "handing over a request"):
+                self._channel.sendall(line + b"\n")
+        except DeviceError as error:
+            raise self._lost("stopped listening") from error
+
+    def receive(self, deadline: Deadline) -> bytes:
+        """The next line. Raises DeviceLost at the end, after too long a silence, and at the deadline."""
+        patience = min(deadline.remaining, self._silence_s)
+        try:
+            line = self._lines.get(timeout=patience)
+        except queue.Empty:
+            raise self._lost(f"said nothing for {patience:g} s") from None
+        if line is None:
+            self._lines.put(None)  # the end stays the end
+            self._channel.status_event.wait(_GRACE_S)
+            self._readers[1].join(_GRACE_S)
+            raise self._lost("ended")
+        return line
+
+    def close(self) -> None:
+        """End the process and what it started: politely by closing its stdin, then by force over another channel."""
+        if self._link.is_alive and not self._channel.closed:
+            with contextlib.suppress(DeviceError), self._link.within(Deadline(2 * _GRACE_S), "ending the agent"):
+                self._channel.shutdown_write()
+                if not self._channel.status_event.wait(_GRACE_S) and self.pid is not None:
+                    self._link.kill((self.pid,))
+                self._channel.close()
+        self._link.groups.discard(self.pid or 0)
+        for reader in self._readers:
+            reader.join(_GRACE_S)
+
+    def _lost(self, what: str) -> DeviceLost:
+        words = " / ".join(self._tail) or "nothing on stderr"
+        status = self._channel.exit_status
+        if status >= 0:
+            ending = f"exit code {status}"
+        elif not self._link.is_alive:
+            ending = "the connection is gone"
+        else:
+            ending = "ended by a signal" if self._channel.closed else "still running"
+        return DeviceLost(self._device, f"the agent {what} ({ending}; {words})")
+
+    def _read_lines(self) -> None:
+        partial = bytearray()
+        with contextlib.suppress(*FOREIGN):
+            while piece := self._channel.recv(_CHUNK):
+                self._take(piece, partial)
+                if len(partial) > _LONGEST_LINE:
+                    break
+        self._lines.put(None)
+
+    def _take(self, piece: bytes, partial: bytearray) -> None:
+        known = self.pid
+        piece = self._mark.after(piece)
+        if known is None and self.pid is not None:
+            self._link.groups.add(self.pid)
+        *lines, rest = piece.split(b"\n")
+        for line in lines:
+            self._lines.put(bytes(partial) + line)
+            partial.clear()
+        partial += rest
+
+    def _read_tail(self) -> None:
+        partial = b""
+        with contextlib.suppress(*FOREIGN):
+            while piece := self._channel.recv_stderr(_CHUNK):
+                *lines, partial = (partial + piece).split(b"\n")
+                self._tail.extend(map(_words, lines))
+                partial = partial[:_LONGEST_TAIL_LINE]
+        if partial:
+            self._tail.append(_words(partial))
+
+
+def _words(line: bytes) -> str:
+    return line[:_LONGEST_TAIL_LINE].decode("utf-8", "replace").rstrip()
