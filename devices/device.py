@@ -10,12 +10,15 @@ from typing import TypeVar
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, MapOps, Route
 from devices.runtimes.faces import Faces, Tried
+from devices.runtimes.keep_alive import KeepAlive
 from devices.transport.transport import Lines
 from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.errors import DeviceFull, DeviceLost
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
 
 T = TypeVar("T")
+# What is switched on for measuring, where the agent may.
+WISHES = {"governor": "performance"}
 Deliver = Callable[[LaunchOrder], LaunchOrder]
 
 
@@ -30,6 +33,7 @@ class _Agent:
 
     connection: Lines
     client: AgentClient
+    alive: KeepAlive
 
 
 class AttachedDevice:
@@ -37,7 +41,8 @@ class AttachedDevice:
 
     connect starts an agent and answers the connection to it. lease is held while the device is entered. route goes
     with every launch. deliver brings an order's files to the device and answers the order with their places there; it
-    may raise DeviceLost and DeviceFull.
+    may raise DeviceLost and DeviceFull. prepare: every agent is asked to switch on what makes measuring steadier, which
+    it restores when it ends; what it could not is in the conditions.
     One thread at a time measures; any thread may leave. What was under way then, and every call until the device is
     entered again, raises DeviceLost: without the lease no agent may run.
     """
@@ -50,6 +55,8 @@ class AttachedDevice:
         map_ops: MapOps,
         route: Route = ANY_ROUTE,
         deliver: Deliver = as_it_is,
+        *,
+        prepare: bool = False,
     ) -> None:
         self._facts = facts
         self._connect = connect
@@ -57,6 +64,7 @@ class AttachedDevice:
         self._map_ops = map_ops
         self._route = route
         self._deliver = deliver
+        self._wishes = WISHES if prepare else {}
         self._faces = Faces()
         self._held = ExitStack()
         self._lock = threading.Lock()  # over _is_open and _agent: an agent is started and ended under it
@@ -127,11 +135,12 @@ class AttachedDevice:
             if self._agent is not None:
                 return self._agent
             connection = self._connect()
-            agent = self._agent = _Agent(
-                connection, AgentClient(self._facts.name, connection, self._map_ops, self._route)
-            )
+            client = AgentClient(self._facts.name, connection, self._map_ops, self._route)
+            agent = self._agent = _Agent(connection, client, KeepAlive(client.keep))
         try:  # outside the lock, so that leaving does not wait for an agent that is slow to start
             agent.client.greet()
+            if self._wishes:
+                agent.client.prepare(self._wishes)
         except BaseException:
             self._give_up(agent)
             raise
@@ -154,6 +163,7 @@ class AttachedDevice:
     def _end_agent(self) -> None:
         agent, self._agent = self._agent, None
         if agent is not None:
+            agent.alive.stop()
             agent.connection.close()
 
     def _closed(self) -> DeviceLost:

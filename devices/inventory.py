@@ -15,6 +15,7 @@ from devices.families import linux
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, Route
 from devices.runtimes.litert_ops import op_table
+from devices.runtimes.owner import Owner
 from devices.transport.bundle import bundle_file, bundle_folder
 from devices.transport.local import SILENCE_S, ProcessLines
 from harness.core.device import Conditions, DeviceFacts
@@ -32,6 +33,10 @@ class LocalAgent:
     the packages that it has; None: this Python. search: where runtimes are looked for, instead of its path. root: where
     the system's files are. launch: what is started for a launch, instead of the agent itself. silence_s: how long the
     agent may say nothing.
+
+    lease is the file of the lease on the device that the agent itself holds for owner, `auto` for the one that all its
+    users share; None: it holds none, and may switch nothing on. patience_s: after so long without a word from its host
+    it ends; None: its own choice.
     """
 
     agents: Path | None = None
@@ -41,6 +46,9 @@ class LocalAgent:
     root: Path = Path("/")
     launch: Sequence[str] = ()
     silence_s: Seconds = SILENCE_S
+    lease: Path | None = None
+    owner: Owner | None = None
+    patience_s: Seconds | None = None
 
     @property
     def interpreter(self) -> str:
@@ -58,23 +66,36 @@ class LocalAgent:
             ) from exc
         search = [word for path in self.search for word in ("--search", str(path))]
         launch = ["--launch", json.dumps(list(self.launch))] if self.launch else []
-        argv = (self.interpreter, str(file), "supervise", "--root", str(self.root), *search, *launch)
+        held = tenure_words(str(self.lease) if self.lease else None, self.owner, self.patience_s)
+        argv = (self.interpreter, str(file), "supervise", "--root", str(self.root), *search, *launch, *held)
         return ProcessLines(name, argv, self.silence_s)
 
 
-def local_device(name: str = LOCAL, agent: LocalAgent | None = None, route: Route = ANY_ROUTE) -> AttachedDevice:
+def tenure_words(lease: str | None, owner: Owner | None, patience_s: Seconds | None) -> tuple[str, ...]:
+    """The words of a supervisor's command line by which it takes a lease, and ends without its host."""
+    held = ("--lease", lease, "--owner", owner.text) if lease and owner else ()
+    return (*held, *(("--patience", f"{patience_s:g}") if patience_s is not None else ()))
+
+
+def local_device(
+    name: str = LOCAL, agent: LocalAgent | None = None, route: Route = ANY_ROUTE, *, prepare: bool = False
+) -> AttachedDevice:
     """This machine, ready to be entered. Its agent is asked for the facts once, without taking the lease.
 
-    Devices of other names, Pythons and runtimes are still the same machine, and share its lease.
+    prepare: its governor is switched for measuring, where this user may, and restored. Devices of other names, Pythons
+    and runtimes are still the same machine, and share its lease.
     """
     chosen = agent or LocalAgent()
-    facts, _ = local_state(name, chosen, route)
+    facts, _ = local_state(name, replace(chosen, lease=None, owner=None), route)
+    if prepare and chosen.lease is None:
+        chosen = replace(chosen, lease=Path("auto"), owner=Owner.here(f"device {name}"))
     return AttachedDevice(
         facts=facts,
         connect=partial(chosen.connect, name),
         lease=partial(leases.lease, name, LOCAL, chosen.leases or leases.lease_folder()),
         map_ops=op_table,
         route=route,
+        prepare=prepare,
     )
 
 

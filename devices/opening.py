@@ -46,7 +46,7 @@ def _open(spec: DeviceSpec) -> Device:
 
 def _open_local(spec: DeviceSpec) -> Device:
     route = Route(runtime=spec.runtime, dispatch=str(spec.dispatch.absolute()) if spec.dispatch else None)
-    return local_device(spec.name, LocalAgent(python=spec.python), route)
+    return local_device(spec.name, LocalAgent(python=spec.python), route, prepare=spec.prepare)
 
 
 def _open_ssh(spec: DeviceSpec) -> Device:

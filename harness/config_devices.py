@@ -41,7 +41,8 @@ class LocalDevice(Form):
 
     python is the interpreter that runs the agent and whose packages it measures with, without it the bench's own.
     runtime is the one to measure with, without it the first that is found. With either the device has a name of its
-    own. dispatch is the folder of the vendor's dispatch library, which an NPU needs.
+    own. dispatch is the folder of the vendor's dispatch library, which an NPU needs. prepare: the
+    clock governor is set for measuring and restored; not by default, since this is somebody's own machine.
     """
 
     kind: Annotated[Literal["local"], _Kind]
@@ -49,6 +50,7 @@ class LocalDevice(Form):
     python: File | None = None
     runtime: Runtime | None = None
     dispatch: File | None = None
+    prepare: bool = False
 
     @model_validator(mode="after")
     def _check_name(self) -> "LocalDevice":
@@ -59,7 +61,12 @@ class LocalDevice(Form):
 
     def spec(self) -> DeviceSpec:
         return DeviceSpec(
-            name=self.name, kind=self.kind, python=self.python, runtime=self.runtime, dispatch=self.dispatch
+            name=self.name,
+            kind=self.kind,
+            python=self.python,
+            runtime=self.runtime,
+            dispatch=self.dispatch,
+            prepare=self.prepare,
         )
 
 
@@ -75,7 +82,8 @@ class _Reached(Form):
     """How a board is reached by SSH; what is not given is as OpenSSH's own configuration has it.
 
     host is a name, an address or an alias of ssh_config; jump is `[user@]host[:port]`. A password stands in no
-    configuration: password_env names the environment variable that holds it. python is a path on the board.
+    configuration: password_env names the environment variable that holds it. python is a path on the board. prepare:
+    the clock governor is set for measuring, where the user may, and restored; without it so on every board.
     """
 
     port: Port | None = None
@@ -86,6 +94,7 @@ class _Reached(Form):
     known_hosts: File | None = None
     ssh_config: File | None = None
     python: Text | None = None
+    prepare: bool | None = None
 
     def _address(self, host: str) -> SshAddress:
         return SshAddress(
@@ -121,6 +130,7 @@ class SshDevice(_Reached):
             runtime=self.runtime,
             dispatch=Path(self.dispatch) if self.dispatch else None,
             ssh=self._address(self.host),
+            prepare=self.prepare is not False,
         )
 
 
@@ -161,6 +171,7 @@ class EdgeTpuDevice(_Reached):
             runtime=self.runtime,
             ssh=self._address(self.host) if self.host else None,
             edgetpu=choice,
+            prepare=self.host is not None if self.prepare is None else self.prepare,
         )
 
 

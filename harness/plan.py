@@ -136,9 +136,11 @@ def make_plan(wishes: Wishes, models: Sequence[Model], devices: Sequence[DeviceF
 
 
 def _crowded(unit: ComputeUnit, device: DeviceFacts) -> str | None:
-    if unit.threads is None or device.cores is None or unit.threads <= device.cores:
+    cores = next((len(each.cores) for each in device.clusters if each.name == unit.cluster), device.cores)
+    if unit.threads is None or cores is None or unit.threads <= cores:
         return None
-    return f"{unit} on {device.name}, which has {device.cores} cores: threads wait for one another"
+    there = f"{cores} cores" if unit.cluster is None else f"{cores} {unit.cluster} cores"
+    return f"{unit} on {device.name}, which has {there}: threads wait for one another"
 
 
 def _too_few(launches: int) -> Exclusion:

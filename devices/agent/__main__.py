@@ -14,5 +14,9 @@ def main() -> int:
         from . import supervisor
 
         return supervisor.main(sys.argv[2:])
-    sys.stderr.write("usage: agent.pyz supervise [--root DIR] [--search DIR]... [--launch JSON]\n")
+    if mode == "prove":
+        from . import proof
+
+        return proof.main(sys.argv[2:])
+    sys.stderr.write("usage: agent.pyz supervise [--root DIR] [--search DIR]... [--launch JSON] ...\n")
     return 2

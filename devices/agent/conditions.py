@@ -1,6 +1,7 @@
 """The state of the device, as its own system tells it. Missing is None or left out, never a default.
 
-root is where the system's files are: `/`, or a planted tree.
+What takes two readings to know is in pressure.py: one reading has None for it. root is where the system's files are:
+`/`, or a planted tree.
 """
 
 from __future__ import annotations
@@ -16,6 +17,13 @@ _MILLI = 1000.0
 # Processors whose temperature is no thermal zone. Source: Linux Documentation/hwmon.
 _PROCESSOR_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
 _MAC_TIMEOUT_S = 5.0
+_CORES = "sys/devices/system/cpu/cpu[0-9]*/cpufreq/"
+_CAPS = ("scaling_max_freq", "bios_limit")  # the first is the kernel's sum of all limits, thermal ones too; in kHz
+# Raspberry Pi's firmware, in hexadecimal; bits 0 to 3 are of now: under-voltage, capped, throttled, soft limit.
+# Source: raspberrypi.com, documentation of vcgencmd get_throttled. The higher bits are "since boot".
+_PI_THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_PI_NOW = 0xF
+_COOLERS = re.compile(r"(thermal-)?cpufreq-.*")  # Linux, drivers/thermal/cpufreq_cooling.c
 
 
 def read(root: str = "/", platform: str = sys.platform) -> dict[str, object]:
@@ -30,9 +38,9 @@ def read(root: str = "/", platform: str = sys.platform) -> dict[str, object]:
         "load": _load(root),
         "power": _power(root),
         "memory_available_bytes": _memory_available(root),
-        "throttled": None,  # Linux counts throttling since boot; whether it throttles now is not told
-        "clock_caps_mhz": {},
-        "battery_percent": None,
+        "throttled": _throttled(root),
+        "clock_caps_mhz": _clock_caps(root),
+        "battery_percent": _battery_percent(root),
         "thermal_status": None,
         "neighbours": None,
         "prepared": {},
@@ -94,6 +102,50 @@ def _clocks(root: str) -> dict[str, float]:
         if value is not None:
             clocks[path.split(os.sep)[-3]] = value / _MILLI
     return clocks
+
+
+def _clock_caps(root: str) -> dict[str, float]:
+    """The lowest of what limits each core."""
+    caps: dict[str, float] = {}
+    for name in _CAPS:
+        for path in glob.glob(os.path.join(root, _CORES + name)):
+            value, core = number_of(path), path.split(os.sep)[-3]
+            if value is not None and value > 0:
+                caps[core] = min(caps.get(core, value / _MILLI), value / _MILLI)
+    return caps
+
+
+def _throttled(root: str) -> bool | None:
+    """Whether it throttles now, where anything on the device says so."""
+    told = [signal for signal in (_pi_throttled(root), _cooled(root)) if signal is not None]
+    return any(told) if told else None
+
+
+def _pi_throttled(root: str) -> bool | None:
+    try:
+        return bool(int(text_of(os.path.join(root, _PI_THROTTLED)) or "", 16) & _PI_NOW)
+    except ValueError:
+        return None
+
+
+def _cooled(root: str) -> bool | None:
+    """Whether the kernel holds a processor's clock down for its heat."""
+    states = []
+    for device in glob.glob(os.path.join(root, "sys/class/thermal/cooling_device*")):
+        if _COOLERS.fullmatch(text_of(os.path.join(device, "type")) or ""):
+            states.append(number_of(os.path.join(device, "cur_state")))
+    known = [state for state in states if state is not None]
+    return any(state > 0 for state in known) if known else None
+
+
+def _battery_percent(root: str) -> float | None:
+    """Charge of the system's own battery; of several the first that tells."""
+    for supply in sorted(glob.glob(os.path.join(root, "sys/class/power_supply/*"))):
+        if text_of(os.path.join(supply, "type")) == "Battery" and text_of(os.path.join(supply, "scope")) != "Device":
+            charge = number_of(os.path.join(supply, "capacity"))
+            if charge is not None:
+                return charge
+    return None
 
 
 def _governor(root: str) -> str | None:

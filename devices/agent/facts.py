@@ -8,7 +8,7 @@ import platform
 import re
 import sys
 
-from . import vulkan
+from . import board, vulkan
 from .conditions import kilobytes, run, text_of
 from .runtimes import LITERT, find
 from .targets import GPU_LIBRARIES, gpu_library
@@ -52,9 +52,9 @@ def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict
         "memory_bytes": _mac_memory() if mac else kilobytes(text_of(os.path.join(root, "proc/meminfo")), "MemTotal"),
         "runtimes": found,
         "accelerators": [_with_library(each, found, mac) if each["unit"] == "gpu" else each for each in units],
-        "serial": None,
-        "clusters": [],
-        "details": {},
+        "serial": None if mac else board.serial(root),
+        "clusters": [] if mac else board.clusters(root),
+        "details": {} if mac else board.details(root),
     }
 
 

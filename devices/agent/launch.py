@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-from . import protocol
+from . import affinity, protocol
 from .litert import LiteRtError, version_unknown
 from .passes import PASSES
 from .runtimes import TFLITE_RUNTIME, full_name
@@ -46,11 +46,16 @@ def _run(task: dict[str, object], watch: Stopwatch, say: Say) -> int:
     gc.disable()
     order: dict[str, object] = task["order"]  # type: ignore[assignment]
     runtime: dict[str, object] = task["runtime"]  # type: ignore[assignment]
+    asked = task["cores"]
     try:
+        if asked is not None:
+            affinity.bind(asked)  # type: ignore[arg-type]
         started_at = time.time()
-        opener, fallback = _load(runtime, order, _texts(task["path"]))
+        opener, fallback = _load(runtime, order, _texts(task["path"]), task["proof"])  # type: ignore[arg-type]
         say("begun", started_at=started_at, runtime=full_name(runtime), api=opener.api, fallback=fallback)
         PASSES[str(order["pass"])](opener, dict(order, caches=task["caches"]), watch, say)
+        if asked is not None:
+            say("bound", asked=asked, cores=affinity.read_back())
     except MemoryError as problem:
         say("error", error="out of memory" + (": {}".format(problem) if str(problem) else ""))
         return 1
@@ -61,14 +66,16 @@ def _run(task: dict[str, object], watch: Stopwatch, say: Say) -> int:
     return 0
 
 
-def _load(runtime: dict[str, object], order: dict[str, object], path: list[str]) -> tuple[Runtime, str | None]:
+def _load(
+    runtime: dict[str, object], order: dict[str, object], path: list[str], proof: str | None
+) -> tuple[Runtime, str | None]:
     """The face that the order names, and no other.
 
     Without a name: the C API where it is the known one, else the Python interpreter, which has stayed the same longer;
     and why it is not the C API.
     """
     if runtime["name"] == TFLITE_RUNTIME:
-        return _load_tflite_runtime(runtime, order, path), None
+        return _load_tflite_runtime(runtime, order, path, proof), None
     version = None if runtime["version"] is None else str(runtime["version"])
     if order["api"] == "interpreter":
         return _load_interpreter(runtime, path, version_unknown(version) or "the Interpreter API has no profiler"), None
@@ -86,12 +93,14 @@ def _load_interpreter(runtime: dict[str, object], path: list[str], why: str) -> 
     return InterpreterRuntime(str(runtime["package"]), path, "per-op unavailable: " + why, name=full_name(runtime))
 
 
-def _load_tflite_runtime(runtime: dict[str, object], order: dict[str, object], path: list[str]) -> InterpreterRuntime:
+def _load_tflite_runtime(
+    runtime: dict[str, object], order: dict[str, object], path: list[str], proof: str | None
+) -> InterpreterRuntime:
     from . import tflite_runtime
 
     if order["api"] not in (None, "interpreter"):
         raise LiteRtError("{} has the Interpreter API alone".format(TFLITE_RUNTIME))
-    return tflite_runtime.load(runtime, path)
+    return tflite_runtime.load(runtime, path, proof)
 
 
 def _texts(given: object) -> list[str]:

@@ -24,11 +24,24 @@ REQUESTS: dict[str, dict[str, object]] = {
     "canary": {},
     "launch": {"order": dict},
     "cancel": {"launch": str},
+    "prepare": {"wishes": dict},
+    "keep": {},
     "stop": {},
 }
 
+# Who uses a device. Its token goes with `--owner` and is told to nobody.
+OWNER: dict[str, object] = {"host": str, "user": str, "pid": int, "purpose": str, "since": NUMBER}
+
 # What a launch reads from its supervisor, beside v.
-TASK: dict[str, object] = {"id": str, "order": dict, "runtime": dict, "path": list, "caches": _MAYBE_TEXT}
+TASK: dict[str, object] = {
+    "id": str,
+    "order": dict,
+    "runtime": dict,
+    "path": list,
+    "caches": _MAYBE_TEXT,
+    "cores": (list, type(None)),
+    "proof": _MAYBE_TEXT,
+}
 
 ORDER: dict[str, object] = {
     "attempt": str,
@@ -112,7 +125,7 @@ DELEGATION: dict[str, object] = {
 
 EVENT: dict[str, object] = {"tag": str, "type": int, "first": int, "second": int, "elapsed_us": list}
 
-# What a launch says, in this order; `profile` in an ops pass and `memory` in a memory pass.
+# What a launch says, in this order; `profile` in an ops pass, `memory` in a memory pass, `bound` on a cluster.
 LAUNCH_SAYS: dict[str, dict[str, object]] = {
     "begun": {"started_at": NUMBER, "runtime": str, "api": str, "fallback": _MAYBE_TEXT},
     "loaded": {
@@ -132,6 +145,7 @@ LAUNCH_SAYS: dict[str, dict[str, object]] = {
         "file_backed": _MAYBE_INT,
         "method": str,
     },
+    "bound": {"asked": list, "cores": list},
     "done": {},
     "error": {"error": str},
 }
@@ -143,6 +157,9 @@ SUPERVISOR_SAYS: dict[str, dict[str, object]] = {
     "facts": {"facts": dict},
     "conditions": {"conditions": dict},
     "canary": {"samples_ns": list},
+    "prepared": {"settings": dict, "refused": dict},
+    "busy": {"owner": (dict, type(None)), "held_s": _MAYBE_NUMBER, "heard_s": _MAYBE_NUMBER, "error": str},
+    "took_over": {"owner": dict, "held_s": _MAYBE_NUMBER, "heard_s": _MAYBE_NUMBER, "why": str},
     "refused": {"error": str},
     "started": {"pid": int, "before": dict},
     "ended": {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ KINDS = {
         "pip install tflite-runtime 'numpy<2'",
     ),
 }
+
+
+def own_folder() -> str:
+    """Where `setup` puts runtimes for this Python, of this user: what it put there is what is meant to be used."""
+    name = "cp{}{}".format(*sys.version_info[:2])
+    return os.path.join(os.path.expanduser("~"), ".weighbridge", "runtime", name)
 
 
 def find(search: Sequence[str]) -> list[Found]:

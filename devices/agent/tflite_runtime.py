@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 _MODULE = "tflite_runtime.interpreter"
 
 
-def load(runtime: dict[str, object], path: list[str]) -> InterpreterRuntime:
-    """The runtime that was found, imported. Raises LiteRtError where it cannot be, or where numpy is too new."""
+def load(runtime: dict[str, object], path: list[str], proof: str | None = None) -> InterpreterRuntime:
+    """The runtime that was found, imported. proof is what the supervisor found of per-op here.
+
+    Raises LiteRtError where it cannot be imported, or where numpy is too new.
+    """
     version, library = _text(runtime["version"]), _text(runtime["library"])
 
     def attach(interpreter: Any) -> vtable_profiler.VtableProfiler:  # noqa: ANN401 (untyped)
@@ -25,7 +28,7 @@ def load(runtime: dict[str, object], path: list[str]) -> InterpreterRuntime:
         profiler.attach(interpreter._native_handle(), str(library))
         return profiler
 
-    refused = vtable_profiler.refusal(version, library)
+    refused = vtable_profiler.refusal(version, library, proof=proof)
     loaded = InterpreterRuntime(str(runtime["package"]), path, refused, _MODULE, full_name(runtime), attach)
     wrong = numpy_too_new(str(sys.modules["numpy"].__version__))
     if wrong is not None:

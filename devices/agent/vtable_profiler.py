@@ -2,7 +2,7 @@
 
 tflite::Interpreter::SetProfiler takes a tflite::Profiler*. Here that object is made by hand: a pointer to a table of
 function pointers, as the Itanium C++ ABI lays out a class with virtual functions (Linux, 64 bits). A table in another
-order would crash or lie, so it is used for the one version and machine that it was proven on.
+order would crash or lie, so it is used for the one version and machine that it was proven on, or is proven on before.
 Source: tensorflow 2.14.0, lite/core/api/profiler.h; lite/profiling/buffered_profiler.h for what the calls mean.
 """
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PROVEN_VERSION = "2.14.0"
 PROVEN_MACHINES = ("linux x86_64",)
+PROVABLE_MACHINES = ("linux aarch64",)  # the same ABI, so it is tried there before it is used (proof.py)
+PROVEN = "proven"
 _SET_PROFILER = "_ZN6tflite4impl11Interpreter11SetProfilerEPNS_8ProfilerE"
 _POINTER_BYTES = 8
 _NS_PER_US = 1000
@@ -34,19 +36,31 @@ _Add = CFUNCTYPE(None, c_void_p, c_char_p, c_int, c_uint64, c_int64, c_int64)
 _AddContent = CFUNCTYPE(None, c_void_p, c_char_p, c_int, c_void_p)
 
 
-def refusal(version: str | None, library: str | None, machine: str | None = None) -> str | None:
-    """Why there is no per-op through this library, or None. Loads it, which the import of the package does too."""
-    here = machine or "{} {}".format(sys.platform, platform.machine())
+def refusal(
+    version: str | None, library: str | None, machine: str | None = None, proof: str | None = None
+) -> str | None:
+    """Why there is no per-op through this library, or None. Loads it, which the import of the package does too.
+
+    proof is what proof.py found on this very machine: PROVEN, why not, or None where nothing was tried.
+    """
+    here = machine or this_machine()
     if version != PROVEN_VERSION:
         named = version or "of an unnamed version"
         reason = "tflite-runtime {} is unknown, known {}".format(named, PROVEN_VERSION)
-    elif here not in PROVEN_MACHINES or ctypes.sizeof(c_void_p) != _POINTER_BYTES:
+    elif here in PROVABLE_MACHINES and proof != PROVEN:
+        reason = "tflite-runtime's is not proven on this machine: {}".format(proof or "no proof was tried")
+    elif here not in (*PROVEN_MACHINES, *PROVABLE_MACHINES) or ctypes.sizeof(c_void_p) != _POINTER_BYTES:
         reason = "tflite-runtime's was proven on {}, this is {}".format(", ".join(PROVEN_MACHINES), here)
     elif library is None or not _has_symbol(library):
         reason = "this tflite-runtime lacks Interpreter::SetProfiler"
     else:
         return None
     return "per-op unavailable: " + reason
+
+
+def this_machine() -> str:
+    """System and processor."""
+    return "{} {}".format(sys.platform, platform.machine())
 
 
 def _has_symbol(library: str) -> bool:

@@ -1,7 +1,7 @@
 """A computer that runs the agent, as the plan wants it: Linux, and macOS by code that never ran on a Mac yet."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from devices.agent import protocol, runtimes
@@ -29,6 +29,7 @@ def facts_of(
     found = [protocol.check("facts.runtimes", runtime, protocol.RUNTIME) for runtime in told["runtimes"]]
     chosen = runtimes.choose(found, wanted)
     accelerators = [protocol.check("facts.accelerators", each, protocol.ACCELERATOR) for each in told["accelerators"]]
+    clusters = tuple(_cluster(each) for each in told["clusters"])
     offers = [offer_of(each, chosen, dispatch) for each in accelerators]
     return DeviceFacts(
         name=name,
@@ -40,12 +41,14 @@ def facts_of(
         cores=told["cores"],
         memory_bytes=told["memory_bytes"],
         runtimes={str(runtime["name"]): str(runtime["version"] or "unknown version") for runtime in found},
-        units=(*units_of(told["cores"]), *(unit for offer in offers for unit in offer.units)) if chosen else (),
+        units=(*units_of(told["cores"], clusters), *(unit for offer in offers for unit in offer.units))
+        if chosen
+        else (),
         exclusions=(*_lacking(chosen, python, wanted), *(e.exclusion for e in offers if e.exclusion)),
         runtime=str(chosen["name"]) if chosen else None,
         adapters=tuple(name for each in accelerators for name in adapter_names(each)),
         serial=told["serial"],
-        clusters=tuple(_cluster(each) for each in told["clusters"]),
+        clusters=clusters,
         details={str(key): str(value) for key, value in told["details"].items()},
     )
 
@@ -66,8 +69,17 @@ def _lacking(chosen: Mapping[str, Any] | None, python: str, wanted: str | None) 
     return (Exclusion(what="cpu", reason=f"{name} was not found by {python}: {advice}"),)
 
 
-def units_of(cores: int | None) -> tuple[ComputeUnit, ...]:
-    """One thread, all cores where there is more than one, and the kernels without XNNPACK."""
+def units_of(cores: int | None, clusters: Sequence[Cluster] = ()) -> tuple[ComputeUnit, ...]:
+    """One thread, all cores where there is more than one, and the kernels without XNNPACK.
+
+    Where there are several kinds of cores, also one thread on each kind, and all cores of it.
+    """
     one = ComputeUnit(kind="cpu")
     many = () if cores is None or cores < 2 else (ComputeUnit(kind="cpu", threads=cores),)
-    return (one, *many, _BUILTIN)
+    kinds = clusters if len(clusters) > 1 else ()
+    bound = [
+        ComputeUnit(kind="cpu", threads=threads, cluster=kind.name)
+        for kind in kinds
+        for threads in dict.fromkeys((1, len(kind.cores)))
+    ]
+    return (one, *many, _BUILTIN, *bound)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import statistics
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,10 +13,11 @@ from devices.agent.protocol import ProtocolError
 from devices.runtimes import agent_launch
 from devices.runtimes.agent_launch import ANY_ROUTE, Ending, MapOps, Message, Route
 from devices.runtimes.faces import Tried
+from devices.runtimes.owner import holder_in_words
 from devices.transport.transport import Lines
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, Conditions
-from harness.core.errors import DeviceLost
+from harness.core.errors import DeviceBusy, DeviceLost, DeviceRefused
 from harness.core.launch import Api, LaunchOrder
 from harness.core.units import Seconds
 
@@ -33,13 +35,42 @@ class AgentClient:
         self._map_ops = map_ops
         self._route = route
         self._numbers = itertools.count(1)
+        self._sending = threading.Lock()  # a keep-alive thread sends too
+        self.took_over: Message | None = None
 
     def greet(self) -> Message:
-        """Wait for the agent's first words, which settle that both ends speak the same version."""
+        """Wait for the agent's first words, which settle that both ends speak the same version.
+
+        took_over is then what it said of an earlier one that it put an end to. Raises DeviceBusy where the device's
+        lease is held, DeviceRefused where it cannot be taken.
+        """
         deadline = Deadline(_START_S)
         while (message := self._next(deadline))["say"] != "hello":
-            pass
+            match message["say"]:
+                case "busy":
+                    raise DeviceBusy(self._device, self._holder(self._said(message)))
+                case "refused":
+                    raise DeviceRefused(self._device, f"its agent ends at once: {message.get('error')}")
+                case "took_over":
+                    self.took_over = self._said(message)
+                    self._checked("owner", self.took_over["owner"], protocol.OWNER)
         return self._said(message)
+
+    def _holder(self, busy: Message) -> str:
+        if busy["owner"] is not None:
+            self._checked("owner", busy["owner"], protocol.OWNER)
+        return holder_in_words(busy)
+
+    def keep(self) -> None:
+        """Let the agent know that this host lives. There is no answer. Any thread may say so."""
+        self._send("keep")
+
+    def prepare(self, wishes: Mapping[str, str]) -> Message:
+        """Have things switched on for measuring: `settings` as read back, `refused` with reasons, texts by name."""
+        message = self._ask("prepare", wishes=dict(wishes))
+        for key in ("settings", "refused"):
+            self._checked(f"prepared.{key}", message[key], dict.fromkeys(message[key], str))
+        return message
 
     def facts(self) -> Message:
         """The device's own facts, checked against the table of the protocol."""
@@ -102,8 +133,8 @@ class AgentClient:
                 protocol.check("conditions", fields[key], dict.fromkeys(fields[key], kinds))
         return Conditions(**fields)
 
-    def _ask(self, kind: str) -> Message:
-        message = self._reply_to(self._send(kind), Deadline(_ANSWER_S))
+    def _ask(self, kind: str, **fields: object) -> Message:
+        message = self._reply_to(self._send(kind, **fields), Deadline(_ANSWER_S))
         if message["say"] == "refused":
             raise DeviceLost(self._device, f"the agent refused {kind}: {message.get('error')}")
         return self._said(message)
@@ -111,7 +142,9 @@ class AgentClient:
     def _send(self, kind: str, **fields: object) -> str:
         identity = str(next(self._numbers))
         request: Mapping[str, object] = {"v": protocol.VERSION, "id": identity, "do": kind, **fields}
-        self._lines.send(json.dumps(request, separators=(",", ":"), allow_nan=False).encode())
+        line = json.dumps(request, separators=(",", ":"), allow_nan=False).encode()
+        with self._sending:
+            self._lines.send(line)
         return identity
 
     def _reply_to(self, identity: str, deadline: Deadline) -> Message:

@@ -186,7 +186,7 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         wall_s=ending.wall_s,
         runtime=begun["runtime"],
         backend=backend,
-        observed=observed_unit(order.unit, backend, delegation),
+        observed=observed_unit(order.unit, backend, delegation, is_bound(heard.get("bound"))),
         load=LoadTimes(
             environment_ns=loaded["environment_ns"], compile_ns=loaded["compile_ns"], first_ns=loaded["first_ns"]
         ),
@@ -206,6 +206,14 @@ def _record(order: LaunchOrder, heard: dict[str, Message], ending: Ending, map_o
         adapter=loaded["adapter"] or adapter_of(order.unit, ending.stderr_tail),
         weight_cache=order.weight_cache,
     )
+
+
+def is_bound(told: Message | None) -> bool:
+    """Whether a launch that was to be bound to cores could run on no other, as the kernel said when it was done."""
+    if told is None:
+        return False
+    cores = set(integers(told, "cores"))
+    return bool(cores) and cores <= set(integers(told, "asked"))
 
 
 def _api(begun: Message) -> Api:

@@ -56,17 +56,20 @@ def _is_software(unit: ComputeUnit, stderr: str) -> bool:
     return bool(_IS_SOFTWARE.search(stderr)) if _ADAPTER.search(stderr) else unit.backend == SOFTWARE
 
 
-def observed_unit(unit: ComputeUnit, backend: str | None, delegation: Delegation | None) -> ComputeUnit | None:
+def observed_unit(
+    unit: ComputeUnit, backend: str | None, delegation: Delegation | None, bound: bool = False
+) -> ComputeUnit | None:
     """What evidence shows of the unit that ran, whatever was asked for: the kind, and its backend where it was one.
 
     The kind is that of the backend; where the runtime says that none took everything, the processor had its part: the
     process registers the one accelerator that was asked for, and the processor's own kernels are always there. None
-    for an accelerator of which nothing is known. Of threads nothing tells how many worked, so none are named.
+    for an accelerator of which nothing is known. Of threads nothing tells how many worked, so none are named. bound:
+    the launch was bound to the cores of its cluster, as read back; else no cluster is named.
     """
-    if backend in _KIND_OF:
-        return ComputeUnit(kind=_KIND_OF[backend], backend=backend)
-    if unit.kind == "cpu":
-        return ComputeUnit(kind="cpu")
+    kind = _KIND_OF.get(backend or "", "cpu" if unit.kind == "cpu" else None)
+    cluster = unit.cluster if bound and kind == "cpu" else None
+    if kind is not None:
+        return ComputeUnit(kind=kind, backend=backend if backend in _KIND_OF else None, cluster=cluster)
     if delegation is None or delegation.full is not False:
         return None
     return _SHARED_WITH.get(unit.kind)

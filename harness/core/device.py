@@ -80,7 +80,8 @@ class DeviceSpec:
 
     python runs the agent, a path on the device, None for its own choice; runtime is the one to measure with, None for
     the first that is found; dispatch is the folder of a vendor's NPU dispatch library, on the device. ssh, adb, edgetpu
-    and tools are None where the kind has no use for them.
+    and tools are None where the kind has no use for them. prepare: what makes measuring steadier is switched on there,
+    and restored.
 
     scenario is the simulated device's truth, as plain or YAML values that remember their place; source names its file.
     """
@@ -96,6 +97,7 @@ class DeviceSpec:
     adb: AdbAddress | None = None
     edgetpu: EdgeTpuChoice | None = None
     tools: PhoneTools | None = None
+    prepare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

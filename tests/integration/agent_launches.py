@@ -117,6 +117,15 @@ def leave_a_child_behind(_: str) -> None:
     sys.exit(3)
 
 
+def hang_with_a_child(_: str) -> None:
+    """The child is of the same group. Its process id is left in `<variant>.child.pid`."""
+    child = subprocess.Popen((sys.executable, "-c", f"import time; time.sleep({LONG_S})"))
+    written = Path(f"{VARIANT}.child.partial")
+    written.write_text(str(child.pid))
+    written.rename(f"{VARIANT}.child.pid")
+    time.sleep(LONG_S)
+
+
 def main() -> None:
     global VARIANT
     request: dict[str, Any] = json.loads(sys.stdin.readline())

@@ -268,7 +268,16 @@ def test_a_launch_dies_when_nobody_listens_any_more(tmp_path: Path, cnn: Path) -
     endless = MeasureSettings(inferences=10**9, max_launch_s=600.0)
     order = encode(an_order(cnn, settings=endless))
     runtime = find_runtime(LITERT, sys.path)
-    task = {"v": 3, "id": "1", "order": order, "runtime": runtime, "path": list[str](), "caches": None}
+    task = {
+        "v": 3,
+        "id": "1",
+        "order": order,
+        "runtime": runtime,
+        "path": list[str](),
+        "caches": None,
+        "cores": None,
+        "proof": None,
+    }
     argv = (sys.executable, "-I", "-S", str(bundle_file(tmp_path)), "launch")
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:

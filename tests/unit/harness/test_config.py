@@ -135,7 +135,22 @@ def test_a_board_is_reached_by_ssh_as_its_configuration_says() -> None:
     )
     (pi5,) = config.device_specs()
     address = SshAddress(host="10.0.0.5", port=2222, user="bench", key=Path("/folder/k"))
-    assert pi5 == DeviceSpec(name="pi5", kind="ssh", python=Path("/usr/bin/python3"), ssh=address)
+    assert pi5 == DeviceSpec(name="pi5", kind="ssh", python=Path("/usr/bin/python3"), ssh=address, prepare=True)
+
+
+def test_boards_are_prepared_for_measuring_unless_one_says_no_and_this_machine_only_where_it_says_so() -> None:
+    config = a_config(
+        "models: [digits]\n"
+        "devices:\n"
+        "  - {name: pi5, kind: ssh, host: 10.0.0.5}\n"
+        "  - {name: pi4, kind: ssh, host: 10.0.0.4, prepare: false}\n"
+        "  - {name: coral, kind: edgetpu, host: coral.local}\n"
+        "  - {name: stick, kind: edgetpu}\n"
+        "  - local\n"
+        "  - {name: bench, kind: local, prepare: true}\n"
+    )
+    prepared = {spec.name: spec.prepare for spec in config.device_specs()}
+    assert prepared == {"pi5": True, "pi4": False, "coral": True, "stick": False, "local": False, "bench": True}
 
 
 def test_an_edge_tpu_is_one_of_a_board_or_of_this_machine() -> None:

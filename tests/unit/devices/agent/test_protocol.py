@@ -71,7 +71,16 @@ LITERT = {"name": "LiteRT", "version": "2.3.0", "package": "/p", "library": "/p/
 
 
 def a_task(**changes: object) -> dict[str, Any]:
-    task = {"v": protocol.VERSION, "id": "1", "order": an_order(), "runtime": LITERT, "path": [], "caches": None}
+    task = {
+        "v": protocol.VERSION,
+        "id": "1",
+        "order": an_order(),
+        "runtime": LITERT,
+        "path": [],
+        "caches": None,
+        "cores": None,
+        "proof": None,
+    }
     return {**task, **changes}
 
 

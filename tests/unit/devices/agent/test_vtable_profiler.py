@@ -47,12 +47,24 @@ def profiler() -> VtableProfiler:
     [
         ("2.13.0", HERE, "tflite-runtime 2.13.0 is unknown, known 2.14.0"),
         (None, HERE, "tflite-runtime of an unnamed version is unknown, known 2.14.0"),
-        ("2.14.0", "linux aarch64", "tflite-runtime's was proven on linux x86_64, this is linux aarch64"),
+        ("2.14.0", "linux armv7l", "tflite-runtime's was proven on linux x86_64, this is linux armv7l"),
         ("2.14.0", "darwin arm64", "tflite-runtime's was proven on linux x86_64, this is darwin arm64"),
     ],
 )
 def test_another_version_or_machine_is_refused(version: str | None, machine: str, words: str) -> None:
     assert refusal(version, _ctypes.__file__, machine) == f"per-op unavailable: {words}"
+
+
+@pytest.mark.parametrize(
+    ("proof", "words"),
+    [
+        (None, "tflite-runtime's is not proven on this machine: no proof was tried"),
+        ("the proof died by signal 11", "tflite-runtime's is not proven on this machine: the proof died by signal 11"),
+        ("proven", "this tflite-runtime lacks Interpreter::SetProfiler"),
+    ],
+)
+def test_where_it_can_be_proven_it_must_be(proof: str | None, words: str) -> None:
+    assert refusal("2.14.0", _ctypes.__file__, "linux aarch64", proof) == f"per-op unavailable: {words}"
 
 
 @pytest.mark.parametrize("library", [_ctypes.__file__, __file__, "/no/such/file", None])

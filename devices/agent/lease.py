@@ -1,0 +1,357 @@
+"""One supervisor at a time on a device: a lock that the kernel takes off with its holder, and a note of who it is.
+
+Ages are compared by the time since boot, which is the same for every process and does not jump with the clock.
+Source: flock(2), clock_gettime(2) for CLOCK_BOOTTIME, proc_pid_stat(5) for the start of a process.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import stat
+import time
+
+from . import protocol
+from .protocol import ProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Note = dict[str, Any]
+
+AUTO = "auto"
+PATIENCE_S = 60.0
+_PLACES = ("/run/lock", "/tmp")  # Not TMPDIR, which each user and service has for itself.
+_FOLDER = "weighbridge-leases"
+_FILE = "device.lock"
+_NOTE_BYTES = 4096  # always written whole: one page is not seen half
+_LONGEST = 300  # of a text in the note
+_POLL_S = 0.02
+_UNSIGNED_S = 3.0  # who has the lock signs at once, who was killed is gone at once
+_TAKE_S = 10.0
+_ATTEMPTS_KEPT = 20000
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class LeaseError(Exception):
+    """A lease that cannot be taken, in words; trying again does not help."""
+
+
+class Busy(Exception):
+    """Somebody else holds it. body is the `busy` message."""
+
+    def __init__(self, body: dict[str, object]) -> None:
+        super().__init__("busy")
+        self.body = body
+
+
+def check_owner(owner: object) -> dict[str, object]:
+    """What `--owner` gave. Raises LeaseError."""
+    try:
+        checked = protocol.check("owner", owner, dict(protocol.OWNER, token=str))
+    except ProtocolError as problem:
+        raise LeaseError(str(problem)) from problem
+    if not checked["token"]:
+        raise LeaseError("owner: the token is empty")
+    return {key: value[:_LONGEST] if isinstance(value, str) else value for key, value in checked.items()}
+
+
+def find_file(given: str, places: tuple[str, ...] = _PLACES) -> str:
+    """The file of the lease; `auto` is the one that all users of this device share."""
+    if given != AUTO:
+        return os.path.abspath(given)
+    shared = [place for place in places if _is_for_all(place)]
+    return os.path.join((shared or list(places))[0 if shared else -1], _FOLDER, _FILE)
+
+
+class Lease:
+    """Held from take() to close(). patience_s is told to others: who is not heard for twice as long is stale."""
+
+    def __init__(
+        self,
+        path: str,
+        owner: dict[str, object],
+        patience_s: float = PATIENCE_S,
+        now: Callable[[], float] | None = None,
+        lock: Callable[[int, int], object] = fcntl.flock,
+    ) -> None:
+        self.path = path
+        self._owner = owner
+        self._patience_s = patience_s
+        self._now = now or since_boot
+        self._flock = lock
+        self._descriptor = -1
+        self._note: Note = {}
+        self._heard = self._signed = self._now()
+
+    def take(self) -> dict[str, object] | None:
+        """Take it; who may be fenced off is ended first. Answers the `took_over` message, None where nobody was there.
+
+        Raises Busy, LeaseError.
+        """
+        self._descriptor = _open(self.path)
+        begun, ended = time.monotonic(), ""
+        while not self._lock():
+            waited = time.monotonic() - begun
+            holder = self._read()
+            if holder is None or not _is_alive(holder):
+                if (waited > _UNSIGNED_S and not ended) or waited > _TAKE_S:
+                    raise self._busy(holder, "something that has not said who it is holds its lock")
+            else:
+                ended = self._end(holder) or ended
+            time.sleep(_POLL_S)
+        left = self._read()
+        if left is not None:
+            _end_group(left.get("launch"))
+        self._sign_anew()
+        return None if left is None else self._told(left, ended or "dead")
+
+    def _end(self, holder: Note) -> str:
+        """End a holder that may be ended, and answer why it may. Raises Busy, LeaseError."""
+        why = self._why_over(holder)
+        if why is None:
+            raise self._busy(holder, "")
+        try:
+            os.kill(holder["pid"], signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        except PermissionError as problem:
+            words = "the process {} of another user holds it and cannot be ended from here".format(holder["pid"])
+            raise self._busy(holder, words) from problem
+        return why
+
+    def _why_over(self, holder: Note) -> str | None:
+        if holder["boot"] != boot():
+            return None  # a shared file system: another machine's process, which must not be looked for here
+        if holder["owner"]["token"] == _digest(self._owner["token"]):
+            return "reconnect"
+        return "stale" if self._now() - holder["heard"] > 2 * holder["patience"] else None
+
+    def _lock(self) -> bool:
+        try:
+            self._flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as problem:
+            if problem.errno not in _NO_LOCKS:
+                raise
+            words = "{}: this file system has no locks ({}); put the lease on a local one"
+            raise LeaseError(words.format(self.path, problem.strerror)) from problem
+        return True
+
+    def _read(self) -> Note | None:
+        """The note of whoever signed last; None where there is none, or where it makes no sense."""
+        try:
+            note = json.loads(os.pread(self._descriptor, _NOTE_BYTES, 0).decode("utf-8"))
+            return _check_note(note)
+        except (ValueError, ProtocolError):
+            return None
+
+    def _sign_anew(self) -> None:
+        owner = dict(self._owner, token=_digest(self._owner["token"]))
+        self._heard = self._now()
+        self._note = {
+            "owner": owner,
+            "pid": os.getpid(),
+            "start": start_of(os.getpid()),
+            "boot": boot(),
+            "taken": self._heard,
+            "heard": self._heard,
+            "patience": self._patience_s,
+            "launch": None,
+        }
+        self._write(self._note)
+
+    def _write(self, note: Note) -> None:
+        line = json.dumps(note).encode("utf-8")
+        try:
+            os.pwrite(self._descriptor, line + b" " * (_NOTE_BYTES - len(line)), 0)
+        except OSError as problem:
+            raise LeaseError("{}: {}".format(self.path, problem.strerror)) from problem
+        self._signed = self._heard
+
+    def hear(self) -> None:
+        """The host was heard just now."""
+        self._heard = self._now()
+
+    def sign(self) -> None:
+        """Write down when the host was heard last, where that is news."""
+        if self._heard > self._signed:
+            self._write_down(heard=self._heard)
+
+    def _write_down(self, **fields: object) -> None:
+        self._note = dict(self._note, **fields)
+        self._write(self._note)
+
+    def admit(self, attempt: str, face: object) -> None:
+        """Note an attempt before it starts; one attempt may go through each face once. Raises ProtocolError.
+
+        An order that comes a second time is one that a link held back, and its host has another one under way.
+        """
+        line = json.dumps([attempt[:_LONGEST], face])
+        path = self.path + ".attempts"
+        try:
+            with os.fdopen(_open(path), "r+", encoding="utf-8") as stream:
+                known = stream.read().splitlines()
+                if line in known:
+                    raise ProtocolError("attempt {} was started before; it is not started again".format(attempt))
+                if len(known) >= _ATTEMPTS_KEPT:
+                    stream.seek(0)
+                    stream.truncate()
+                    stream.write("".join(each + "\n" for each in known[_ATTEMPTS_KEPT // 2 :]))
+                stream.write(line + "\n")
+        except OSError as problem:
+            raise ProtocolError("{} cannot be written: {}".format(path, problem.strerror)) from problem
+
+    def started(self, attempt: str, pid: int) -> None:
+        """A launch runs, in the group of that number."""
+        self._write_down(launch={"attempt": attempt[:_LONGEST], "pid": pid, "start": start_of(pid)})
+
+    def ended(self) -> None:
+        """No launch runs."""
+        self._write_down(launch=None)
+
+    def close(self) -> None:
+        """Give it back."""
+        if self._descriptor < 0:
+            return
+        try:
+            if self._note:
+                os.pwrite(self._descriptor, b" " * _NOTE_BYTES, 0)
+        except OSError:
+            pass  # the note of one that is dead does no harm
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _busy(self, holder: Note | None, why: str) -> Busy:
+        return Busy(dict(self._shown(holder), error=why))
+
+    def _told(self, holder: Note, why: str) -> dict[str, object]:
+        return dict(self._shown(holder), why=why)
+
+    def _shown(self, holder: Note | None) -> dict[str, object]:
+        """Owner and ages of a holder, without its token."""
+        if holder is None:
+            return {"owner": None, "held_s": None, "heard_s": None}
+        owner = {key: holder["owner"][key] for key in protocol.OWNER}
+        same = holder["boot"] == boot()
+        ages = {"held_s": self._now() - holder["taken"], "heard_s": self._now() - holder["heard"]}
+        return dict({key: max(0.0, age) if same else None for key, age in ages.items()}, owner=owner)
+
+
+_LAUNCH = {"attempt": str, "pid": int, "start": (int, type(None))}
+_NOTE = {
+    "owner": dict,
+    "pid": int,
+    "start": (int, type(None)),
+    "boot": (str, type(None)),
+    "taken": protocol.NUMBER,
+    "heard": protocol.NUMBER,
+    "patience": protocol.NUMBER,
+    "launch": (dict, type(None)),
+}
+
+
+def _check_note(given: object) -> Note:
+    note = protocol.check("lease", given, _NOTE)
+    protocol.check("lease.owner", note["owner"], dict(protocol.OWNER, token=str))
+    if note["launch"] is not None:
+        protocol.check("lease.launch", note["launch"], _LAUNCH)
+    for number in (note["pid"], (note["launch"] or {"pid": 2})["pid"]):  # type: ignore[index]
+        if number < 2:  # type: ignore[operator]
+            raise ProtocolError("lease: {} is no process of ours".format(number))
+    return note
+
+
+def since_boot() -> float:
+    """Seconds since the device was started, also while it slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def boot() -> str | None:
+    """Tells this start of the device from any other; None where the system has no name for it."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as stream:
+            return stream.read().strip() or None
+    except OSError:
+        return None
+
+
+def start_of(pid: int) -> int | None:
+    """When a process started, in ticks since boot: with its number, what no other process has. None: not there."""
+    try:
+        with open("/proc/{}/stat".format(pid), "rb") as stream:
+            return int(stream.read().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _is_alive(holder: Note) -> bool:
+    """Whether the holder's process is there. One of another boot, or of another machine, is not ours to look for."""
+    if holder["boot"] != boot():
+        return True
+    return holder["start"] is not None and start_of(holder["pid"]) == holder["start"]
+
+
+def _end_group(launch: Any) -> None:  # noqa: ANN401 (of the note)
+    """Kill what a dead supervisor's launch left. A number that names another process by now is let alone."""
+    if launch is None or start_of(launch["pid"]) not in (None, launch["start"]):
+        return
+    try:
+        os.killpg(launch["pid"], signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _digest(token: object) -> str:
+    """Others may read the note; nobody shall take a lease over with what stands in it."""
+    return hashlib.sha256(str(token).encode("utf-8")).hexdigest()
+
+
+def _is_for_all(place: str) -> bool:
+    try:
+        return bool(os.stat(place).st_mode & stat.S_IWOTH) and os.access(place, os.W_OK)
+    except OSError:
+        return False
+
+
+def _open(path: str) -> int:
+    """The file, made where it is not there. In a folder that all users share it is for all of them."""
+    try:
+        _make_folder(os.path.dirname(path))
+        return open_shared(path)
+    except OSError as problem:
+        words = "no lease can be taken in {}: {}; make it writable for this user"
+        raise LeaseError(words.format(path, problem.strerror)) from problem
+
+
+def open_shared(path: str) -> int:
+    """Open for reading and writing. Raises OSError."""
+    # Without O_CREAT first: Linux refuses it for another user's file in a shared folder (fs.protected_regular).
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        pass
+    mode = 0o666 if os.stat(os.path.dirname(path)).st_mode & stat.S_IWOTH else 0o600
+    descriptor = os.open(path, flags | os.O_CREAT, mode)
+    try:
+        os.fchmod(descriptor, mode)
+    except PermissionError:
+        pass
+    return descriptor
+
+
+def _make_folder(folder: str) -> None:
+    if os.path.isdir(folder):
+        return
+    shared = _is_for_all(os.path.dirname(folder))
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if shared:
+        os.chmod(folder, 0o1777)
