@@ -26,16 +26,18 @@ _DIGEST = re.compile(r"\\?([0-9a-f]{64})\b")
 _BATCH = 50  # names in one command
 
 _SUM = (
-    "sum() { if command -v sha256sum >/dev/null; then sha256sum \"$@\"; "
-    "elif command -v shasum >/dev/null; then shasum -a 256 \"$@\"; "
-    "elif command -v openssl >/dev/null; then openssl dgst -sha256 -r \"$@\"; "
-    "else python3 -c 'import hashlib,sys; [print(hashlib.sha256(open(n,\"rb\").read()).hexdigest(), n) "
-    "for n in sys.argv[1:]]' \"$@\"; fi; }; "
+    'sum() { if command -v sha256sum >/dev/null; then sha256sum "$@"; '
+    'elif command -v shasum >/dev/null; then shasum -a 256 "$@"; '
+    'elif command -v openssl >/dev/null; then openssl dgst -sha256 -r "$@"; '
+    'else python3 -c \'import hashlib,sys; [print(hashlib.sha256(open(n,"rb").read()).hexdigest(), n) '
+    'for n in sys.argv[1:]]\' "$@"; fi; }; '
 )
 _PREPARE = 'umask 077; mkdir -p "$1/files" && chmod 700 "$1" "$1/files"'
 # What is there is touched, so that it is not taken for old.
 _FIND = _SUM + 'cd "$1/files" || exit 1; [ -f "$2" ] || exit 0; touch -c "$2"; sum "$2"'
-_KEEP = _SUM + 'cd "$1/files" || exit 1; s=$(sum "$2") || exit 1; case "$s" in "$3"*|\\\\"$3"*) mv -f "$2" "$4";; *) exit 9;; esac'
+_KEEP = (
+    _SUM + 'cd "$1/files" || exit 1; s=$(sum "$2") || exit 1; case "$s" in "$3"*) mv -f "$2" "$4";; *) exit 9;; esac'
+)
 _OLD = 'cd "$1/files" 2>/dev/null || exit 0; shift; find . -type f "$@" -exec stat -c "%s %n" {} +'
 _REMOVE = 'cd "$1/files" || exit 1; shift; rm -f "$@"'
 _OTHER_CONTENT = 9
@@ -68,7 +70,9 @@ class Delivery:
     def deliver(self, order: LaunchOrder) -> LaunchOrder:
         """Bring an order's files; the order with their places there."""
         return replace(
-            order, variant=Path(self.bring(order.variant)), inputs=tuple(Path(self.bring(path)) for path in order.inputs)
+            order,
+            variant=Path(self.bring(order.variant)),
+            inputs=tuple(Path(self.bring(path)) for path in order.inputs),
         )
 
     def bring(self, file: Path) -> str:

@@ -34,7 +34,7 @@ class SshTransport:
         self._patience = patience or Patience()
         self._lock = threading.Lock()
         self._link: Link | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
 
     @property
     def host_key(self) -> str:
@@ -69,7 +69,7 @@ class SshTransport:
             return ChannelLines(self._device, link, argv, self._patience.silence_s)
 
     def close(self) -> None:
-        self._is_closed = True  # before the lock: a connecting that is under way sees it when it is done
+        self._closed.set()  # before the lock: a connecting that is under way sees it when it is done
         with self._lock:
             link, self._link = self._link, None
         if link is not None:
@@ -77,13 +77,13 @@ class SshTransport:
 
     def _linked(self) -> Link:
         with self._lock:
-            if self._is_closed:
+            if self._closed.is_set():
                 raise DeviceLost(self._device, "the connection was closed")
             if self._link is None or not self._link.is_alive:
                 self._link = None
                 self._link = Link(self._device, route_to(self._device, self._address), self._patience)
             link = self._link
-        if self._is_closed:
+        if self._closed.is_set():
             with contextlib.suppress(DeviceLost):
                 link.close()
             raise DeviceLost(self._device, "the connection was closed")

@@ -127,6 +127,7 @@ def _known_hosts(words: Mapping[str, Any]) -> tuple[Path, ...]:
 
 
 def _keys(words: Mapping[str, Any]) -> tuple[Path, ...]:
+    """Those that are there: as with OpenSSH, ssh_config may name others (`none` is one)."""
     named = [Path(os.path.expanduser(file)) for file in words.get("identityfile", ())]
     usual = [Path.home() / ".ssh" / name for name in _DEFAULT_KEYS]
-    return tuple(named or (key for key in usual if key.is_file()))
+    return tuple(key for key in named or usual if key.is_file())

@@ -40,6 +40,11 @@ class Mark:
         self._waiting = bytearray(b"\n")
         self.pid: int | None = None
 
+    @property
+    def before(self) -> bytes:
+        """What was said instead, as long as the mark has not come."""
+        return bytes(self._waiting)
+
     def after(self, piece: bytes) -> bytes:
         if self.pid is not None:
             return piece
@@ -108,7 +113,7 @@ class Command:
         errors.join(deadline.remaining)
         status = self._channel.exit_status
         if self._mark.pid is None and self._link.is_alive and status >= 0:
-            said = Completed(exit_code=status, stdout=stdout, stderr=bytes(self._stderr)).words
+            said = Completed(exit_code=status, stdout=self._mark.before, stderr=bytes(self._stderr)).words
             raise DeviceRefused(self._device, f"the user's login shell there starts no commands: {said}")
         if status < 0:
             raise DeviceLost(self._device, f"the connection ended under {self._name}")
@@ -149,5 +154,3 @@ class Command:
                 if not piece:
                     return
                 self._stderr += piece
-
-

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Mapping
-from typing import Any
 
 import paramiko
 import paramiko.ber
@@ -51,6 +50,6 @@ def translate(device: str, doing: str, exc: BaseException) -> DeviceError:
     return error(device, f"{doing}: {words.format(exc=_said(exc))}")
 
 
-def _said(exc: Any) -> str:
+def _said(exc: BaseException) -> str:
     """On one line, and never empty."""
     return " / ".join(str(getattr(exc, "strerror", None) or exc).split("\n")) or type(exc).__name__

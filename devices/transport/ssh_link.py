@@ -1,4 +1,4 @@
-"""One authenticated connection to a board, through the servers on the way, and the guard that bounds every use of it."""
+"""One authenticated connection to a board, through the servers on the way, and the guard that bounds its uses."""
 
 import contextlib
 import logging
@@ -139,8 +139,7 @@ class Link:
         return DeviceLost(self._device, f"{doing}: no end within {deadline.seconds:g} s; the connection was cut")
 
     def _connect(self, hop: Hop) -> None:
-        way = self._transports[-1].open_channel("direct-tcpip", (hop.host, hop.port), ("", 0)) if self._transports else None
-        transport = paramiko.Transport(way or self._dial(hop))
+        transport = paramiko.Transport(self._reach(hop) if self._transports else self._dial(hop))
         self._transports.append(transport)
         transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = self._patience.connect_s
         known = KnownHosts(hop)
@@ -151,6 +150,18 @@ class Link:
         known.check(self._device, transport.get_remote_server_key())
         log_in(self._device, transport, hop)
         transport.set_keepalive(self._patience.keepalive_s)
+
+    def _reach(self, hop: Hop) -> "paramiko.Channel":
+        """A way through the server before. Closing it fails where that is gone, in a thread where nobody catches it."""
+        way = self._transports[-1].open_channel("direct-tcpip", (hop.host, hop.port), ("", 0))
+        close = way.close
+
+        def close_quietly() -> None:
+            with contextlib.suppress(*FOREIGN):
+                close()
+
+        way.close = close_quietly
+        return way
 
     def _dial(self, hop: Hop) -> socket.socket:
         """A socket without Nagle's algorithm (44 ms a command with it), which notices a cut network."""

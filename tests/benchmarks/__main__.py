@@ -8,7 +8,19 @@ from importlib.util import find_spec
 # Run by name alone: it takes an hour.
 LONG = ("architectures",)
 NEED_TORCH = ("reference_agreement", "reference_speed")
-NAMES = ("startup", "report", "power", "parity", "per_op", "overhead", "aa", "build_variants", *NEED_TORCH)
+NAMES = (
+    "startup",
+    "report",
+    "power",
+    "parity",
+    "per_op",
+    "overhead",
+    "aa",
+    "build_variants",
+    "ssh_push",
+    "ssh_exec",
+    *NEED_TORCH,
+)
 _LONGEST_S = 1800.0
 _LONGER = 8  # times as long
 _INSTALL = "pip install 'weighbridge[torch]'"

@@ -1,10 +1,12 @@
-"""What every Device does, whatever runs behind it: this machine through its agent, and the simulated one."""
+"""What every Device does, whatever runs behind it: this machine, a board through a real sshd, the simulated one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from devices.boards import ssh_device
 from devices.inventory import LocalAgent, local_device
 from devices.scenario import Scenario
 from devices.simulated import SimulatedDevice
@@ -13,6 +15,7 @@ from harness.core.errors import DeviceLost
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchRecord, MeasureSettings, Pass
 from harness.core.ports import Device
 from harness.sources.tflite import read_graph
+from tests.support.boards import a_board
 from tests.support.models import tiny_cnn, write_model
 
 SETTINGS = MeasureSettings(inferences=6, warmup_s=0.0, warmup_max_s=0.2, max_launch_s=5.0)
@@ -27,8 +30,19 @@ def simulated(_: Path) -> Device:
     return SimulatedDevice(Scenario(name="simulated"))
 
 
+def board(folder: Path) -> Device:
+    return ssh_device(_STARTED.enter_context(a_board(folder / "board")))
+
+
 Make = Callable[[Path], Device]
-each_device = pytest.mark.parametrize("make", [this_machine, simulated])
+each_device = pytest.mark.parametrize("make", [this_machine, board, simulated])
+_STARTED = ExitStack()  # what a test's devices are reached through
+
+
+@pytest.fixture(autouse=True)
+def _end_what_was_started() -> Iterator[None]:
+    yield
+    _STARTED.close()
 
 
 def an_order(folder: Path, pass_: Pass = Pass.LATENCY, unit: ComputeUnit = CPU) -> LaunchOrder:

@@ -65,7 +65,13 @@ class Sshd:
     """
 
     def __init__(
-        self, folder: Path, *, sftp: bool = True, variables: Sequence[str] = (), extra: str = "", port: int | None = None
+        self,
+        folder: Path,
+        *,
+        sftp: bool = True,
+        variables: Sequence[str] = (),
+        extra: str = "",
+        port: int | None = None,
     ) -> None:
         self.folder = folder
         self.home = folder / "home"

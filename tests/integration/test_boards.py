@@ -1,0 +1,177 @@
+"""A board from end to end: the agent brought over a real sshd, the real runtime. The board itself is a double."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devices.boards import board_of, ssh_device
+from devices.opening import open_devices
+from harness.core.device import DeviceSpec
+from harness.core.errors import DeviceBusy, DeviceError, DeviceLost, DeviceRefused
+from harness.core.launch import FailureKind, LaunchFailure, LaunchRecord
+from tests.contract.test_device import an_order
+from tests.support.boards import board_spec
+from tests.support.command import run_bench
+from tests.support.sshd import Sshd, make_key, sshd
+from tests.support.tcp_proxy import proxy_to
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sshd]:
+    with sshd(tmp_path / "sshd") as started:
+        yield started
+
+
+def files_on(server: Sshd) -> list[Path]:
+    return sorted((server.home / ".weighbridge" / "files").iterdir())
+
+
+def test_a_board_says_who_it_is_whatever_it_is_called(server: Sshd) -> None:
+    one, other = ssh_device(board_spec(server, "one")).facts, ssh_device(board_spec(server, "other")).facts
+    assert one.serial
+    assert one.machine
+    assert (one.serial, one.machine) == (other.serial, other.machine)
+    assert one.runtime == "LiteRT"
+
+
+def test_two_names_of_one_board_are_not_measured_on_by_two_processes(server: Sshd) -> None:
+    """In one process they take turns."""
+    facts = ssh_device(board_spec(server)).facts
+    script = (
+        "import sys, time; from devices.lease import lease, lease_folder\n"
+        "with lease('other', sys.argv[1], lease_folder()): print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        (sys.executable, "-c", script, str(facts.machine)), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(DeviceBusy, match=f"process {holder.pid}"), ssh_device(board_spec(server)):
+        pass
+    holder.communicate()
+
+
+def test_what_is_brought_is_the_agent_and_the_model_each_once_and_private(server: Sshd, tmp_path: Path) -> None:
+    order = an_order(tmp_path)
+    for _ in range(2):
+        with ssh_device(board_spec(server)) as device:
+            assert isinstance(device.launch(order), LaunchRecord)
+            assert isinstance(device.launch(order), LaunchRecord)
+    assert [file.suffix for file in files_on(server)].count(".tflite") == 1
+    assert [file.suffix for file in files_on(server)].count(".pyz") == 1
+    assert {file.stat().st_mode & 0o777 for file in files_on(server)} == {0o600}
+    assert (server.home / ".weighbridge").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_model_of_a_hostile_name_is_measured(server: Sshd, tmp_path: Path) -> None:
+    order = an_order(tmp_path)
+    hostile = order.variant.rename(order.variant.with_name("$(touch pwned) '\"; -rf.tflite"))
+    with ssh_device(board_spec(server)) as device:
+        assert isinstance(device.launch(dataclasses.replace(order, variant=hostile)), LaunchRecord)
+    assert not (server.home / "pwned").exists()
+
+
+def test_a_connection_that_breaks_is_one_lost_launch_and_the_next_connects_again(server: Sshd, tmp_path: Path) -> None:
+    order = an_order(tmp_path)
+    with proxy_to(server.port) as proxy:
+        spec = dataclasses.replace(board_spec(server), ssh=server.through(proxy.port))
+        with ssh_device(spec) as device:
+            assert isinstance(device.launch(order), LaunchRecord)
+            proxy.reset()
+            lost = device.launch(order)
+            assert isinstance(lost, LaunchFailure)
+            assert lost.kind is FailureKind.LOST
+            assert isinstance(device.launch(order), LaunchRecord)
+
+
+def test_a_board_that_is_gone_is_lost_and_one_that_is_back_is_used(server: Sshd, tmp_path: Path) -> None:
+    order = an_order(tmp_path)
+    with ssh_device(board_spec(server)) as device:
+        server.stop()
+        device.launch(order)
+        with pytest.raises(DeviceLost, match="nothing listens there"):
+            device.launch(order)
+        server.start()
+        assert isinstance(device.launch(order), LaunchRecord)
+
+
+def test_nothing_is_left_running_on_the_board(server: Sshd, tmp_path: Path) -> None:
+    with ssh_device(board_spec(server)) as device:
+        device.launch(an_order(tmp_path))
+    left = [
+        path
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if str(server.home).encode() in (path.read_bytes() if path.exists() else b"")
+    ]
+    assert left == []
+
+
+def test_another_board_at_the_same_address_is_refused(server: Sshd, tmp_path: Path) -> None:
+    with ssh_device(board_spec(server)) as device:
+        server.stop()
+        for name in ("host", "host.pub"):
+            (server.folder / name).unlink()
+        make_key(server.folder / "host")
+        server.start()
+        with pytest.raises(DeviceRefused, match=r"the host key of .* is another"):
+            device.launch(an_order(tmp_path))
+
+
+def test_another_board_is_noticed_even_where_its_new_key_was_accepted(server: Sshd) -> None:
+    board = board_of(board_spec(server))
+    board.connect().close()
+    server.stop()
+    for name in ("host", "host.pub"):
+        (server.folder / name).unlink()
+    make_key(server.folder / "host")
+    server.start()
+    _ = server.address  # writes what is known anew
+    with pytest.raises(DeviceRefused, match="another board answers at its address"):
+        board.connect()
+
+
+def test_a_python_that_is_too_old_or_not_there_is_named(server: Sshd, tmp_path: Path) -> None:
+    old = tmp_path / "python2"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o700)
+    for python in (old, tmp_path / "missing"):
+        with pytest.raises(DeviceError, match=f"no Python of 3.7 or later is there .tried {python}"):
+            ssh_device(dataclasses.replace(board_spec(server), python=python))
+
+
+def test_the_boards_own_python_is_found(server: Sshd) -> None:
+    board = board_of(dataclasses.replace(board_spec(server), python=None))
+    assert os.access(board.python, os.X_OK)
+    board.close()
+
+
+def test_a_board_that_does_not_answer_is_absent_and_the_others_are_not(server: Sshd) -> None:
+    gone = dataclasses.replace(server.address, port=1)
+    specs = [DeviceSpec(name="gone", kind="ssh", ssh=gone), board_spec(server)]
+    absent, present = open_devices(specs, dry_run=False)
+    assert absent.facts.units == ()
+    assert "nothing listens there" in absent.facts.exclusions[0].reason
+    assert present.facts.units
+
+
+def test_a_campaign_runs_on_a_board_to_its_report(server: Sshd, tmp_path: Path) -> None:
+    address = server.address
+    config = tmp_path / "c.yaml"
+    config.write_text(f"""
+models: [digits]
+variants: [int8]
+units: [cpu]
+measure: {{launches: 2, inferences: 5, cold_starts: 1}}
+devices:
+  - {{name: board, kind: ssh, host: 127.0.0.1, port: {address.port}, user: {address.user}, key: {address.key},
+      known_hosts: {address.known_hosts}, ssh_config: {address.ssh_config}, python: {board_spec(server).python}}}
+""")
+    done = run_bench("run", config, "--bench", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+    page = Path(done.stdout.splitlines()[-1]).read_text()
+    assert "board" in page

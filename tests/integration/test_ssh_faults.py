@@ -1,0 +1,267 @@
+"""What goes wrong on the way to a board: a real sshd behind a proxy that plays the network."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from devices.transport.ssh import SshTransport
+from devices.transport.ssh_link import Patience
+from harness.core.deadline import Deadline
+from harness.core.errors import DeviceFull, DeviceLost
+from tests.support.sshd import Sshd, sshd
+from tests.support.tcp_proxy import TcpProxy, proxy_to
+
+SOON = 30.0
+PATIENCE = Patience(connect_s=5.0, dead_s=2.0, silence_s=2.0, keepalive_s=1)
+BIG = 8_000_000
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sshd]:
+    with sshd(tmp_path / "sshd") as started:
+        yield started
+
+
+@pytest.fixture
+def proxy(server: Sshd) -> Iterator[TcpProxy]:
+    with proxy_to(server.port) as started:
+        yield started
+
+
+@pytest.fixture
+def transport(server: Sshd, proxy: TcpProxy) -> Iterator[SshTransport]:
+    opened = SshTransport("board", server.through(proxy.port), PATIENCE)
+    yield opened
+    proxy.restore()
+    opened.close()
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    file = tmp_path / "big"
+    file.write_bytes(os.urandom(BIG))
+    return file
+
+
+def is_alive(transport: SshTransport) -> bool:
+    return transport.run(("true",), Deadline(SOON)).exit_code == 0
+
+
+def is_running(word: str) -> bool:
+    return subprocess.run(("pgrep", "-f", word), capture_output=True, check=False).returncode == 0
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
+    ends = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def when_part_has_passed(proxy: TcpProxy, strike: Callable[[], object]) -> threading.Thread:
+    """Strike in the middle of a push."""
+    at = proxy.passed + BIG // 4
+
+    def watch() -> None:
+        if wait_until(lambda: proxy.passed > at, SOON):
+            strike()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def test_a_push_through_a_stalled_network_ends_at_its_deadline(
+    transport: SshTransport, proxy: TcpProxy, big: Path, tmp_path: Path
+) -> None:
+    """The proxy acknowledges what it does not pass on, as a frozen board does: only the guard ends it."""
+    assert is_alive(transport)
+    striker = when_part_has_passed(proxy, proxy.stall)
+    begun = time.monotonic()
+    with pytest.raises(DeviceLost, match="sending 'big': no end within 4 s; the connection was cut"):
+        transport.send_file(big, str(tmp_path / "target"), Deadline(4.0))
+    assert time.monotonic() - begun < 12
+    striker.join()
+    proxy.restore()
+    assert is_alive(transport)
+
+
+@pytest.mark.parametrize("strike", ["reset", "cut", "drop_sessions"])
+def test_a_push_whose_connection_breaks_is_a_loss_at_once(
+    transport: SshTransport, proxy: TcpProxy, server: Sshd, big: Path, tmp_path: Path, strike: str
+) -> None:
+    assert is_alive(transport)
+    proxy.weather.bytes_per_s = 4 * BIG
+    striker = when_part_has_passed(proxy, getattr(server if strike == "drop_sessions" else proxy, strike))
+    begun = time.monotonic()
+    with pytest.raises(DeviceLost, match="sending 'big'"):
+        transport.send_file(big, str(tmp_path / "target"), Deadline(SOON))
+    assert time.monotonic() - begun < 20
+    striker.join()
+    proxy.restore()
+    transport.send_file(big, str(tmp_path / "target"), Deadline(SOON))
+    assert (tmp_path / "target").read_bytes() == big.read_bytes()
+
+
+def test_a_push_over_a_slow_line_with_latency_arrives(
+    transport: SshTransport, proxy: TcpProxy, big: Path, tmp_path: Path
+) -> None:
+    proxy.weather.latency_s = 0.001
+    transport.send_file(big, str(tmp_path / "target"), Deadline(60.0))
+    assert (tmp_path / "target").read_bytes() == big.read_bytes()
+
+
+def test_a_fetch_whose_connection_breaks_leaves_nothing(
+    transport: SshTransport, proxy: TcpProxy, server: Sshd, big: Path, tmp_path: Path
+) -> None:
+    assert is_alive(transport)
+    proxy.weather.bytes_per_s = BIG
+    (tmp_path / "to").mkdir()
+    striker = threading.Timer(0.3, proxy.reset)
+    striker.start()
+    with pytest.raises(DeviceLost, match="fetching"):
+        transport.fetch_file(str(big), tmp_path / "to" / "big", Deadline(SOON))
+    striker.join()
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_a_fetch_through_a_stalled_network_ends_at_its_deadline(
+    transport: SshTransport, proxy: TcpProxy, big: Path, tmp_path: Path
+) -> None:
+    assert is_alive(transport)
+    proxy.stall()
+    with pytest.raises(DeviceLost, match="no end within 2 s"):
+        transport.fetch_file(str(big), tmp_path / "back", Deadline(2.0))
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_command_whose_connection_breaks_is_a_loss_and_the_next_connects_again(
+    transport: SshTransport, proxy: TcpProxy
+) -> None:
+    assert is_alive(transport)
+    striker = threading.Timer(0.3, proxy.reset)
+    striker.start()
+    with pytest.raises(DeviceLost):
+        transport.run(("sleep", "20"), Deadline(SOON))
+    striker.join()
+    assert is_alive(transport)
+
+
+def test_a_command_behind_a_stalled_network_ends_soon_after_its_deadline(
+    transport: SshTransport, proxy: TcpProxy
+) -> None:
+    assert is_alive(transport)
+    proxy.stall()
+    begun = time.monotonic()
+    with pytest.raises(DeviceLost):
+        transport.run(("true",), Deadline(1.0))
+    assert time.monotonic() - begun < 15
+
+
+def test_a_frozen_board_is_found_by_its_silence_and_closing_is_bounded(transport: SshTransport, server: Sshd) -> None:
+    lines = transport.start(("sh", "-c", "echo begun; exec cat"))
+    assert lines.receive(Deadline(SOON)) == b"begun"
+    server.freeze()
+    begun = time.monotonic()
+    with pytest.raises(DeviceLost, match="said nothing for 2 s"):
+        lines.receive(Deadline(SOON))
+    lines.close()
+    transport.close()
+    assert time.monotonic() - begun < 25
+    server.thaw()
+
+
+@pytest.mark.parametrize("strike", ["reset", "drop_sessions"])
+def test_lines_whose_connection_breaks_end(transport: SshTransport, proxy: TcpProxy, server: Sshd, strike: str) -> None:
+    lines = transport.start(("sh", "-c", "echo begun; exec cat"))
+    assert lines.receive(Deadline(SOON)) == b"begun"
+    getattr(server if strike == "drop_sessions" else proxy, strike)()
+    with pytest.raises(DeviceLost, match="the connection is gone|said nothing"):
+        lines.receive(Deadline(SOON))
+    with pytest.raises(DeviceLost):
+        for _ in range(100):
+            lines.send(b"x")
+            time.sleep(0.05)
+    lines.close()
+
+
+def test_closing_behind_a_stalled_network_is_bounded(transport: SshTransport, proxy: TcpProxy) -> None:
+    lines = transport.start(("sh", "-c", "echo begun; exec cat"))
+    lines.receive(Deadline(SOON))
+    proxy.stall()
+    begun = time.monotonic()
+    lines.close()
+    transport.close()
+    assert time.monotonic() - begun < 20
+
+
+def test_sshd_that_is_gone_is_a_loss_and_one_that_is_back_is_used(transport: SshTransport, server: Sshd) -> None:
+    assert is_alive(transport)
+    server.stop()
+    with pytest.raises(DeviceLost):
+        is_alive(transport)
+    server.start()
+    assert is_alive(transport)
+
+
+def test_closing_the_transport_ends_what_runs_on_the_board(server: Sshd, tmp_path: Path) -> None:
+    transport = SshTransport("board", server.address, PATIENCE)
+    word = f"weighbridge-{os.getpid()}-sleeper"
+    lines = transport.start(("sh", "-c", f"trap '' HUP; echo begun; sleep 300; : {word}"))
+    lines.receive(Deadline(SOON))
+    assert is_running(word)
+    transport.close()
+    assert wait_until(lambda: not is_running(word))
+    with pytest.raises(DeviceLost, match="was closed"):
+        is_alive(transport)
+    lines.close()
+
+
+def test_an_interrupted_command_is_ended_on_the_board(server: Sshd) -> None:
+    """As Ctrl-C does: the signal's handler raises in the thread that waits."""
+    transport = SshTransport("board", server.address, PATIENCE)
+    assert is_alive(transport)
+    before = signal.signal(signal.SIGUSR1, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    word = f"weighbridge-{os.getpid()}-interrupted"
+    striker = threading.Thread(
+        target=lambda: wait_until(lambda: is_running(word)) and os.kill(os.getpid(), signal.SIGUSR1)
+    )
+    striker.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            transport.run(("sh", "-c", f"sleep 300; : {word}"), Deadline(SOON))
+    finally:
+        striker.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert wait_until(lambda: not is_running(word))
+    transport.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Of 2 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder))
+    if os.getuid() or subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk can be mounted by root alone")
+    yield folder
+    subprocess.run(("umount", str(folder)), check=True)
+
+
+@pytest.mark.parametrize("sftp", [True, False])
+def test_a_full_disk_on_the_board_is_said_to_be_one(tmp_path: Path, small_disk: Path, big: Path, sftp: bool) -> None:
+    with sshd(tmp_path / "sshd", sftp=sftp) as server:
+        transport = SshTransport("board", server.address, PATIENCE)
+        with pytest.raises(DeviceFull, match=f"no space is left for {small_disk}"):
+            transport.send_file(big, str(small_disk / "t"), Deadline(SOON))
+        assert is_alive(transport)
+        transport.close()
