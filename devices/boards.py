@@ -1,7 +1,7 @@
 """Linux boards that are reached by SSH: the agent is brought to them and started there."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -14,6 +14,7 @@ from devices.families import linux
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, Route
 from devices.runtimes.litert_ops import op_table
+from devices.runtimes.owner import Owner, tenure_words
 from devices.transport.bundle import bundle_file, bundle_folder
 from devices.transport.push import Delivery
 from devices.transport.ssh import SshTransport
@@ -45,16 +46,21 @@ MakeTransport = Callable[[], SshTransport]
 
 def ssh_device(spec: DeviceSpec) -> AttachedDevice:
     """A board, ready to be entered. It is connected to once for its facts, without its lease. Raises DeviceError."""
-    board = board_of(spec)
     route = Route(runtime=spec.runtime, dispatch=str(spec.dispatch) if spec.dispatch else None)
-    facts, _ = board_state(board, spec.name, route)
+    return attach(board_of(spec), spec.name, route, prepare=spec.prepare)
+
+
+def attach(board: "Board", name: str, route: Route = ANY_ROUTE, *, prepare: bool = False) -> AttachedDevice:
+    """A board as a device. prepare: what makes measuring steadier is switched on there, and restored."""
+    facts, _ = board_state(board, name, route)
     return AttachedDevice(
         facts=facts,
         connect=board.connect,
-        lease=partial(leases.lease, spec.name, facts.machine or spec.name, leases.lease_folder()),
+        lease=partial(leases.lease, name, facts.machine or name, leases.lease_folder()),
         map_ops=op_table,
         route=route,
         deliver=board.deliver,
+        prepare=prepare,
     )
 
 
@@ -68,7 +74,7 @@ def board_of(spec: DeviceSpec, patience: Patience | None = None) -> "Board":
 
 def board_state(board: "Board", name: str, route: Route = ANY_ROUTE) -> tuple[DeviceFacts, Conditions]:
     """A board's facts and its conditions now. Works while somebody else measures on it. Raises DeviceError."""
-    with closing(board.connect()) as connection:
+    with closing(board.look()) as connection:
         client = AgentClient(name, connection, op_table)
         client.greet()
         try:
@@ -83,10 +89,12 @@ class Board:
     """A board and the way to it. One connection carries the agent's lines, the files and the questions.
 
     make opens a way to it, anew after each loss. python is a path there, None for the first that is new enough.
+    options are further words for its supervisor (docs/agent-protocol.md).
     """
 
-    def __init__(self, name: str, make: MakeTransport, python: str | None = None) -> None:
+    def __init__(self, name: str, make: MakeTransport, python: str | None = None, options: Sequence[str] = ()) -> None:
         self._name = name
+        self._options = options
         self._make = make
         self._pythons = _PYTHONS if python is None else (python,)
         self._python: str | None = None
@@ -95,13 +103,20 @@ class Board:
         self._delivery: Delivery | None = None
         self._identity: str | None = None
 
+    def look(self) -> Lines:
+        """Start the agent's supervisor there to ask it, while somebody else may measure. Raises DeviceError."""
+        return self._start(lambda: ())
+
     def connect(self) -> Lines:
-        """Start the agent's supervisor there. Raises DeviceLost, DeviceRefused, DeviceError."""
+        """Start the agent's supervisor there, which takes the board's lease. Raises DeviceError."""
+        return self._start(self._tenure)
+
+    def _start(self, more: Callable[[], Sequence[str]]) -> Lines:
         transport = self._renew()
         try:
             self._check_identity(transport)
             agent = self.delivery.bring(self._bundle())
-            return _OwnLines(transport.start(self._supervise(agent)), self)
+            return _OwnLines(transport.start((self.python, agent, "supervise", *self._options, *more())), self)
         except BaseException:
             self.close()
             raise
@@ -150,9 +165,14 @@ class Board:
         self.close()
         return self.transport()
 
-    def _supervise(self, agent: str) -> tuple[str, ...]:
-        """What is started there. Options of the supervisor for boards (its lease, its owner) are added here."""
-        return (self.python, agent, "supervise")
+    def _tenure(self) -> tuple[str, ...]:
+        """By which the supervisor takes the board's lease, and ends what this host left there."""
+        try:
+            owner = Owner.here(f"device {self._name}", self.identity)
+        except OSError as exc:
+            words = f"{exc.filename}: {exc.strerror}; set XDG_CACHE_HOME to a folder that can be written"
+            raise DeviceError(self._name, words) from exc
+        return tenure_words("auto", owner, None)
 
     def _bundle(self) -> Path:
         folder = bundle_folder()

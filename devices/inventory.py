@@ -16,7 +16,7 @@ from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, Route
 from devices.runtimes.edgetpu_ops import edgetpu_op_table
 from devices.runtimes.litert_ops import op_table
-from devices.runtimes.owner import Owner
+from devices.runtimes.owner import Owner, tenure_words
 from devices.transport.bundle import bundle_file, bundle_folder
 from devices.transport.local import SILENCE_S, ProcessLines
 from harness.core.device import Conditions, DeviceFacts
@@ -72,12 +72,6 @@ class LocalAgent:
         return ProcessLines(name, argv, self.silence_s)
 
 
-def tenure_words(lease: str | None, owner: Owner | None, patience_s: Seconds | None) -> tuple[str, ...]:
-    """The words of a supervisor's command line by which it takes a lease, and ends without its host."""
-    held = ("--lease", lease, "--owner", owner.text) if lease and owner else ()
-    return (*held, *(("--patience", f"{patience_s:g}") if patience_s is not None else ()))
-
-
 def local_device(
     name: str = LOCAL, agent: LocalAgent | None = None, route: Route = ANY_ROUTE, *, prepare: bool = False
 ) -> AttachedDevice:
@@ -89,7 +83,7 @@ def local_device(
     chosen = agent or LocalAgent()
     facts, _ = local_state(name, replace(chosen, lease=None, owner=None), route)
     if prepare and chosen.lease is None:
-        chosen = replace(chosen, lease=Path("auto"), owner=Owner.here(f"device {name}"))
+        chosen = replace(chosen, lease=Path("auto"), owner=Owner.here(f"device {name}", LOCAL))
     return AttachedDevice(
         facts=facts,
         connect=partial(chosen.connect, name),

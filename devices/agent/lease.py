@@ -64,9 +64,14 @@ def check_owner(owner: object) -> dict[str, object]:
 
 
 def find_file(given: str, places: tuple[str, ...] = _PLACES) -> str:
-    """The file of the lease; `auto` is the one that all users of this device share."""
+    """The file of the lease; `auto` is the one that all users of this device share.
+
+    WEIGHBRIDGE_LEASES names the folder where neither place will do; all users of the device need the same.
+    """
     if given != AUTO:
         return os.path.abspath(given)
+    if os.environ.get("WEIGHBRIDGE_LEASES"):
+        return os.path.join(os.environ["WEIGHBRIDGE_LEASES"], _FILE)
     shared = [place for place in places if _is_for_all(place)]
     return os.path.join((shared or list(places))[0 if shared else -1], _FOLDER, _FILE)
 

@@ -1,15 +1,22 @@
 """Who uses a device, as its agent and others are told."""
 
+import contextlib
 import json
 import os
 import platform
+import secrets
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from getpass import getuser
 from typing import Any
 
+from devices.transport.bundle import bundle_folder
+from harness.core import digest
+from harness.core.files import write_whole
+from harness.core.units import Seconds
+
+_PRIVATE = 0o600
 _MINUTE_S, _HOUR_S = 60, 3600
 
 
@@ -28,21 +35,41 @@ class Owner:
     token: str = field(repr=False)
 
     @classmethod
-    def here(cls, purpose: str) -> "Owner":
-        """This process, for one use of a device."""
+    def here(cls, purpose: str, device: str) -> "Owner":
+        """This process as the user of a device, told by whatever identifies that.
+
+        The token is the same for every process of this user on this host: that a process which was killed left
+        something on the device must not keep the next one out. Two at a time are kept apart by the lease that they
+        take on this host (devices/lease.py). Raises OSError where the secret behind it cannot be kept.
+        """
         return cls(
             host=platform.node() or "unknown",
             user=_user(),
             pid=os.getpid(),
             purpose=purpose,
             since=time.time(),
-            token=uuid.uuid4().hex,
+            token=digest.of_content({"secret": _secret(), "host": platform.node(), "device": device}),
         )
 
     @property
     def text(self) -> str:
         """As `--owner` takes it."""
         return json.dumps({name: getattr(self, name) for name in ("host", "user", "pid", "purpose", "since", "token")})
+
+
+def tenure_words(lease: str | None, owner: Owner | None, patience_s: Seconds | None) -> tuple[str, ...]:
+    """The words of a supervisor's command line by which it takes a lease, and ends without its host."""
+    held = ("--lease", lease, "--owner", owner.text) if lease and owner else ()
+    return (*held, *(("--patience", f"{patience_s:g}") if patience_s is not None else ()))
+
+
+def _secret() -> str:
+    """This user's own, made once; nobody else can read it."""
+    path = bundle_folder() / "secret"
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text(encoding="ascii")
+    write_whole(path, secrets.token_hex(16).encode(), mode=_PRIVATE)
+    return path.read_text(encoding="ascii")
 
 
 def _user() -> str:

@@ -11,15 +11,18 @@ PART = ".part"
 _ATTEMPTS = 5
 
 
-def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
+def write_whole(path: Path, content: bytes, *, durable: bool = False, mode: int | None = None) -> None:
     """Write a file under a temporary name beside it and rename it; its folder is made where it is missing.
 
-    A reader sees the old content or the new. durable: it also survives a loss of power. Raises OSError.
+    A reader sees the old content or the new. durable: it also survives a loss of power. mode: its permissions, None
+    for what is usual here. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{uuid.uuid4().hex}{PART}")
     try:
         with part.open("xb") as stream:
+            if mode is not None:
+                part.chmod(mode)
             stream.write(content)
         if durable:
             move_durably(part, path)

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from devices.device import AttachedDevice
-from devices.inventory import LocalAgent, tenure_words
+from devices.inventory import LocalAgent
 from devices.runtimes.agent_launch import encode
 from devices.runtimes.litert_ops import op_table
-from devices.runtimes.owner import Owner
+from devices.runtimes.owner import Owner, tenure_words
 from harness.core.deadline import Deadline
 from harness.core.device import DeviceFacts
 from harness.core.errors import DeviceBusy, DeviceRefused

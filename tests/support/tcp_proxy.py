@@ -39,6 +39,8 @@ class TcpProxy:
         self._target = target
         self._open = True
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._abandoned: set[socket.socket] = set()
+        self._was_cut = threading.Event()
         self._lock = threading.Lock()
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
@@ -48,6 +50,16 @@ class TcpProxy:
     def stall(self) -> None:
         """Nothing passes any more, both ends believe in the connection."""
         self.weather.stalled = True
+
+    def abandon(self) -> None:
+        """Nothing passes on the connections of now, for good; new ones are fine."""
+        with self._lock:
+            self._abandoned.update(end for pair in self._pairs for end in pair)
+            self._pairs = []
+
+    def await_reset(self, seconds: float) -> None:
+        """Until a connection was reset because of cut_after."""
+        self._was_cut.wait(seconds)
 
     def resume(self) -> None:
         self.weather.stalled = False
@@ -77,6 +89,10 @@ class TcpProxy:
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self.reset()
+        for end in self._abandoned:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
         for thread in self._threads:
             thread.join(5)
 
@@ -115,13 +131,17 @@ class TcpProxy:
                 piece = source.recv(_CHUNK)
                 if not piece:
                     break
+                if source in self._abandoned:
+                    continue
                 self._weather_the(len(piece))
                 if up and self._is_over(len(piece)):
                     self.reset()
+                    self._was_cut.set()
                     return
                 sink.sendall(piece)
-        with contextlib.suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
+        if source not in self._abandoned:
+            with contextlib.suppress(OSError):
+                sink.shutdown(socket.SHUT_WR)
 
     def _is_over(self, size: int) -> bool:
         self.passed += size

@@ -1,0 +1,214 @@
+"""Everything that the table of docs/reliability.md says of boards, host and link. A real sshd, a real agent, a real
+LiteRT; the board is this machine, the network a proxy.
+
+Each test looks at the same four things: what the user is told, that the neighbour's part is complete, that a resume
+makes the board's part whole with no launch lost or doubled, and that nothing is left on the board.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from devices.runtimes.owner import Owner, tenure_words
+from harness.core.errors import DeviceBusy, DeviceRefused
+from harness.core.launch import FailureKind
+from tests.support.fault_bench import BOARD, NEIGHBOUR, FaultBench, Moment, Struck, later, struck_bench
+from tests.support.faults import proves
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 120.0
+FIRST_SAVED, SECOND_BEGUN = Moment(step="saved"), Moment(step="begun", number=1)
+
+
+@pytest.fixture
+def struck(tmp_path: Path) -> Iterator[Struck]:
+    with struck_bench(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def bench(struck: Struck) -> FaultBench:
+    return struck.bench
+
+
+def check_survived(bench: FaultBench) -> None:
+    """The board's part was finished in the same run."""
+    bench.check_whole()
+    bench.check_nothing_left()
+
+
+def check_resumed(struck: Struck, given_up: tuple[str, ...], words: str) -> None:
+    """The board was given up with these words, the neighbour was not, and a resume does the rest."""
+    (reason,) = given_up
+    assert reason.startswith(BOARD)
+    assert words in reason
+    assert "\n" not in reason
+    assert struck.bench.missing(NEIGHBOUR) == {}
+    struck.proxy.restore()
+    assert struck.bench.run() == ()
+    check_survived(struck.bench)
+
+
+def kill_supervisors(struck: Struck) -> None:
+    for pid in struck.supervisors():
+        os.kill(pid, signal.SIGKILL)
+
+
+@proves("host_killed_over_ssh")
+def test_a_host_that_is_killed_leaves_nothing_on_the_board(struck: Struck, bench: FaultBench) -> None:
+    bench.set_moods("well", "hang")
+    words = ("-m", "tests.support.fault_host", bench.folder, bench.home, struck.proxy.port, struck.server.user)
+    with subprocess.Popen((sys.executable, *map(str, words)), cwd=ROOT, stdout=subprocess.PIPE, text=True) as host:
+        assert host.stdout is not None
+        assert host.stdout.readline() == "begun\n"
+        launched = bench.launch_pid("hang")
+        host.kill()
+    assert not psutil.pid_exists(launched) or psutil.Process(launched).wait(LIMIT_S) is None
+    bench.check_nothing_left()
+    assert bench.run() == ()
+    check_survived(bench)
+
+
+@proves("supervisor_killed")
+def test_a_supervisor_that_is_killed_costs_the_block_another_try(struck: Struck, bench: FaultBench) -> None:
+    bench.set_moods("well", "hang")
+    strike = later(lambda: kill_supervisors(struck), lambda: bench.launch_pid("hang"))
+    assert bench.run(at=FIRST_SAVED, strike=strike) == ()
+    assert bench.failures() == []
+    check_survived(bench)
+
+
+@pytest.mark.parametrize(
+    ("mood", "kind", "words"),
+    [
+        ("out_of_memory", FailureKind.CRASH, "the process died by signal 9 (exit code 137)"),
+        ("segfault", FailureKind.CRASH, "the process died by signal 11 (exit code 139)"),
+        ("hang", FailureKind.DEADLINE, "killed: did not end in"),
+        ("talk_forever", FailureKind.PROTOCOL, "killed: it said more than a launch has to say"),
+        ("garbage", FailureKind.PROTOCOL, "killed: not a JSON line"),
+    ],
+)
+@proves("launch_killed", "segfault", "hang", "endless_output", "garbage")
+def test_a_bad_launch_costs_itself(bench: FaultBench, mood: str, kind: FailureKind, words: str) -> None:
+    bench.set_moods("well", "well", mood)
+    assert bench.run() == ()
+    (failure,) = bench.failures()
+    assert failure.kind is kind
+    assert words in failure.message
+    check_survived(bench)
+
+
+@proves("link_reset_in_launch")
+def test_a_connection_that_is_reset_in_a_launch_costs_the_block_another_try(struck: Struck, bench: FaultBench) -> None:
+    bench.set_moods("well", "hang")
+    strike = later(struck.proxy.reset, lambda: bench.launch_pid("hang"))
+    assert bench.run(at=FIRST_SAVED, strike=strike) == ()
+    assert bench.failures() == []
+    check_survived(bench)
+
+
+@proves("link_cut_in_launch")
+def test_a_link_that_stays_cut_gives_the_board_up(struck: Struck, bench: FaultBench) -> None:
+    bench.set_moods("well", "hang")
+    strike = later(struck.proxy.cut, lambda: bench.launch_pid("hang"))
+    check_resumed(struck, bench.run(at=FIRST_SAVED, strike=strike), "127.0.0.1")
+
+
+@proves("link_stalls_in_launch")
+def test_a_link_that_stays_stalled_gives_the_board_up(struck: Struck, bench: FaultBench) -> None:
+    bench.set_moods("well", "hang")
+    strike = later(struck.proxy.stall, lambda: bench.launch_pid("hang"))
+    check_resumed(struck, bench.run(at=FIRST_SAVED, strike=strike), "127.0.0.1")
+
+
+@proves("link_cut_and_restored")
+def test_a_run_that_comes_back_to_life_is_fenced_off(struck: Struck, bench: FaultBench) -> None:
+    """The old connections stay stalled, so that their agent lives on; new ones are fine."""
+    bench.set_moods("well", "hang")
+    old: list[int] = []
+
+    def strike() -> None:
+        old.extend(struck.supervisors())
+        struck.proxy.abandon()
+
+    assert bench.run(at=FIRST_SAVED, strike=later(strike, lambda: bench.launch_pid("hang"))) == ()
+    assert len(old) == 1
+    assert old[0] not in struck.supervisors()
+    assert bench.failures() == []
+    check_survived(bench)
+
+
+@proves("link_slowed")
+def test_a_slow_link_only_takes_longer(struck: Struck, bench: FaultBench) -> None:
+    struck.proxy.weather.latency_s = 0.05
+    assert bench.run() == ()
+    check_survived(bench)
+
+
+def cut_in_push(struck: Struck, *, for_good: bool) -> None:
+    """After some of the second model's bytes, whatever else passes."""
+    struck.proxy.weather.refusing = for_good
+    struck.proxy.weather.cut_after = struck.proxy.passed + 200
+
+
+@proves("link_reset_in_push")
+def test_a_connection_that_is_reset_in_a_push_costs_the_block_another_try(struck: Struck, bench: FaultBench) -> None:
+    def strike() -> None:
+        cut_in_push(struck, for_good=False)
+        later(struck.proxy.restore, lambda: struck.proxy.await_reset(LIMIT_S))()
+
+    assert bench.run(at=Moment(step="begun"), strike=strike) == ()
+    check_survived(bench)
+
+
+@proves("link_cut_in_push")
+def test_a_link_that_is_cut_in_a_push_gives_the_board_up(struck: Struck, bench: FaultBench) -> None:
+    given_up = bench.run(at=Moment(step="begun"), strike=lambda: cut_in_push(struck, for_good=True))
+    check_resumed(struck, given_up, "127.0.0.1")
+
+
+@proves("sshd_killed")
+def test_a_killed_sshd_gives_the_board_up(struck: Struck, bench: FaultBench) -> None:
+    bench.set_moods("well", "hang")
+    strike = later(struck.server.stop, lambda: bench.launch_pid("hang"))
+    given_up = bench.run(at=FIRST_SAVED, strike=strike)
+    struck.server.start()
+    check_resumed(struck, given_up, "127.0.0.1")
+
+
+@proves("two_hosts")
+def test_a_board_that_another_host_measures_on_is_not_measured_on(struck: Struck, bench: FaultBench) -> None:
+    owner = Owner(host="tower", user="ann", pid=7, purpose="campaign X", since=0.0, token="theirs")
+    agent = next((bench.folder / "agents").glob("*.pyz"))
+    lease = bench.folder / "board-leases" / "device.lock"
+    words = (sys.executable, str(agent), "supervise", *tenure_words(str(lease), owner, None))
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as theirs:
+        assert theirs.stdout is not None
+        assert "hello" in theirs.stdout.readline()
+        with pytest.raises(DeviceBusy, match=r"ann@tower \(campaign X, pid 7\) has measured on it for"):
+            bench.run()
+        theirs.communicate(timeout=LIMIT_S)
+    assert bench.run() == ()
+    check_survived(bench)
+
+
+@proves("replaced")
+def test_another_board_at_the_address_is_noticed(struck: Struck, bench: FaultBench) -> None:
+    bench.set_moods("well", "hang")
+
+    def strike() -> None:
+        struck.server.stop()
+        struck.server.become_another()
+        struck.server.start()
+
+    with pytest.raises(DeviceRefused, match="another"):
+        with bench.board() as board:
+            strike()
+            board.canary()

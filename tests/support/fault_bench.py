@@ -1,0 +1,289 @@
+"""A campaign over a board that things happen to and a neighbour to which nothing happens, and what came of it.
+
+The board is this machine behind a real sshd and a proxy that plays the network: a double of a board, with the real
+agent and a real LiteRT. Its campaign goes through the same calls as a run's and a resume's.
+"""
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from devices.boards import Board, attach
+from devices.device import AttachedDevice
+from devices.simulated import SimulatedDevice
+from devices.transport.bundle import bundle_file
+from devices.transport.ssh import SshTransport
+from devices.transport.ssh_link import Patience
+from harness.campaign import Loadable, run_campaign
+from harness.core.campaign import Campaign
+from harness.core.compute_unit import ComputeUnit
+from harness.core.deadline import Deadline
+from harness.core.device import SshAddress
+from harness.core.errors import DeviceError
+from harness.core.launch import LaunchFailure, MeasureSettings, Pass
+from harness.core.ports import Device
+from harness.core.variant import Variant
+from harness.journal import Journal
+from harness.plan import Block, Plan, make_plan, schedule
+from harness.sources.tflite import read_graph
+from harness.store import BlockRecord, Store, StoredLaunch
+from tests.support.campaigns import a_scenario
+from tests.support.models import tiny_cnn, write_model
+from tests.support.plans import a_model, some_rules, some_wishes
+from tests.support.sshd import Sshd, sshd
+from tests.support.tcp_proxy import TcpProxy, proxy_to
+
+BOARD, NEIGHBOUR = "board", "neighbour"
+CAMPAIGN = "faults"
+LAUNCHES = 2
+SOON = Patience(connect_s=5.0, dead_s=2.0, silence_s=3.0, keepalive_s=1)
+_WAIT_S = 60.0
+_QUICK = MeasureSettings(
+    launches=LAUNCHES, inferences=5, warmup_s=0.0, warmup_max_s=0.1, max_launch_s=1.0, cold_starts=0
+)
+_PASSES = {Pass.LATENCY: LAUNCHES, Pass.OPS: 1, Pass.MEMORY: 1}
+_MOODY = Path(__file__).with_name("moody_launch.py")
+
+Strike = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A step of the board's campaign: `begun` a block, `saved` a launch; number counts from 0."""
+
+    step: str
+    number: int = 0
+
+
+class StruckJournal(Journal):
+    """Strikes once, at a moment of the board."""
+
+    def __init__(self, store: Store, campaign: str, moment: Moment | None, strike: Strike) -> None:
+        super().__init__(store, store.load(campaign))
+        self._moment, self._strike = moment, strike
+        self._seen: Counter[str] = Counter()
+        self._mine: set[str] = set()
+
+    def begin(self, block: Block, *arguments: object) -> str:  # type: ignore[override]
+        identity = super().begin(block, *arguments)  # type: ignore[arg-type]
+        if block.device == BOARD:
+            self._mine.add(identity)
+            self._step("begun")
+        return identity
+
+    def save(self, block: str, *arguments: object) -> None:  # type: ignore[override]
+        super().save(block, *arguments)  # type: ignore[arg-type]
+        if block in self._mine:
+            self._step("saved")
+
+    def _step(self, step: str) -> None:
+        if self._moment == Moment(step=step, number=self._seen[step]):
+            self._strike()
+        self._seen[step] += 1
+
+
+class FaultBench:
+    """One board, one neighbour, one campaign. folder holds all of it, home is that of the board's user."""
+
+    def __init__(self, folder: Path, address: SshAddress, home: Path) -> None:
+        self.folder, self.address, self.home = folder, address, home
+        self._agent = bundle_file(folder / "agents")
+        self._loadables = self._make_loadables()
+        (folder / "moods").touch()
+
+    def board(self, patience: Patience = SOON) -> AttachedDevice:
+        """The board, asked for its facts and ready to be entered. Raises DeviceError."""
+        launch = (sys.executable, "-I", "-S", str(_MOODY), str(self.folder), str(self._agent))
+        options = ("--launch", json.dumps(list(launch)))
+        board = Board(BOARD, lambda: SshTransport(BOARD, self.address, patience), sys.executable, options)
+        return attach(board, BOARD, prepare=True)
+
+    @property
+    def neighbour(self) -> SimulatedDevice:
+        return SimulatedDevice(replace(a_scenario(unit_factors={"cpu": 1.0}), name=NEIGHBOUR))
+
+    def set_moods(self, *moods: str) -> None:
+        (self.folder / "moods").write_text("\n".join(moods))
+
+    def launch_pid(self, mood: str) -> int:
+        """The process of the launch that is in this mood, once there is one."""
+        deadline = Deadline(_WAIT_S)
+        while not deadline.expired:
+            with contextlib.suppress(OSError, ValueError):
+                told = json.loads((self.folder / "pid").read_text())
+                if told["mood"] == mood:
+                    return int(told["pid"])
+            time.sleep(0.01)
+        raise AssertionError(f"no launch in the mood {mood}")
+
+    def run(self, *, at: Moment | None = None, strike: Strike = lambda: None) -> tuple[str, ...]:
+        """Run the campaign, or what is left of it; why devices were given up."""
+        with contextlib.ExitStack() as stack:
+            board = stack.enter_context(self.board())
+            devices: dict[str, Device] = {BOARD: board, NEIGHBOUR: stack.enter_context(self.neighbour)}
+            with Store.open(self.folder / "bench.db") as store:
+                plan = self._plan(devices)
+                self._begin(store, plan, devices)
+                store.tear_open_blocks(CAMPAIGN)
+                journal = StruckJournal(store, CAMPAIGN, at, strike)
+                blocks = schedule(plan.runnable(), 0)
+                return run_campaign(blocks, self._loadables, devices, journal, lambda _: None)
+
+    def launches(self, device: str) -> list[StoredLaunch]:
+        """What counts of a device, in order."""
+        with Store.open(self.folder / "bench.db") as store:
+            stored = store.load(CAMPAIGN)
+        cells = {cell.id for cell in stored.cells if cell.device == device}
+        return [launch for launch in stored.launches if launch.cell in cells]
+
+    def blocks(self) -> tuple[BlockRecord, ...]:
+        with Store.open(self.folder / "bench.db") as store:
+            return store.load(CAMPAIGN).blocks
+
+    def failures(self, device: str = BOARD) -> list[LaunchFailure]:
+        return [each.outcome for each in self.launches(device) if isinstance(each.outcome, LaunchFailure)]
+
+    def missing(self, device: str) -> dict[tuple[str, Pass], int]:
+        """Launches that a whole campaign has more, by variant and pass; below 0 where one was doubled."""
+        with Store.open(self.folder / "bench.db") as store:
+            stored = store.load(CAMPAIGN)
+        names = {cell.id: cell.variant for cell in stored.cells if cell.device == device}
+        expected = Counter({(name, pass_): count for name in names.values() for pass_, count in _PASSES.items()})
+        found = Counter((names[launch.cell], launch.outcome.pass_) for launch in self.launches(device))
+        return {key: expected[key] - found[key] for key in expected | found if expected[key] != found[key]}
+
+    def check_whole(self) -> None:
+        """Each cell of both devices has its launches, none twice; every attempt is another."""
+        assert self.missing(NEIGHBOUR) == {}
+        assert self.missing(BOARD) == {}
+        attempts = [launch.outcome.attempt for launch in (*self.launches(BOARD), *self.launches(NEIGHBOUR))]
+        assert len(attempts) == len(set(attempts))
+
+    def check_nothing_left(self) -> None:
+        """No process of ours on the board, no lease, no part of a file."""
+        deadline = Deadline(_WAIT_S)
+        while left := self._processes():
+            assert not deadline.expired, left
+            time.sleep(0.05)
+        files = self.home / ".weighbridge" / "files"
+        assert [path.name for path in files.glob(".*") if path.name.endswith(".part")] == []
+        with self.board():
+            pass  # whoever held the lease would keep us out
+
+    def _processes(self) -> list[str]:
+        ours = (str(self.folder), str(self.home))
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            argv = process.info["cmdline"] or []
+            words = " ".join(argv)
+            if {"supervise", "launch", str(_MOODY)} & set(argv) and any(folder in words for folder in ours):
+                found.append(words)
+        return found
+
+    def _plan(self, devices: dict[str, Device]) -> Plan:
+        wishes = replace(some_wishes("float32", "int8", units=(ComputeUnit(kind="cpu"),)), settings=_QUICK)
+        return make_plan(wishes, [a_model()], [device.facts for device in devices.values()], some_rules())
+
+    @staticmethod
+    def _begin(store: Store, plan: Plan, devices: dict[str, Device]) -> None:
+        if store.campaigns():
+            return
+        store.begin_campaign(
+            Campaign(id=CAMPAIGN, name="f", started_at=0.0, ended_at=None, config="", command="", seed=0, version="0"),
+            environment={},
+            devices=[device.facts for device in devices.values()],
+            models=[a_model()],
+            models_failed=[],
+            exclusions=[],
+            cells=plan.cells,
+            skipped=plan.skipped,
+        )
+
+    def _make_loadables(self) -> dict[tuple[str, str], Loadable]:
+        found = {}
+        for seed, name in enumerate(("float32", "int8")):
+            path = write_model(self.folder, tiny_cnn(seed), f"{name}.tflite")
+            found["m", name] = Loadable(variant=_variant(name, path), inputs=(), graph=read_graph(path))
+        return found
+
+
+def _variant(name: str, path: Path) -> Variant:
+    from harness.core import digest
+
+    return Variant(
+        model="m",
+        name=name,
+        recipe=name,
+        format="tflite",
+        digest=digest.of_file(path),
+        path=path,
+        size_bytes=path.stat().st_size,
+        zip_bytes=path.stat().st_size,
+        weights_compressed=0,
+        weights_total=0,
+        parameters=0,
+        tensors=(),
+        inputs=(),
+        outputs=(),
+        build_s=0.0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struck:
+    """A bench with what a test may strike at."""
+
+    bench: FaultBench
+    server: Sshd
+    proxy: TcpProxy
+
+    def supervisors(self) -> list[int]:
+        """Agents that run on the board."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "pid"]):
+            words = process.info["cmdline"] or []
+            if "supervise" in words and any(str(self.bench.home) in word for word in words):
+                found.append(int(process.info["pid"]))
+        return found
+
+
+@contextmanager
+def struck_bench(folder: Path) -> Iterator[Struck]:
+    """One for the duration."""
+    variables = (f"WEIGHBRIDGE_LEASES={folder / 'board-leases'}",)
+    with sshd(folder / "sshd", variables=variables) as server, proxy_to(server.port) as proxy:
+        try:
+            bench = FaultBench(folder, server.through(proxy.port), server.home)
+            yield Struck(bench=bench, server=server, proxy=proxy)
+        finally:
+            proxy.restore()
+
+
+def later(strike: Strike, when: Callable[[], object]) -> Strike:
+    """A strike in a thread of its own, once `when` has returned."""
+
+    def begin() -> None:
+        def act() -> None:
+            when()
+            strike()
+
+        threading.Thread(target=act, daemon=True).start()
+
+    return begin
+
+
+def tried(run: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+    """Why devices were given up, also where one could not be entered at all."""
+    try:
+        return run()
+    except DeviceError as error:
+        return (str(error),)
