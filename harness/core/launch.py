@@ -161,6 +161,24 @@ class MemoryReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSummary:
+    """What a tool that prints no raw samples says of them. None: it does not say. Never computed by the bench.
+
+    resolution_ns is the step of what it prints.
+    """
+
+    count: int
+    median_ns: float | None
+    min_ns: float | None
+    max_ns: float | None
+    mean_ns: float | None
+    std_ns: float | None
+    p5_ns: float | None
+    p95_ns: float | None
+    resolution_ns: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchRecord:
     """What one launch measured: raw samples, never averages.
 
@@ -171,7 +189,8 @@ class LaunchRecord:
     ops_unavailable says why an ops pass gave no operators. clock_ns is by how much each of cpu_ns is too long, since
     reading the clocks takes time of its own; measured in the same process. None: not known.
     api is the runtime's face that ran the model; fallback why it was not the first choice, in the runtime's words.
-    adapter names the GPU that ran. weight_cache is what the launch did with it.
+    adapter names the GPU that ran. weight_cache is what the launch did with it. summary is the tool's own where it
+    prints no samples; samples_ns is empty then.
     """
 
     attempt: str
@@ -197,6 +216,7 @@ class LaunchRecord:
     delegation: Delegation | None = None
     adapter: str | None = None
     weight_cache: WeightCache = WeightCache.OFF
+    summary: SampleSummary | None = None
 
 
 class FailureKind(StrEnum):
