@@ -61,4 +61,14 @@ def _simulated(scenario: Scenario) -> Device:
     return SimulatedDevice(scenario, VirtualClock(time.time()))
 
 
-_KINDS: Mapping[str, Callable[[DeviceSpec], Device]] = {"local": _open_local, "simulated": _open_simulated}
+def _open_android(spec: DeviceSpec) -> Device:
+    from devices.phone import open_phone
+
+    return open_phone(spec)
+
+
+_KINDS: Mapping[str, Callable[[DeviceSpec], Device]] = {
+    "local": _open_local,
+    "simulated": _open_simulated,
+    "android": _open_android,
+}

@@ -23,7 +23,7 @@ from harness.core.errors import DeviceError, DeviceLost
 from harness.core.units import Bytes, Seconds
 
 if TYPE_CHECKING:
-    from adbutils import AdbClient
+    from adbutils import AdbClient, AdbConnection
 
 _MOST_OUTPUT: Bytes = 16 << 20
 _PIECE = 65536
@@ -112,7 +112,7 @@ class AdbTransport:
     def fetch_file(self, source: str, target: Path, deadline: Deadline) -> None:
         self._sync(lambda link: adb_sync.fetch(link, source, target, deadline), deadline)
 
-    def _sync(self, work: "Callable[[adb_sync.AdbConnection], None]", deadline: Deadline) -> None:
+    def _sync(self, work: "Callable[[AdbConnection], None]", deadline: Deadline) -> None:
         self._check_open()
         serial = self.serial
 

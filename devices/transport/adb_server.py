@@ -96,7 +96,9 @@ class AdbServer:
         if wanted is None:
             if len(states) > 1:
                 found = ", ".join(sorted(states))
-                raise DeviceRefused(self.device, f"more than one phone is attached ({found}); set serial to one of them")
+                raise DeviceRefused(
+                    self.device, f"more than one phone is attached ({found}); set serial to one of them"
+                )
             if not states:
                 raise unreachable(self.device, "no phone is attached", states)
             wanted = next(iter(states))
@@ -179,7 +181,7 @@ def _bounded(port: int, patience_s: Seconds) -> "AdbClient":
     """adbutils' client, whose every connection has a time limit and never starts a server of its own."""
     from adbutils import AdbClient, AdbTimeout
 
-    class Bounded(AdbClient):
+    class Bounded(AdbClient):  # type: ignore[misc]
         def make_connection(self, timeout: float | None = None) -> "AdbConnection":
             if _protocol_of(port) is None:  # adbutils would start one, on 5037
                 raise AdbTimeout("the adb server went away")

@@ -303,7 +303,9 @@ class _Shell:
         self.phone.pids.add(process.pid)
         listening = asyncio.ensure_future(self._feed(process))
         try:
-            await asyncio.gather(*(self._tell(number, out) for number, out in ((1, process.stdout), (2, process.stderr)) if out))
+            await asyncio.gather(
+                *(self._tell(number, out) for number, out in ((1, process.stdout), (2, process.stderr)) if out)
+            )
             code = await process.wait()
             if self.is_v2:
                 await self.stream.write(struct.pack("<BI", _EXIT, 1) + bytes([code & 255 if code >= 0 else 128 - code]))
