@@ -76,8 +76,8 @@ class PhoneFacts:
 def sections(text: str) -> dict[str, str]:
     """A script's answers by the name of their section."""
     marks = list(_SECTION.finditer(text))
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    return {mark["name"]: text[mark.end() : end] for mark, end in zip(marks, ends, strict=True)}
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    return {mark["name"]: text[mark.end() : end] for mark, end in zip(marks, ends, strict=False)}
 
 
 def facts_from(text: str) -> PhoneFacts:
