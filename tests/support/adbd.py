@@ -93,6 +93,7 @@ class Adbd:
         self.quota: int | None = None
         self.push_delay_s = 0.0
         self.commands: list[str] = []
+        self.received_bytes = 0
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -166,6 +167,8 @@ class Adbd:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=3)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -318,6 +321,7 @@ class _Shell:
                 self._hang_up(process)
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(process.wait(), 2)
+            process._transport.close()  # type: ignore[attr-defined]  # asyncio leaves it to the garbage collector
 
     def _environment(self) -> dict[str, str]:
         path = f"{self.phone.root}/system/bin:{os.environ.get('PATH', '/usr/bin:/bin')}"
@@ -374,7 +378,7 @@ class _Sync:
 
     async def _send(self, order: str) -> None:
         path, _, mode = order.rpartition(",")
-        target, failure, written = self.phone.host_path(path), None, 0
+        target, failure = self.phone.host_path(path), None
         try:
             out = target.open("wb")
         except OSError as exc:
@@ -392,7 +396,7 @@ class _Sync:
             if failure is None and out is not None:  # after a failure the rest is read and thrown away, as adbd does
                 out.write(content)
                 out.flush()
-                written += length
+                self.phone.received_bytes += length
         if out is not None:
             out.close()
         if failure is not None:
