@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from devices.transport.adb import AdbTransport, quoted
+from devices.transport.transport import Completed
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceError
 from harness.core.units import Seconds
@@ -103,7 +104,7 @@ def _put_back(stay: str) -> tuple[str, ...]:
 
 
 def _switch_fixed(phone: AdbTransport) -> str:
-    done = phone.run((*_FIXED, "true"), Deadline(_PATIENCE_S))
+    done = _asked(phone, (*_FIXED, "true"))
     words = f"{done.stdout.decode('utf-8', 'replace')} {done.stderr.decode('utf-8', 'replace')}".strip()
     if done.exit_code == 0 and "fail" not in words.lower() and "unknown" not in words.lower():
         return "on"
@@ -112,8 +113,13 @@ def _switch_fixed(phone: AdbTransport) -> str:
 
 def _said(phone: AdbTransport, argv: tuple[str, ...]) -> str:
     """What a command says where it works; empty where it does not, which is no reason not to measure."""
-    done = phone.run(argv, Deadline(_PATIENCE_S))
+    done = _asked(phone, argv)
     return done.stdout.decode("utf-8", "replace").strip() if done.exit_code == 0 else ""
+
+
+def _asked(phone: AdbTransport, argv: tuple[str, ...]) -> Completed:
+    """Android's own commands end with -1 where they fail, which is adb's sign of a broken link."""
+    return phone.shell(f"{quoted(argv)} || exit 1", Deadline(_PATIENCE_S))
 
 
 def _write(phone: AdbTransport, note: Note) -> None:

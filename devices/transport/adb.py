@@ -51,7 +51,8 @@ class AdbTransport:
     """Commands and files of one phone. device names it in errors; every call is bounded by its deadline.
 
     Killing the adb client ends the process on the phone (adbd hangs up on it), which is how a deadline works; where
-    the link is gone too, adbd does so by itself when it notices.
+    the link is gone too, adbd does so by itself when it notices. A command's own exit code 255 cannot be told from a
+    link that broke, and is taken as one: programs that may end so are asked with `|| exit 1`.
     """
 
     def __init__(self, device: str, address: AdbAddress, silence_s: Seconds = SILENCE_S) -> None:
@@ -61,6 +62,7 @@ class AdbTransport:
         self._serial: str | None = None
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._cancelled: set[subprocess.Popen[bytes]] = set()
         self._lines: set[ProcessLines] = set()
         self._is_closed = False
 
@@ -140,6 +142,7 @@ class AdbTransport:
         with self._lock:
             self._is_closed = True
             running, lines = tuple(self._running), tuple(self._lines)
+            self._cancelled.update(running)
             self._lines.clear()
         for process in running:
             process.kill()
@@ -168,10 +171,11 @@ class AdbTransport:
         with self._lock:
             self._running.add(process)
         try:
-            return _Client(process, stdin, most).wait(deadline, lambda: self._is_closed)
+            return _Client(process, stdin, most).wait(deadline, lambda: process in self._cancelled)
         finally:
             with self._lock:
                 self._running.discard(process)
+                self._cancelled.discard(process)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
-"""What every Device does, whatever runs behind it: this machine through its agent, and the simulated one."""
+"""What every Device does, whatever runs behind it: this machine through its agent, a simulated one, a phone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchR
 from harness.core.ports import Device
 from harness.sources.tflite import read_graph
 from tests.support.models import tiny_cnn, write_model
+from tests.support.phones import a_bed
 
 SETTINGS = MeasureSettings(inferences=6, warmup_s=0.0, warmup_max_s=0.2, max_launch_s=5.0)
 CPU = ComputeUnit(kind="cpu")
@@ -27,8 +29,25 @@ def simulated(_: Path) -> Device:
     return SimulatedDevice(Scenario(name="simulated"))
 
 
+_BEDS = ExitStack()
+
+
+def phone(folder: Path) -> Device:
+    """An emulated one. Its tool prints a summary, no samples."""
+    place = folder / "bed"
+    place.mkdir(exist_ok=True)
+    return _BEDS.enter_context(a_bed(place)).open()
+
+
+@pytest.fixture(autouse=True)
+def _beds() -> Iterator[None]:
+    with _BEDS:
+        yield
+
+
 Make = Callable[[Path], Device]
-each_device = pytest.mark.parametrize("make", [this_machine, simulated])
+each_device = pytest.mark.parametrize("make", [this_machine, simulated, phone])
+each_with_samples = pytest.mark.parametrize("make", [this_machine, simulated])
 
 
 def an_order(folder: Path, pass_: Pass = Pass.LATENCY, unit: ComputeUnit = CPU) -> LaunchOrder:
@@ -93,7 +112,7 @@ def test_a_record_answers_its_order(make: Make, tmp_path: Path, pass_: Pass) -> 
     assert record.wall_s > 0
 
 
-@each_device
+@each_with_samples
 def test_a_latency_record_has_a_wall_cpu_and_start_for_each_inference(make: Make, tmp_path: Path) -> None:
     with make(tmp_path) as device:
         record = record_of(device, an_order(tmp_path))
@@ -101,6 +120,14 @@ def test_a_latency_record_has_a_wall_cpu_and_start_for_each_inference(make: Make
     assert list(record.starts_ns) == sorted(record.starts_ns)
     assert min(record.samples_ns) > 0
     assert len(record.warmup_ns) >= SETTINGS.warmup_inferences
+
+
+@each_device
+def test_a_latency_record_has_samples_or_a_summary_of_them(make: Make, tmp_path: Path) -> None:
+    with make(tmp_path) as device:
+        record = record_of(device, an_order(tmp_path))
+    assert (record.summary is None) == bool(record.samples_ns)
+    assert record.summary is None or record.summary.count == SETTINGS.inferences
 
 
 @each_device
@@ -160,7 +187,7 @@ def test_a_device_can_be_entered_again(make: Make, tmp_path: Path) -> None:
     device = make(tmp_path)
     for _ in range(2):
         with device:
-            assert record_of(device, an_order(tmp_path)).samples_ns
+            assert record_of(device, an_order(tmp_path))
 
 
 @each_device
@@ -172,4 +199,4 @@ def test_a_device_that_was_left_is_lost_until_it_is_entered_again(make: Make, tm
         with pytest.raises(DeviceLost, match="closed; enter it"):
             use()
     with device:
-        assert record_of(device, order).samples_ns
+        assert record_of(device, order)

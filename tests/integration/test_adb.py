@@ -47,6 +47,16 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def once_it_runs(phone: Adbd, do: Callable[[], None]) -> threading.Thread:
+    def wait_and_do() -> None:
+        until(lambda: bool(phone.pids))
+        do()
+
+    thread = threading.Thread(target=wait_and_do)
+    thread.start()
+    return thread
+
+
 def test_a_command_has_its_output_its_errors_and_its_exit_code(transport: AdbTransport) -> None:
     done = transport.run(("sh", "-c", "echo out; echo err >&2; exit 7"), Deadline(SOON))
     assert (done.exit_code, done.stdout, done.stderr) == (7, b"out\n", b"err\n")
@@ -57,7 +67,7 @@ def test_a_command_reads_what_it_is_given(transport: AdbTransport) -> None:
 
 
 def test_a_command_is_ended_on_the_phone_at_its_deadline(transport: AdbTransport, phone: Adbd) -> None:
-    with pytest.raises(DeviceLost, match="did not end in 0.5 s"):
+    with pytest.raises(DeviceLost, match=r"did not end in 0\.5 s"):
         transport.run(("sleep", "60"), Deadline(0.5))
     until(lambda: not phone.pids)
 
@@ -121,15 +131,14 @@ def test_of_two_phones_one_must_be_named(port: int, transport: AdbTransport, tmp
     with Adbd(plant(tmp_path / "second")) as second:
         named = AdbTransport("second", AdbAddress(address=second.address, server_port=port))
         assert {transport.serial, named.serial} == set(named.server.states())
-        with pytest.raises(DeviceRefused, match="more than one phone is attached .*set serial"):
+        with pytest.raises(DeviceRefused, match=r"more than one phone is attached .*set serial"):
             AdbTransport("any", AdbAddress(server_port=port)).run(("true",), Deadline(SOON))
         named.server.ask(lambda client: client.disconnect(second.address))
 
 
 def test_a_phone_that_goes_away_during_a_command_is_lost_at_once(transport: AdbTransport, phone: Adbd) -> None:
     transport.attach()
-    cut = threading.Thread(target=lambda: (until(lambda: bool(phone.pids)), phone.cut()))
-    cut.start()
+    cut = once_it_runs(phone, phone.cut)
     with pytest.raises(DeviceLost):
         transport.run(("sleep", "60"), Deadline(SOON))
     cut.join()
@@ -166,9 +175,8 @@ def test_a_process_of_lines_ends_with_its_link(transport: AdbTransport, phone: A
 
 
 def test_closing_ends_what_another_thread_waits_for(transport: AdbTransport, phone: Adbd) -> None:
-    closing = threading.Thread(target=lambda: (until(lambda: bool(phone.pids)), transport.close()))
     transport.attach()
-    closing.start()
+    closing = once_it_runs(phone, transport.close)
     with pytest.raises(DeviceLost, match="closed"):
         transport.run(("sleep", "60"), Deadline(SOON))
     closing.join()

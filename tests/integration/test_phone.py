@@ -256,7 +256,7 @@ def test_a_launch_that_hangs_is_ended_on_the_phone(bed: Bed, tmp_path: Path) -> 
 def test_a_link_that_is_cut_during_a_launch_loses_the_launch_alone(bed: Bed, tmp_path: Path) -> None:
     with bed.open() as phone:
         record_of(phone.launch(an_order(tmp_path)))
-        cut = while_it_hangs(bed, lambda: (bed.phone.cut(), bed.phone.restore())[0])
+        cut = while_it_hangs(bed, bed.phone.drop)
         failure = failure_of(phone.launch(an_order(tmp_path)))
         cut.join()
         bed.behave("")
@@ -282,6 +282,7 @@ def test_a_phone_that_restarts_during_a_launch_loses_the_launch_and_is_prepared_
 
 def test_a_phone_that_stays_away_is_lost(bed: Bed, tmp_path: Path) -> None:
     with bed.open() as phone:
+        record_of(phone.launch(an_order(tmp_path)))
         bed.phone.cut()
         failure = failure_of(phone.launch(an_order(tmp_path)))
         with pytest.raises(DeviceLost):
@@ -290,7 +291,7 @@ def test_a_phone_that_stays_away_is_lost(bed: Bed, tmp_path: Path) -> None:
     assert failure.kind is FailureKind.LOST
 
 
-def test_another_phone_at_the_same_address_is_refused(bed: Bed, tmp_path: Path) -> None:
+def test_another_phone_at_the_same_address_is_refused(bed: Bed) -> None:
     phone = bed.open()
     properties = bed.state / "properties"
     properties.write_text(properties.read_text().replace(SERIAL, "OTHER"))

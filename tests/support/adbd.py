@@ -89,7 +89,6 @@ class Adbd:
         self.properties = dict(properties or {"ro.product.name": "shiba", "ro.product.device": "shiba"})
         self.is_authorised = True
         self.is_mute = False
-        self.is_cut = False
         self.quota: int | None = None
         self.push_delay_s = 0.0
         self.commands: list[str] = []
@@ -120,11 +119,15 @@ class Adbd:
 
     def cut(self) -> None:
         """Break every connection and take no new one, until restored. What runs is hung up on, as adbd does."""
-        self.is_cut = True
+        self._do(self._stop_listening())
         self._do(self._drop_all())
 
     def restore(self) -> None:
-        self.is_cut = False
+        self._do(self._listen())
+
+    def drop(self) -> None:
+        """Break every connection; new ones are taken."""
+        self._do(self._drop_all())
 
     def reboot(self) -> None:
         """Kill all that runs, break every connection, and be another boot."""
@@ -143,10 +146,11 @@ class Adbd:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
+    async def _stop_listening(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_cut:
-            writer.close()
-            return
         connection = _Connection(self, reader, writer)
         self._connections.add(connection)
         try:
@@ -160,8 +164,7 @@ class Adbd:
             await connection.drop()
 
     async def _end(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        await self._stop_listening()
         await self._drop_all()
         for pid in tuple(self.pids):
             with contextlib.suppress(ProcessLookupError):
