@@ -106,6 +106,7 @@ def facts_of(spec: DeviceSpec, attached_as: str, told: PhoneFacts) -> tuple[Devi
         units=_units(told, tools) if tools else (),
         exclusions=_exclusions(told, tools, missing),
         runtime=RUNTIME if tools else None,
+        machine=f"android-{told.serial or attached_as}",
         serial=told.serial or attached_as,
         clusters=told.clusters,
         details=details,
@@ -337,21 +338,22 @@ class Phone:
         return _Session(runner, self._bring_canary())
 
     def _bring_tools(self, found: HostTools) -> Tools:
-        delegate = found.delegate
         return Tools(
             benchmark=self._bring(found.benchmark, "700"),
             litert=self._bring(found.litert, "700") if found.litert else None,
-            delegate=self._bring(delegate, "600", delegate.path.name) if delegate else None,
+            delegate=self._bring_together([found.delegate, *found.libraries]) if found.delegate else None,
             delegate_options=self._delegate_options,
-            dispatch=self._bring_dispatch(found.dispatch),
+            dispatch=self._bring_together(found.dispatch).rpartition("/")[0] if found.dispatch else None,
         )
 
-    def _bring_dispatch(self, libraries: Sequence[Tool]) -> str | None:
-        places = [self._bring(each, "600", each.path.name) for each in libraries]
-        return places[0].rpartition("/")[0] if places else None
+    def _bring_together(self, libraries: Sequence[Tool]) -> str:
+        """Into one folder, named by all of their content; the place of the first."""
+        folder = digest.of_content({each.path.name: each.sum for each in libraries})
+        places = [self._files.bring(each.path, each.sum, "600", each.path.name, folder) for each in libraries]
+        return places[0]
 
-    def _bring(self, tool: Tool, mode: str, name: str = "") -> str:
-        return self._files.bring(tool.path, tool.sum, mode, name)
+    def _bring(self, tool: Tool, mode: str) -> str:
+        return self._files.bring(tool.path, tool.sum, mode)
 
     def _bring_canary(self) -> str:
         with tempfile.TemporaryDirectory() as place:

@@ -29,17 +29,16 @@ class PhoneFiles:
         """After a loss: what is there is looked at again."""
         self._there.clear()
 
-    def bring(self, file: Path, sum_: str, mode: str = "600", name: str = "") -> str:
-        """Where the file is on the phone. name: under a folder of its own, for libraries that are found by name.
+    def bring(self, file: Path, sum_: str, mode: str = "600", name: str = "", beside: str = "") -> str:
+        """Where the file is on the phone. name: in the folder `beside`, for libraries that find each other by name.
 
         Raises DeviceLost, DeviceFull, DeviceError where the file on the phone is not what was sent, OSError.
         """
-        key = f"{sum_}{name}"
-        if key not in self._there:
-            target = f"{FILES}/{sum_}" if not name else f"{FILES}/{sum_}.d/{name}"
+        target = f"{FILES}/{beside}.d/{name}" if name else f"{FILES}/{sum_}"
+        if self._there.get(target) != sum_:
             self._bring(file, sum_, target, mode)
-            self._there[key] = target
-        return self._there[key]
+            self._there[target] = sum_
+        return target
 
     def _bring(self, file: Path, sum_: str, target: str, mode: str) -> None:
         folder = target.rpartition("/")[0]

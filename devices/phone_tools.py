@@ -53,6 +53,7 @@ class HostTools:
     litert: Tool | None = None
     dispatch: tuple[Tool, ...] = ()
     delegate: Tool | None = None
+    libraries: tuple[Tool, ...] = ()  # beside the delegate: what it loads itself (QNN's back ends, their skeletons)
 
     @property
     def details(self) -> dict[str, str]:
@@ -103,6 +104,7 @@ def _found(device: str, abi: str, folder: Path, wanted: PhoneTools) -> HostTools
         litert=_checked(device, litert, abi, sums) if litert.is_file() else None,
         dispatch=tuple(_checked(device, path, abi, sums) for path in sorted(folder.glob(_DISPATCH))),
         delegate=_checked(device, wanted.delegate, abi, {}) if wanted.delegate else None,
+        libraries=_beside(device, wanted.delegate) if wanted.delegate else (),
     )
 
 
@@ -134,6 +136,17 @@ def _checked(device: str, path: Path, abi: str, sums: Mapping[str, str]) -> Tool
             device, f"{path} has digest {found[:16]}..., {SUMS} says {sums[path.name][:16]}...; fetch it again"
         )
     return Tool(path=path, sum=found)
+
+
+def _beside(device: str, delegate: Path) -> tuple[Tool, ...]:
+    """The other libraries in a delegate's folder, of whatever processor: a DSP has its own."""
+    try:
+        others = [
+            path for path in sorted(delegate.parent.glob("*.so")) if path.name != delegate.name and path.is_file()
+        ]
+        return tuple(Tool(path=path, sum=digest.of_file(path)) for path in others)
+    except OSError as exc:
+        raise DeviceError(device, f"{delegate.parent} cannot be read: {exc.strerror}") from exc
 
 
 def _is_script(path: Path) -> bool:

@@ -49,7 +49,15 @@ def argv_of(order: LaunchOrder, model: str, folder: str, tools: Tools, clusters:
         *_pass_flags(order, folder, uses_litert),
         *((f"--signature_to_run_for={order.signature}",) if order.signature else ()),
     )
-    return (*_pinning(order.unit, clusters), *words)
+    return (*_environment(order.unit, tools), *_pinning(order.unit, clusters), *words)
+
+
+def _environment(unit: ComputeUnit, tools: Tools) -> tuple[str, ...]:
+    """Where an NPU's library finds those beside it: the phone's linker, and Qualcomm's DSP."""
+    place = tools.delegate.rpartition("/")[0] if tools.delegate is not None else tools.dispatch
+    if unit != ComputeUnit(kind="npu") or place is None:
+        return ()
+    return ("env", f"LD_LIBRARY_PATH={place}", f"ADSP_LIBRARY_PATH={place}")
 
 
 def _pinning(unit: ComputeUnit, clusters: Sequence[Cluster]) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ def test_a_latency_record_has_samples_or_a_summary_of_them(make: Make, tmp_path:
     assert record.summary is None or record.summary.count == SETTINGS.inferences
 
 
-@each_device
+@each_with_samples
 def test_samples_are_whole_nanoseconds(make: Make, tmp_path: Path) -> None:
     with make(tmp_path) as device:
         record = record_of(device, an_order(tmp_path))

@@ -152,6 +152,20 @@ def test_a_delegate_that_declines_is_the_cpu_and_no_failure(bed: Bed, tmp_path: 
     assert (record.delegation.delegate, record.delegation.full, record.delegation.taken) == ("nnapi", False, 0)
 
 
+def test_an_external_delegate_is_brought_with_what_lies_beside_it(bed: Bed, tmp_path: Path) -> None:
+    folder = tmp_path / "qnn"
+    folder.mkdir()
+    for name in ("libdelegate.so", "libbackend.so"):
+        (folder / name).write_text("#!stand-in\n")
+    tools = PhoneTools(folder=tmp_path / "tools", delegate=folder / "libdelegate.so", delegate_options={"k": "v"})
+    with replace(bed, spec=replace(bed.spec, tools=tools)).open() as phone:
+        assert ComputeUnit.parse("npu") in phone.facts.units
+        record = record_of(phone.launch(an_order(tmp_path, "npu")))
+    (place,) = (bed.folder / "files").glob("*.d")
+    assert {path.name for path in place.iterdir()} == {"libdelegate.so", "libbackend.so"}
+    assert str(record.observed) == "cpu"
+
+
 def test_a_gpu_is_one_row_beside_the_operators_in_it(bed: Bed, tmp_path: Path) -> None:
     bed.behave("gpu")
     with bed.open() as phone:

@@ -63,7 +63,9 @@ def test_accelerators_have_their_flags() -> None:
 
 def test_an_external_delegate_has_its_path_and_options() -> None:
     tools = replace(TOOLS, delegate="/p/libqnn.so", delegate_options={"backend_type": "htp", "level": "3"})
-    assert words("npu", tools)[2:4] == (
+    argv = words("npu", tools)
+    assert argv[:4] == ("env", "LD_LIBRARY_PATH=/p", "ADSP_LIBRARY_PATH=/p", "/p/tool")
+    assert argv[5:7] == (
         "--external_delegate_path=/p/libqnn.so",
         "--external_delegate_options=backend_type:htp;level:3",
     )
@@ -72,7 +74,7 @@ def test_an_external_delegate_has_its_path_and_options() -> None:
 def test_an_npu_through_litert_demands_all_of_the_graph() -> None:
     tools = replace(TOOLS, litert="/p/litert", dispatch="/p/libs")
     argv = words("npu", tools)
-    assert argv[0] == "/p/litert"
+    assert argv[:4] == ("env", "LD_LIBRARY_PATH=/p/libs", "ADSP_LIBRARY_PATH=/p/libs", "/p/litert")
     assert {"--require_full_delegation=true", "--dispatch_library_path=/p/libs", "--use_npu=true"} <= set(argv)
 
 
