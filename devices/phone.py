@@ -38,6 +38,7 @@ T = TypeVar("T")
 
 RUNTIME = "LiteRT benchmark_model"
 _PATIENCE_S: Seconds = 30.0
+_LOOK_S: Seconds = 5.0
 _CANARY_BYTES = 4 << 20
 _CANARY_TIMES = 4  # the file is hashed so often in one repetition
 _CANARY_REPETITIONS = 5
@@ -267,7 +268,7 @@ class Phone:
         return _failed(order, FailureKind.LOST, "it was restarted during the launch")
 
     def _boot_now(self) -> str:
-        done = self._transport.run(("cat", "/proc/sys/kernel/random/boot_id"), Deadline(_PATIENCE_S))
+        done = self._transport.run(("cat", "/proc/sys/kernel/random/boot_id"), Deadline(_LOOK_S))
         return done.stdout.decode("utf-8", "replace").strip()
 
     def _again(self, question: Callable[[], T]) -> T:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from devices.families.android_prepare import FOLDER
 from devices.transport.adb import AdbTransport, quoted
+from devices.transport.adb_errors import refuse
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceError, DeviceLost
 from harness.core.units import Seconds
@@ -66,7 +67,5 @@ class PhoneFiles:
 
 
 def _of_words(device: str, words: str) -> DeviceError:
-    from devices.transport.adb_errors import refuse
-
     error = refuse(device, words)
     return DeviceError(device, f"files cannot be kept in {FILES}: {words}") if isinstance(error, DeviceLost) else error

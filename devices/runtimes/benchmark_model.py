@@ -3,6 +3,7 @@
 The tool prints a summary, no samples: LaunchRecord.summary holds it. It makes its inputs up itself.
 """
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -74,10 +75,9 @@ class BenchmarkModel:
             argv = flags.argv_of(order, model, folder, self.tools, self.clusters)
         except ValueError as exc:
             return _failed(order, FailureKind.ERROR, str(exc))
-        try:
-            return self._launch(order, folder, argv)
-        finally:
-            self._clear(folder)
+        outcome = self._launch(order, folder, argv)  # where it is lost, the next session clears its folder
+        self._clear(folder)
+        return outcome
 
     def _launch(self, order: LaunchOrder, folder: str, argv: tuple[str, ...]) -> LaunchOutcome:
         before = self.conditions()
@@ -102,8 +102,6 @@ class BenchmarkModel:
             raise DeviceError(self.phone.device, "a launch cannot be ended on the phone; restart it")
 
     def _clear(self, folder: str) -> None:
-        import contextlib
-
         with contextlib.suppress(DeviceError):  # what is left is cleared by the next session
             self.phone.run(("rm", "-rf", folder), Deadline(_PATIENCE_S))
 

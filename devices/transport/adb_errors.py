@@ -38,7 +38,7 @@ def unreachable(device: str, what: str, states: Mapping[str, str]) -> DeviceLost
 
 
 def too_slow(device: str, seconds: Seconds) -> DeviceLost:
-    return DeviceLost(device, f"adb did not answer in {seconds:g} s")
+    return DeviceLost(device, f"adb did not answer in {seconds:.3g} s")
 
 
 def lost_server(device: str, cause: BaseException) -> DeviceLost:

@@ -9,6 +9,7 @@ import importlib.resources
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -58,7 +59,8 @@ class AdbServer:
 
     def ensure(self) -> None:
         """Start the server where none answers. Raises DeviceError."""
-        if _protocol_of(self.port) is not None:
+        if (protocol := _protocol_of(self.port)) is not None:
+            self._check_protocol(protocol)
             return
         argv = (self.program, "-P", str(self.port), "start-server")
         quiet = subprocess.DEVNULL  # a pipe would be the daemon's too, and never end
@@ -68,6 +70,12 @@ class AdbServer:
             raise DeviceError(self.device, f"{self.program} start-server: {exc}; see that it is a working adb") from exc
         if _protocol_of(self.port) is None:
             raise DeviceError(self.device, f"no adb server answers on port {self.port}; set server_port to a free one")
+
+    def _check_protocol(self, protocol: int) -> None:
+        """An adb of another version restarts a server that it meets, with all that others do by it."""
+        if protocol != _PROTOCOL and self._address.adb is None:
+            words = f"the adb server on port {self.port} is of version {protocol}, the bench's adb of {_PROTOCOL}"
+            raise DeviceError(self.device, f"{words}, which would restart it; set server_port to a free port, or adb")
 
     def ask(self, question: "Callable[[AdbClient], T]", patience_s: Seconds = _ASK_S) -> T:
         """Ask the server by adbutils, within a time. Raises DeviceLost, and what an answer of failure means."""
@@ -130,7 +138,7 @@ class AdbServer:
             states = self.states()
             if states.get(serial) not in (None, "offline", "connecting", "authorizing") or deadline.expired:
                 return states
-            wait(0.1)
+            time.sleep(0.1)
 
     def connect(self, address: str) -> None:
         """Have the server connect to a phone by TCP. Raises DeviceLost."""
@@ -145,13 +153,6 @@ class AdbServer:
             self.connect(serial)
             return
         self.ask(lambda client: _say(client, f"host-serial:{serial}:reconnect"))
-
-
-def wait(seconds: Seconds) -> None:
-    """Between two looks at what the server is doing."""
-    import time
-
-    time.sleep(seconds)
 
 
 def _say(client: "AdbClient", command: str) -> None:

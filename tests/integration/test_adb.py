@@ -153,6 +153,23 @@ def test_a_phone_that_comes_back_is_used_again(transport: AdbTransport, phone: A
     assert transport.run(("echo", "again"), Deadline(SOON)).stdout == b"again\n"
 
 
+def test_a_link_that_stalls_holds_nobody_past_a_deadline(transport: AdbTransport, phone: Adbd, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(30_000_000))
+    transport.attach()
+    phone.is_mute = True
+    begun = Deadline(SOON)
+    with pytest.raises(DeviceLost, match="did not end in 1 s"):
+        transport.run(("true",), Deadline(1))
+    with pytest.raises(DeviceLost, match="did not answer in 1"):
+        transport.send_file(file, "/data/local/tmp/f", Deadline(1))
+    with pytest.raises(DeviceLost, match="did not answer in 1"):
+        transport.fetch_file("/data/local/tmp/f", tmp_path / "back", Deadline(1))
+    assert not begun.expired
+    assert not (tmp_path / "back").exists()
+    phone.is_mute = False
+
+
 def test_one_phone_is_reconnected_and_the_others_stay(transport: AdbTransport, port: int, tmp_path: Path) -> None:
     with Adbd(plant(tmp_path / "second")) as second:
         other = AdbTransport("second", AdbAddress(address=second.address, server_port=port))

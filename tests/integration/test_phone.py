@@ -382,3 +382,22 @@ def test_a_hostile_file_name_reaches_no_shell(bed: Bed, tmp_path: Path) -> None:
         record_of(phone.launch(replace(order, variant=hostile)))
     assert not list(bed.phone.root.rglob("pwned"))
     assert not [command for command in bed.phone.commands if "pwned" in command]
+
+
+def test_a_link_that_stalls_during_a_launch_loses_the_launch_alone(bed: Bed, tmp_path: Path) -> None:
+    with bed.open() as phone:
+        record_of(phone.launch(an_order(tmp_path)))
+
+        def stall() -> None:
+            bed.phone.is_mute = True
+
+        stalling = while_it_hangs(bed, stall)
+        failure = failure_of(phone.launch(an_order(tmp_path, deadline_s=6.0)))
+        stalling.join()
+        bed.behave("")
+        bed.phone.is_mute = False
+        bed.phone.drop()
+        assert record_of(phone.launch(an_order(tmp_path)))
+        until(lambda: not bed.phone.pids)
+    assert failure.kind is FailureKind.LOST
+    assert stay_on(bed) == "0"
