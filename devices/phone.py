@@ -18,32 +18,30 @@ from typing import TypeVar
 
 from devices import lease as leases
 from devices.families import android_lease, android_prepare
-from devices.families.android import FACTS_SCRIPT, PhoneFacts, facts_from, sections
+from devices.families.android import PhoneFacts, sections
 from devices.families.android_conditions import CONDITIONS_SCRIPT, conditions_from
 from devices.families.android_prepare import prepared_from
+from devices.phone_facts import RUNTIME, ask, facts_of
 from devices.phone_files import PhoneFiles
-from devices.phone_tools import HostTools, Tool, find_tools
+from devices.phone_tools import HostTools, Tool
 from devices.runtimes.benchmark_model import RUNS, BenchmarkModel
-from devices.runtimes.benchmark_model_flags import NNAPI, Tools
+from devices.runtimes.benchmark_model_flags import Tools
 from devices.transport.adb import AdbTransport, quoted
 from harness.core import digest
-from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
-from harness.core.device import AdbAddress, Canary, Cluster, Conditions, DeviceFacts, DeviceSpec, Exclusion, PhoneTools
+from harness.core.device import AdbAddress, Canary, Cluster, Conditions, DeviceFacts, DeviceSpec, PhoneTools
 from harness.core.errors import DeviceError, DeviceFull, DeviceLost, DeviceRefused
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
 from harness.core.units import Seconds
 
 T = TypeVar("T")
 
-RUNTIME = "LiteRT benchmark_model"
 _PATIENCE_S: Seconds = 30.0
 _LOOK_S: Seconds = 5.0
 _CANARY_BYTES = 4 << 20
 _CANARY_TIMES = 4  # the file is hashed so often in one repetition
 _CANARY_REPETITIONS = 5
 _MARGIN_S: Seconds = 120.0
-_LAST_NNAPI = 34  # Android 15 (API 35) declares it deprecated
 # Words after it: the file. Times in nanoseconds of the phone's clock, two a repetition. One shell call for all.
 _CANARY = """
 i=0
@@ -72,78 +70,10 @@ done
 def open_phone(spec: DeviceSpec, lease_folder: Path | None = None) -> "Phone":
     """The phone of a configuration, asked for its facts. Raises DeviceError."""
     transport = AdbTransport(spec.name, spec.adb or AdbAddress())
-    told = _ask(transport)
+    told = ask(transport)
     facts, tools = facts_of(spec, transport.serial, told)
     options = (spec.tools or PhoneTools()).delegate_options
     return Phone(facts, transport, told, tools, lease_folder or leases.lease_folder(), options)
-
-
-def _ask(transport: AdbTransport) -> PhoneFacts:
-    done = transport.shell(FACTS_SCRIPT, Deadline(_PATIENCE_S))
-    told = facts_from(done.stdout.decode("utf-8", "replace"))
-    if not told.abis and told.os is None:
-        raise DeviceError(transport.device, f"it does not answer like an Android phone ({done.words[:200]})")
-    return told
-
-
-def facts_of(spec: DeviceSpec, attached_as: str, told: PhoneFacts) -> tuple[DeviceFacts, HostTools | None]:
-    """What it is and offers, with the tools that were found for it on this machine, None where they are missing."""
-    try:
-        tools = find_tools(spec.name, spec.tools or PhoneTools(), told.abis)
-        missing = None
-    except DeviceError as error:
-        tools, missing = None, error.reason
-    details = {**told.details, "adb": attached_as, **(tools.details if tools else {})}
-    facts = DeviceFacts(
-        name=spec.name,
-        family="android",
-        simulated=False,
-        os=told.os,
-        arch=told.abis[0] if told.abis else told.arch,
-        processor=told.processor,
-        cores=told.cores,
-        memory_bytes=told.memory_bytes,
-        runtimes={RUNTIME: tools.benchmark.sum[:16]} if tools else {},
-        units=_units(told, tools) if tools else (),
-        exclusions=_exclusions(told, tools, missing),
-        runtime=RUNTIME if tools else None,
-        machine=f"android-{told.serial or attached_as}",
-        serial=told.serial or attached_as,
-        clusters=told.clusters,
-        details=details,
-    )
-    return facts, tools
-
-
-def _units(told: PhoneFacts, tools: HostTools) -> tuple[ComputeUnit, ...]:
-    cores = told.cores or 1
-    cpu = [ComputeUnit(kind="cpu"), *([ComputeUnit(kind="cpu", threads=cores)] if cores > 1 else [])]
-    clusters = [ComputeUnit(kind="cpu", cluster=each.name) for each in told.clusters if each.name != "all"]
-    npu = [ComputeUnit(kind="npu")] if _has_npu(tools) else []
-    nnapi = [NNAPI] if told.nnapi else []
-    return (*cpu, ComputeUnit(kind="cpu", backend="builtin"), *clusters, ComputeUnit(kind="gpu"), *npu, *nnapi)
-
-
-def _has_npu(tools: HostTools) -> bool:
-    return tools.delegate is not None or (tools.litert is not None and bool(tools.dispatch))
-
-
-def _exclusions(told: PhoneFacts, tools: HostTools | None, missing: str | None) -> tuple[Exclusion, ...]:
-    if tools is None:
-        return tuple(Exclusion(what=what, reason=missing or "no tools") for what in ("cpu", "gpu", "npu"))
-    out = [Exclusion(what="edgetpu", reason="a phone has none")]
-    if not _has_npu(tools):
-        reason = (
-            "npu needs an external delegate (`delegate: my.so`), or benchmark_litert_model with a "
-            "libLiteRtDispatch_*.so beside it"
-        )
-        out.append(Exclusion(what="npu", reason=reason))
-    if not told.nnapi:
-        words = "no NNAPI driver runs on it (no service init.svc.*neuralnetworks*)"
-        if told.sdk is not None and told.sdk > _LAST_NNAPI:
-            words += "; Android 15 and later give NNAPI up"
-        out.append(Exclusion(what="npu/nnapi", reason=words))
-    return tuple(out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +244,7 @@ class Phone:
 
     def _check_identity(self) -> None:
         """That what answers at the address is the phone that told the facts. Raises DeviceRefused."""
-        told = _ask(self._transport)
+        told = ask(self._transport)
         if told.serial != self._serial:
             words = f"another phone answers at its address (serial {told.serial}, it was {self._serial})"
             raise DeviceRefused(
