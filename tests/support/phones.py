@@ -30,9 +30,8 @@ def an_adb_server(home: Path) -> Iterator[int]:
     process = subprocess.Popen(argv, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
     try:
         until = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
+        while not _answers(port):
+            assert process.poll() is None, "the adb server ended"
             assert time.monotonic() < until, "the adb server did not start"
             time.sleep(0.02)
         yield port
@@ -43,6 +42,14 @@ def an_adb_server(home: Path) -> Iterator[int]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _answers(port: int) -> bool:
+    """Whether an adb server speaks there: a bare connection to a free port may be one to itself."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as link:
+        link.sendall(b"000chost:version")
+        return link.recv(4) == b"OKAY"
+    return False
 
 
 REPOSITORY = Path(__file__).parents[2]
