@@ -98,9 +98,16 @@ def _open_edgetpu(spec: DeviceSpec) -> Device:
     return edgetpu_device(spec.name, LocalAgent(python=spec.python), edgetpu.route_of(spec))
 
 
+def _open_android(spec: DeviceSpec) -> Device:
+    from devices.phone import open_phone
+
+    return open_phone(spec)
+
+
 _KINDS: Mapping[str, Callable[[DeviceSpec], Device]] = {
     "local": _open_local,
     "simulated": _open_simulated,
     "edgetpu": _open_edgetpu,
     "ssh": _open_ssh,
+    "android": _open_android,
 }

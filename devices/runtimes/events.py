@@ -12,7 +12,8 @@ DEFAULT = 1  # spans of the runtime: `Invoke` is the whole inference
 class ProfileEvent:
     """One kind of event, at its place in the order of an inference, with its time in every profiled inference.
 
-    elapsed_us[run] is in whole microseconds (the profiler's resolution). first and second are the event's metadata.
+    elapsed_us[run] is in whole microseconds (the profiler's resolution); one mean where a tool tells no more. first and
+    second are the event's metadata.
     Source: LiteRT 2.3.0, runtime/profiler.h, read from the C API's LiteRtGetProfilerEvents.
     """
 
@@ -20,4 +21,4 @@ class ProfileEvent:
     type: int
     first: int
     second: int
-    elapsed_us: tuple[int, ...]
+    elapsed_us: tuple[float, ...]

@@ -193,7 +193,8 @@ class LaunchRecord:
     ops_unavailable says why an ops pass gave no operators. clock_ns is by how much each of cpu_ns is too long, since
     reading the clocks takes time of its own; measured in the same process. None: not known.
     api is the runtime's face that ran the model; fallback why it was not the first choice, in the runtime's words.
-    adapter names the GPU that ran. weight_cache is what the launch did with it.
+    adapter names the GPU that ran. weight_cache is what the launch did with it. summary is the tool's own where it
+    prints no samples; samples_ns is empty then.
     """
 
     attempt: str

@@ -76,3 +76,10 @@ def test_the_architectures_are_planned_without_exclusions(tmp_path: Path) -> Non
     variants = len(load_config(EXAMPLES / "architectures.yaml").specs("resnet50", "tflite", ()))
     assert len(cells) == 5 * variants
     assert not [cell for cell in cells if cell["skipped"]]
+
+
+def test_the_phones_example_asks_for_a_phone() -> None:
+    (device,) = load_config(EXAMPLES / "android.yaml").device_specs()
+    assert (device.kind, device.name) == ("android", "pixel8")
+    assert device.adb is not None
+    assert device.adb.serial == "37021FDJH0001"

@@ -186,7 +186,7 @@ def test_a_killed_sshd_gives_the_board_up(struck: Struck, bench: FaultBench) -> 
 def test_a_board_that_another_host_measures_on_is_not_measured_on(struck: Struck, bench: FaultBench) -> None:
     owner = Owner(host="tower", user="ann", pid=7, purpose="campaign X", since=0.0, token="theirs")
     agent = next((bench.folder / "agents").glob("*.pyz"))
-    lease = bench.folder / "board-leases" / "device.lock"
+    lease = struck.server.folder / "leases" / "device.lock"
     words = (sys.executable, str(agent), "supervise", *tenure_words(str(lease), owner, None))
     pipe = subprocess.PIPE
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as theirs:
@@ -208,7 +208,7 @@ def test_another_board_at_the_address_is_noticed(struck: Struck, bench: FaultBen
         struck.server.become_another()
         struck.server.start()
 
-    with pytest.raises(DeviceRefused, match="another"):
-        with bench.board() as board:
-            strike()
+    with bench.board() as board:
+        strike()
+        with pytest.raises(DeviceRefused, match="another"):
             board.canary()

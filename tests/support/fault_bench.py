@@ -80,7 +80,7 @@ class StruckJournal(Journal):
             self._step("begun")
         return identity
 
-    def save(self, block: str, *arguments: object) -> None:  # type: ignore[override]
+    def save(self, block: str, *arguments: object) -> None:
         super().save(block, *arguments)  # type: ignore[arg-type]
         if block in self._mine:
             self._step("saved")
@@ -259,8 +259,7 @@ class Struck:
 @contextmanager
 def struck_bench(folder: Path) -> Iterator[Struck]:
     """One for the duration."""
-    variables = (f"WEIGHBRIDGE_LEASES={folder / 'board-leases'}",)
-    with sshd(folder / "sshd", variables=variables) as server, proxy_to(server.port) as proxy:
+    with sshd(folder / "sshd") as server, proxy_to(server.port) as proxy:
         try:
             bench = FaultBench(folder, server.through(proxy.port), server.home)
             yield Struck(bench=bench, server=server, proxy=proxy)

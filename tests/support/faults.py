@@ -18,7 +18,7 @@ Test = TypeVar("Test", bound=Callable[..., object])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A thing that goes wrong. seen: what the user reads. follows: what becomes of the device's part of the campaign."""
+    """A thing that goes wrong. seen: what the user reads. follows: what becomes of the device's part."""
 
     what: str
     where: str

@@ -35,7 +35,7 @@ PrintLastLog no
 LogLevel VERBOSE
 MaxStartups 100
 MaxSessions 100
-SetEnv HOME={home}{variables}
+SetEnv HOME={home} WEIGHBRIDGE_LEASES={folder}/leases{variables}
 {sftp}
 {extra}
 """

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -37,9 +38,30 @@ def test_ages_are_as_long_as_they_are_worth(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
 def test_this_process_is_an_owner_that_an_agent_takes_and_its_token_is_not_shown() -> None:
-    owner = Owner.here("doctor")
+    owner = Owner.here("doctor", "pi5")
     told = check_owner(json.loads(owner.text))
     assert (told["pid"], told["purpose"]) == (os.getpid(), "doctor")
     assert owner.token not in repr(owner)
-    assert Owner.here("doctor").token != owner.token
+
+
+def test_processes_of_a_host_have_one_token_for_a_device_and_another_for_the_next() -> None:
+    assert Owner.here("doctor", "pi5").token == Owner.here("campaign", "pi5").token
+    assert Owner.here("doctor", "pi5").token != Owner.here("doctor", "rock5").token
+
+
+def test_another_user_has_another_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = Owner.here("doctor", "pi5").token
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    assert Owner.here("doctor", "pi5").token != mine
+
+
+def test_the_secret_behind_tokens_is_its_owners_alone(tmp_path: Path) -> None:
+    Owner.here("doctor", "pi5")
+    (secret,) = (path for path in tmp_path.rglob("secret"))
+    assert secret.stat().st_mode & 0o077 == 0
