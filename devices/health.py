@@ -163,12 +163,13 @@ def await_fit(
     clock: Clock,
     rest: Callable[[Seconds], None],
 ) -> Seconds:
-    """Look, and rest, until the device is fit; the answer is how long that took.
+    """Look, and rest, until the device is fit; the answer is how long that took, 0 where it was fit at once.
 
     waiting is told at each look what is waited for; what it raises ends the wait. Raises DeviceUnfit after
     limits.wait_s, and what look and rest raise. The clock is the one that rest moves.
     """
     deadline = Deadline(limits.wait_s, clock)
+    waited = False
     while not (verdict := judge(look(), limits, facts)).is_fit:
         if deadline.expired:
             named = f"{facts.name} ({facts.serial})" if facts.serial else facts.name
@@ -176,4 +177,5 @@ def await_fit(
         awaited = _AWAITED.get(verdict.excesses[0].key, "to come to rest")
         waiting(f"{awaited}: {'; '.join(map(str, verdict.excesses))}")
         rest(min(_LOOK_EVERY_S, max(deadline.remaining, 0.1)))
-    return deadline.elapsed
+        waited = True
+    return deadline.elapsed if waited else 0.0
