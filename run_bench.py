@@ -245,6 +245,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
         facts = [device.facts for device in opened]
         quarantined = record_of(store).among(facts)
         targets = enter_devices(opened, stack, leave_alone=quarantined)
+        _say_absent(facts)
         intake = take_in(chosen, places)
         made = withhold(_plan(chosen, intake, facts, only), quarantined)
         _say_warnings(made)
@@ -437,6 +438,12 @@ def _say_warnings(made: "Plan") -> None:
 
     for line in warning_lines(made.surprises):
         click.echo(line, err=True)
+
+
+def _say_absent(facts: "Sequence[DeviceFacts]") -> None:
+    for device in facts:
+        if device.is_absent:
+            click.echo(f"{device.name}: not measured: {device.exclusions[0].reason}", err=True)
 
 
 def _say_unreadable(failed: "Sequence[ModelFailed]") -> None:

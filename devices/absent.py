@@ -3,7 +3,7 @@
 from types import TracebackType
 
 from harness.core.compute_unit import KINDS
-from harness.core.device import Canary, Conditions, DeviceFacts, Exclusion
+from harness.core.device import ABSENT, Canary, Conditions, DeviceFacts, Exclusion
 from harness.core.errors import DeviceError, DeviceLost
 from harness.core.launch import LaunchOrder, LaunchOutcome
 from harness.core.limits import Limits
@@ -18,7 +18,7 @@ class AbsentDevice:
         self.reason = reason
         self._error: DeviceError = DeviceLost(name, reason)
         excluded = tuple(Exclusion(what=kind, reason=reason) for kind in KINDS)
-        self._facts = DeviceFacts(name=name, family="unknown", simulated=False, exclusions=excluded)
+        self._facts = DeviceFacts(name=name, family=ABSENT, simulated=False, exclusions=excluded)
 
     @classmethod
     def known(cls, facts: DeviceFacts, error: DeviceError) -> "AbsentDevice":

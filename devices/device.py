@@ -16,7 +16,7 @@ from devices.runtimes.keep_alive import KeepAlive
 from devices.runtimes.owner import taken_over_in_words
 from devices.transport.transport import Lines
 from harness.core.device import Canary, Conditions, DeviceFacts
-from harness.core.errors import DeviceFull, DeviceLost
+from harness.core.errors import DeviceLost
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
 from harness.core.limits import Limits
 from harness.core.ports import Waiting
@@ -136,8 +136,6 @@ class AttachedDevice:
         except DeviceLost as exc:
             self._give_up(agent)
             return _failed(order, FailureKind.LOST, exc.reason)
-        except DeviceFull as exc:
-            return _failed(order, FailureKind.ERROR, exc.reason)
 
     def _ask(self, question: Callable[[AgentClient], T]) -> T:
         agent = self._attached()

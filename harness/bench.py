@@ -146,16 +146,21 @@ def carry_out(
 ) -> tuple[str, ...]:
     """Build and measure all that a campaign does not have yet, then close it.
 
-    Used by a new run and by a resume alike. Returns why devices were given up; the campaign then stays open.
-    Raises ConfigError where a model file is no longer the one that was planned, StoreError, and KeyboardInterrupt.
+    Used by a new run and by a resume alike. Returns why devices were given up; the campaign then stays open. A device
+    that is another than when the campaign began is one of them.
+    Raises ConfigError where a model file is no longer the one that was planned, or no device is, StoreError, and
+    KeyboardInterrupt.
     """
     store.tear_open_blocks(campaign)
     stored = store.load(campaign)
     check_models_unchanged(stored.models, stored.campaign.specs)
-    check_devices_unchanged(stored.devices, [device.facts for device in devices.values()])
+    changed = changed_devices(stored.devices, [device.facts for device in devices.values()])
+    refused = tuple(f"{name}: {why}" for name, why in changed.items())
+    if len(changed) == len(stored.devices):
+        raise ConfigError(*refused)
     builds = build(store, stored, places.variants, watchers.built, watchers.check)
     watchers.check()
-    cells = [cell for cell in stored.cells if cell.id not in stored.skipped]
+    cells = [cell for cell in stored.cells if cell.id not in stored.skipped and cell.device not in changed]
     ready = loadables(stored.models, _measured(builds, cells), places.inputs)
     blocks = schedule(cells, stored.campaign.seed)
 
@@ -163,7 +168,7 @@ def carry_out(
         watchers.launched(step.done, step.total, step.text, step.left_s)
 
     journal, limits = Journal(store, stored), stored.campaign.limits
-    given_up = run_campaign(blocks, ready, devices, journal, tell, watchers.check, limits)
+    given_up = refused + run_campaign(blocks, ready, devices, journal, tell, watchers.check, limits)
     if not given_up:
         store.end_campaign(campaign, time.time())
     return given_up
@@ -231,18 +236,25 @@ def check_models_unchanged(models: Sequence[Model], specs: Sequence[VariantSpec]
             raise ConfigError(f"{path}: is no longer the {what} that was planned; start a new run")
 
 
-def check_devices_unchanged(planned: Sequence[DeviceFacts], found: Sequence[DeviceFacts]) -> None:
-    """Raises ConfigError where a device is another, or runs something else, than when the campaign began."""
+def changed_devices(planned: Sequence[DeviceFacts], found: Sequence[DeviceFacts]) -> dict[str, str]:
+    """Devices that are others, or run something else, than when the campaign began: by name, in what.
+
+    One that does not answer now is not judged, nor is one that did not answer then.
+    """
     now = {facts.name: facts for facts in found}
-    for before in planned:
-        after = now.get(before.name)
-        if after is None:
-            raise ConfigError(f"{before.name}: is no longer among the devices; start a new run")
-        named = () if before.runtime is None else ("runtime",)  # older campaigns did not say
-        itself = () if before.serial is None else ("serial",)
-        for key in (*itself, "family", "simulated", "os", "arch", "processor", "cores", "runtimes", *named):
-            old, new = getattr(before, key), getattr(after, key)
-            if old != new:
-                raise ConfigError(
-                    f"{before.name}: {key} was {old} when the campaign began and is {new}; start a new run"
-                )
+    whys = {before.name: _change(before, now.get(before.name)) for before in planned if not before.is_absent}
+    return {name: f"{why}; start a new run" for name, why in whys.items() if why}
+
+
+def _change(before: DeviceFacts, after: DeviceFacts | None) -> str | None:
+    if after is None:
+        return "is no longer among the devices"
+    if after.is_absent:
+        return None
+    named = () if before.runtime is None else ("runtime",)  # older campaigns did not say
+    itself = () if before.serial is None else ("serial",)
+    for key in (*itself, "family", "simulated", "os", "arch", "processor", "cores", "runtimes", *named):
+        old, new = getattr(before, key), getattr(after, key)
+        if old != new:
+            return f"{key} was {old} when the campaign began and is {new}"
+    return None

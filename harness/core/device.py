@@ -113,6 +113,9 @@ class Cluster:
     part: str | None = None
 
 
+ABSENT = "unknown"  # the family of a device that did not say what it is
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceFacts:
     """What a device says of itself. None is "it did not say", never a fact of the host.
@@ -141,6 +144,11 @@ class DeviceFacts:
     serial: str | None = None
     clusters: tuple[Cluster, ...] = ()
     details: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether it did not answer at all."""
+        return self.family == ABSENT
 
     @property
     def offered(self) -> tuple[str, ...]:

@@ -5,21 +5,30 @@ Each test looks at the same four things: what the user is told, that the neighbo
 makes the board's part whole with no launch lost or doubled, and that nothing is left on the board.
 """
 
+import contextlib
+import dataclasses
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import psutil
 import pytest
 
 from devices.runtimes.owner import Owner, tenure_words
-from harness.core.errors import DeviceBusy, DeviceRefused
+from harness.core.device import DeviceSpec
+from harness.core.errors import DeviceRefused
 from harness.core.launch import FailureKind
+from tests.support.boards import board_spec
+from tests.support.command import run_bench
 from tests.support.fault_bench import BOARD, NEIGHBOUR, FaultBench, Moment, Struck, later, struck_bench
 from tests.support.faults import proves
+from tests.support.passwords import password_server
+from tests.support.sshd import make_key
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0
@@ -192,11 +201,33 @@ def test_a_board_that_another_host_measures_on_is_not_measured_on(struck: Struck
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as theirs:
         assert theirs.stdout is not None
         assert "hello" in theirs.stdout.readline()
-        with pytest.raises(DeviceBusy, match=r"ann@tower \(campaign X, pid 7\) has measured on it for"):
-            bench.run()
+        given_up = bench.run()
         theirs.communicate(timeout=LIMIT_S)
-    assert bench.run() == ()
-    check_survived(bench)
+    check_resumed(struck, given_up, "ann@tower (campaign X, pid 7) has measured on it for")
+
+
+@pytest.fixture
+def small_disk(struck: Struck) -> Iterator[Path]:
+    """Where the board keeps its files: 4 MB."""
+    folder = struck.bench.home / ".weighbridge"
+    folder.mkdir()
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)), check=True, timeout=LIMIT_S)
+    yield folder
+    subprocess.run(("umount", str(folder)), check=True, timeout=LIMIT_S)
+
+
+@proves("device_full")
+def test_a_full_disk_gives_the_board_up_and_a_resume_needs_only_space(struck: Struck, small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+
+    def fill() -> None:
+        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as stream:
+            while True:
+                stream.write(bytes(1 << 12))
+
+    given_up = struck.bench.run(at=Moment(step="begun"), strike=fill)
+    ballast.unlink()
+    check_resumed(struck, given_up, "no space is left")
 
 
 @proves("replaced")
@@ -212,3 +243,58 @@ def test_another_board_at_the_address_is_noticed(struck: Struck, bench: FaultBen
         strike()
         with pytest.raises(DeviceRefused, match="another"):
             board.canary()
+
+
+def run_beside_a_neighbour(spec: DeviceSpec, folder: Path) -> CompletedProcess[str]:
+    """A run of the command line over a board and a simulated device; its results are below folder."""
+    address = spec.ssh
+    assert address is not None
+    board = {
+        "name": BOARD,
+        "kind": "ssh",
+        "python": str(spec.python),
+        **{key: str(value) for key, value in dataclasses.asdict(address).items() if value is not None},
+        "port": address.port,
+    }
+    config = {
+        "models": ["digits"],
+        "variants": ["float32"],
+        "devices": [board, {"name": NEIGHBOUR, "kind": "simulated"}],
+        "measure": {"launches": 2, "inferences": 5, "cold_starts": 0},
+    }
+    path = folder / "bench.yaml"
+    path.write_text(json.dumps(config))
+    return run_bench("run", path, "--bench", folder / "bench", BOARD_PASSWORD="not this one")
+
+
+def check_neighbour_measured(done: CompletedProcess[str], folder: Path) -> None:
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    shown = run_bench("report", "--format", "json", "-o", "-", "--bench", folder / "bench")
+    outcomes = [(cell["device"], cell["outcome"]) for cell in json.loads(shown.stdout)["cells"]]
+    assert {outcome for device, outcome in outcomes if device == NEIGHBOUR} == {"measured"}
+    assert [outcome for device, outcome in outcomes if device == BOARD] == []
+
+
+@proves("wrong_host_key")
+def test_a_board_with_another_host_key_is_left_alone(struck: Struck, tmp_path: Path) -> None:
+    spec = board_spec(struck.server, BOARD)
+    assert spec.ssh is not None
+    assert spec.ssh.known_hosts is not None
+    make_key(tmp_path / "another")
+    kind, key = (tmp_path / "another.pub").read_text().split()[:2]
+    spec.ssh.known_hosts.write_text(f"[127.0.0.1]:{struck.server.port} {kind} {key}\n")
+    done = run_beside_a_neighbour(spec, tmp_path)
+    check_neighbour_measured(done, tmp_path)
+    assert "ssh-keygen -R" in done.stdout + done.stderr
+    assert not (struck.server.home / ".weighbridge").exists()
+
+
+@proves("wrong_password")
+def test_a_board_that_refuses_the_password_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "door").mkdir()
+    with password_server(tmp_path / "door") as address:
+        done = run_beside_a_neighbour(DeviceSpec(name=BOARD, kind="ssh", ssh=address), tmp_path)
+    check_neighbour_measured(done, tmp_path)
+    assert "BOARD_PASSWORD" in done.stdout + done.stderr
+    assert "not this one" not in done.stdout + done.stderr

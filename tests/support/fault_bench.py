@@ -19,6 +19,7 @@ import psutil
 
 from devices.boards import Board, attach
 from devices.device import AttachedDevice
+from devices.opening import enter_devices
 from devices.simulated import SimulatedDevice
 from devices.transport.bundle import bundle_file
 from devices.transport.ssh import SshTransport
@@ -27,9 +28,8 @@ from harness.campaign import Loadable, run_campaign
 from harness.core.campaign import Campaign
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
-from harness.core.device import SshAddress
-from harness.core.errors import DeviceError
-from harness.core.launch import LaunchFailure, MeasureSettings, Pass
+from harness.core.device import Canary, SshAddress
+from harness.core.launch import LaunchFailure, LaunchOutcome, MeasureSettings, Pass
 from harness.core.ports import Device
 from harness.core.variant import Variant
 from harness.journal import Journal
@@ -73,15 +73,15 @@ class StruckJournal(Journal):
         self._seen: Counter[str] = Counter()
         self._mine: set[str] = set()
 
-    def begin(self, block: Block, *arguments: object) -> str:  # type: ignore[override]
-        identity = super().begin(block, *arguments)  # type: ignore[arg-type]
+    def begin(self, block: Block, canary: Canary | None, *, waited_s: float = 0.0, doubt: str | None = None) -> str:
+        identity = super().begin(block, canary, waited_s=waited_s, doubt=doubt)
         if block.device == BOARD:
             self._mine.add(identity)
             self._step("begun")
         return identity
 
-    def save(self, block: str, *arguments: object) -> None:
-        super().save(block, *arguments)  # type: ignore[arg-type]
+    def save(self, block: str, cell: str, position: int, outcome: LaunchOutcome) -> None:
+        super().save(block, cell, position, outcome)
         if block in self._mine:
             self._step("saved")
 
@@ -128,8 +128,7 @@ class FaultBench:
     def run(self, *, at: Moment | None = None, strike: Strike = lambda: None) -> tuple[str, ...]:
         """Run the campaign, or what is left of it; why devices were given up."""
         with contextlib.ExitStack() as stack:
-            board = stack.enter_context(self.board())
-            devices: dict[str, Device] = {BOARD: board, NEIGHBOUR: stack.enter_context(self.neighbour)}
+            devices = enter_devices([self.board(), self.neighbour], stack)
             with Store.open(self.folder / "bench.db") as store:
                 plan = self._plan(devices)
                 self._begin(store, plan, devices)
@@ -278,11 +277,3 @@ def later(strike: Strike, when: Callable[[], object]) -> Strike:
         threading.Thread(target=act, daemon=True).start()
 
     return begin
-
-
-def tried(run: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
-    """Why devices were given up, also where one could not be entered at all."""
-    try:
-        return run()
-    except DeviceError as error:
-        return (str(error),)

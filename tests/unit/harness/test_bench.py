@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.bench import (
-    check_devices_unchanged,
+    changed_devices,
     check_models_unchanged,
     is_complete,
     loadables,
@@ -20,6 +20,7 @@ from harness.building import build, deadline_s
 from harness.config import parse_config
 from harness.core import digest
 from harness.core.campaign import Campaign, CampaignResult, ModelFailed
+from harness.core.device import ABSENT
 from harness.core.errors import ConfigError
 from harness.core.model import Model
 from harness.core.variant import BuildFailed, Variant, VariantSpec
@@ -115,22 +116,27 @@ def test_variant_from_elsewhere_that_was_missing_may_come(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("change", [{"runtimes": {"LiteRT": "9"}}, {"cores": 64}, {"processor": "another"}])
-def test_changed_device_is_not_resumed(change: dict[str, object]) -> None:
-    check_devices_unchanged([some_facts()], [some_facts()])
-    with pytest.raises(ConfigError, match=next(iter(change))):
-        check_devices_unchanged([some_facts()], [dataclasses.replace(some_facts(), **change)])  # type: ignore[arg-type]
+def test_changed_device_is_told_by_what_changed(change: dict[str, object]) -> None:
+    assert changed_devices([some_facts()], [some_facts()]) == {}
+    (why,) = changed_devices([some_facts()], [dataclasses.replace(some_facts(), **change)]).values()  # type: ignore[arg-type]
+    assert next(iter(change)) in why
 
 
-def test_another_device_at_the_same_address_is_not_resumed() -> None:
+def test_another_device_at_the_same_address_is_a_changed_one() -> None:
     planned = dataclasses.replace(some_facts(), serial="one")
-    with pytest.raises(ConfigError, match="serial was one when the campaign began and is two"):
-        check_devices_unchanged([planned], [dataclasses.replace(some_facts(), serial="two")])
-    check_devices_unchanged([some_facts()], [planned])  # an older campaign did not say
+    changed = changed_devices([planned], [dataclasses.replace(some_facts(), serial="two")])
+    assert changed == {"local": "serial was one when the campaign began and is two; start a new run"}
+    assert changed_devices([some_facts()], [planned]) == {}  # an older campaign did not say
 
 
-def test_missing_device_is_not_resumed() -> None:
-    with pytest.raises(ConfigError, match="no longer among the devices"):
-        check_devices_unchanged([some_facts()], [])
+def test_device_that_is_no_longer_configured_is_a_changed_one() -> None:
+    assert changed_devices([some_facts()], []) == {"local": "is no longer among the devices; start a new run"}
+
+
+def test_device_that_does_not_answer_is_not_a_changed_one() -> None:
+    absent = dataclasses.replace(some_facts(), family=ABSENT, cores=None)
+    assert changed_devices([some_facts()], [absent]) == {}
+    assert changed_devices([absent], [some_facts()]) == {}
 
 
 def test_other_artefact_does_not_take_the_place_of_the_measured_one(store: Store, model: Model, tmp_path: Path) -> None:
