@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -27,6 +27,7 @@ from tests.support.boards import board_spec
 from tests.support.command import run_bench
 from tests.support.fault_bench import BOARD, NEIGHBOUR, FaultBench, Moment, Struck, later, struck_bench
 from tests.support.faults import proves
+from tests.support.jumping_clock import JumpingClock
 from tests.support.passwords import password_server
 from tests.support.sshd import make_key
 
@@ -69,11 +70,18 @@ def kill_supervisors(struck: Struck) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def a_host(struck: Struck, variables: Mapping[str, str]) -> subprocess.Popen[str]:
+    """The same campaign, driven by a process of its own, which says `begun` after the board's first launch."""
+    bench = struck.bench
+    words = ("-m", "tests.support.fault_host", bench.folder, bench.home, struck.proxy.port, struck.server.user)
+    argv = (sys.executable, *map(str, words))
+    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, **variables})
+
+
 @proves("host_killed_over_ssh")
 def test_a_host_that_is_killed_leaves_nothing_on_the_board(struck: Struck, bench: FaultBench) -> None:
     bench.set_moods("well", "hang")
-    words = ("-m", "tests.support.fault_host", bench.folder, bench.home, struck.proxy.port, struck.server.user)
-    with subprocess.Popen((sys.executable, *map(str, words)), cwd=ROOT, stdout=subprocess.PIPE, text=True) as host:
+    with a_host(struck, {}) as host:
         assert host.stdout is not None
         assert host.stdout.readline() == "begun\n"
         launched = bench.launch_pid("hang")
@@ -81,6 +89,34 @@ def test_a_host_that_is_killed_leaves_nothing_on_the_board(struck: Struck, bench
     assert not psutil.pid_exists(launched) or psutil.Process(launched).wait(LIMIT_S) is None
     bench.check_nothing_left()
     assert bench.run() == ()
+    check_survived(bench)
+
+
+@pytest.mark.parametrize("seconds", [-18_000, 18_000])
+@proves("clock_jumps_on_device")
+def test_a_clock_that_jumps_on_the_board_is_in_the_grade_and_stops_nothing(tmp_path: Path, seconds: int) -> None:
+    clock = JumpingClock(tmp_path)
+    variables = [f"{name}={value}" for name, value in clock.variables.items()]
+    with struck_bench(tmp_path, variables) as struck:
+        bench = struck.bench
+        bench.set_moods("well", "slowly")
+        strike = later(lambda: clock.jump(seconds), lambda: bench.launch_pid("slowly"))
+        assert bench.run(at=FIRST_SAVED, strike=strike) == ()
+        check_survived(bench)
+        assert bench.failures() == []
+        assert any("clock" in reason for grade in bench.grades() for reason in grade.reasons)
+
+
+@pytest.mark.parametrize("seconds", [-18_000, 18_000])
+@proves("clock_jumps_on_host")
+def test_a_clock_that_jumps_on_the_host_stops_nothing(struck: Struck, bench: FaultBench, seconds: int) -> None:
+    clock = JumpingClock(bench.folder)
+    with a_host(struck, clock.variables) as host:
+        assert host.stdout is not None
+        assert host.stdout.readline() == "begun\n"
+        clock.jump(seconds)
+        output, _ = host.communicate(timeout=LIMIT_S)
+    assert (host.returncode, output.strip()) == (0, "")
     check_survived(bench)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.dying import STEPS
+from tests.support.faults import proves
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 240.0
@@ -34,6 +35,7 @@ def test_no_launch_that_counted_is_lost(told: list[dict[str, Any]]) -> None:
     assert {tuple(death["lost"]) for death in told[:-1]} == {()}
 
 
+@proves("host_killed")
 def test_a_resume_has_the_launches_of_a_run_that_never_died(told: list[dict[str, Any]]) -> None:
     *deaths, whole = told
     assert whole["launches"]

@@ -15,6 +15,7 @@ from devices.transport.ssh_link import Patience
 from devices.transport.transport import Lines
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceFull, DeviceLost
+from tests.support.faults import proves
 from tests.support.sshd import Sshd, sshd
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
@@ -128,6 +129,7 @@ def test_a_push_over_a_slow_line_with_latency_arrives(
     assert (tmp_path / "target").read_bytes() == big.read_bytes()
 
 
+@proves("link_broken_in_pull")
 def test_a_fetch_whose_connection_breaks_leaves_nothing(
     transport: SshTransport, proxy: TcpProxy, big: Path, tmp_path: Path
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_fetch_whose_connection_breaks_leaves_nothing(
     assert list((tmp_path / "to").iterdir()) == []
 
 
+@proves("link_broken_in_pull")
 def test_a_fetch_through_a_stalled_network_ends_at_its_deadline(
     transport: SshTransport, proxy: TcpProxy, big: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ import pytest
 from harness.core.errors import StoreError
 from harness.store import BlockState, Store
 from harness.store.engine import connect
+from tests.support.faults import proves
 from tests.unit.harness.store.nouns import a_block, a_launch, a_record, begin
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +159,7 @@ def test_after_a_kill_the_torn_block_is_given_up_and_the_rest_read(tmp_path: Pat
     assert len(read.launches) == 5 * len(complete)
 
 
+@proves("store_full")
 def test_a_full_disk_is_one_clear_error_and_keeps_what_was_saved(tmp_path: Path) -> None:
     location = tmp_path / "bench.db"
     with small_store(location, max_pages=60) as store:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,11 +29,13 @@ from harness.core.campaign import Campaign
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, SshAddress
+from harness.core.judgement import Grade
 from harness.core.launch import LaunchFailure, LaunchOutcome, MeasureSettings, Pass
 from harness.core.ports import Device
 from harness.core.variant import Variant
 from harness.journal import Journal
 from harness.plan import Block, Plan, make_plan, schedule
+from harness.results import assemble
 from harness.sources.tflite import read_graph
 from harness.store import BlockRecord, Store, StoredLaunch
 from tests.support.campaigns import a_scenario
@@ -148,6 +150,12 @@ class FaultBench:
         with Store.open(self.folder / "bench.db") as store:
             return store.load(CAMPAIGN).blocks
 
+    def grades(self) -> list[Grade]:
+        """Of the board's cells, as a report has them."""
+        with Store.open(self.folder / "bench.db") as store:
+            cells = assemble(store.load(CAMPAIGN)).cells
+        return [each.grade for each in cells if each.cell.device == BOARD and each.grade]
+
     def failures(self, device: str = BOARD) -> list[LaunchFailure]:
         return [each.outcome for each in self.launches(device) if isinstance(each.outcome, LaunchFailure)]
 
@@ -256,9 +264,9 @@ class Struck:
 
 
 @contextmanager
-def struck_bench(folder: Path) -> Iterator[Struck]:
-    """One for the duration."""
-    with sshd(folder / "sshd") as server, proxy_to(server.port) as proxy:
+def struck_bench(folder: Path, variables: Sequence[str] = ()) -> Iterator[Struck]:
+    """One for the duration. variables are further ones of the board's environment."""
+    with sshd(folder / "sshd", variables=variables) as server, proxy_to(server.port) as proxy:
         try:
             bench = FaultBench(folder, server.through(proxy.port), server.home)
             yield Struck(bench=bench, server=server, proxy=proxy)

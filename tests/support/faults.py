@@ -132,8 +132,8 @@ FAULTS: dict[str, Fault] = {
     "device_full": Fault(
         what="the disk is full",
         where="board",
-        seen="`no space is left ...` with the folder",
-        follows="the launches that need the file fail with that; the others go on",
+        seen="`board: no space is left ...` with the folder and how to make room",
+        follows=_RESUME,
     ),
     "wrong_host_key": Fault(
         what="the host key is another than the known one",

@@ -45,7 +45,12 @@ def well() -> None:
     """Goes on to measure."""
 
 
-MOODS = {mood.__name__: mood for mood in (segfault, out_of_memory, hang, talk_forever, garbage, well)}
+def slowly() -> None:
+    """Goes on to measure after a while, in which something can happen."""
+    time.sleep(1.0)
+
+
+MOODS = {mood.__name__: mood for mood in (segfault, out_of_memory, hang, talk_forever, garbage, well, slowly)}
 
 
 def next_mood(folder: Path) -> str:
