@@ -13,7 +13,7 @@ from typing import Any
 
 from devices.transport.bundle import bundle_folder
 from harness.core import digest
-from harness.core.files import write_whole
+from harness.core.files import PART, write_whole
 from harness.core.units import Seconds
 
 _PRIVATE = 0o600
@@ -64,11 +64,20 @@ def tenure_words(lease: str | None, owner: Owner | None, patience_s: Seconds | N
 
 
 def _secret() -> str:
-    """This user's own, made once; nobody else can read it."""
+    """This user's own, made once, also where two processes come at once; nobody else can read it."""
     path = bundle_folder() / "secret"
     with contextlib.suppress(FileNotFoundError):
         return path.read_text(encoding="ascii")
-    write_whole(path, secrets.token_hex(16).encode(), mode=_PRIVATE)
+    part = path.with_name(f".{secrets.token_hex(16)}{PART}")
+    write_whole(part, secrets.token_hex(16).encode(), mode=_PRIVATE)
+    try:
+        os.link(part, path)  # never over what is there
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path.read_text(encoding="ascii")
 
 

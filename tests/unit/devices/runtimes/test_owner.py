@@ -2,7 +2,9 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -65,3 +67,16 @@ def test_the_secret_behind_tokens_is_its_owners_alone(tmp_path: Path) -> None:
     Owner.here("doctor", "pi5")
     (secret,) = (path for path in tmp_path.rglob("secret"))
     assert secret.stat().st_mode & 0o077 == 0
+
+
+def test_those_who_come_at_once_are_one_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    together = Barrier(8)
+
+    def come(_: int) -> str:
+        together.wait(10)
+        return Owner.here("doctor", "pi5").token
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(come, range(8)))) == 1
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["secret"]
