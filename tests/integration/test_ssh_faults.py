@@ -14,7 +14,7 @@ from devices.transport.ssh import SshTransport
 from devices.transport.ssh_link import Patience
 from devices.transport.transport import Lines
 from harness.core.deadline import Deadline
-from harness.core.errors import DeviceFull, DeviceLost
+from harness.core.errors import DeviceError, DeviceFull, DeviceLost
 from tests.support.sshd import Sshd, sshd
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
@@ -215,6 +215,17 @@ def test_sshd_that_is_gone_is_a_loss_and_one_that_is_back_is_used(transport: Ssh
     with pytest.raises(DeviceLost):
         is_alive(transport)
     server.start()
+    assert is_alive(transport)
+
+
+@pytest.mark.parametrize("stream", ["", " >&2"])
+def test_endless_output_does_not_fill_the_host(transport: SshTransport, stream: str) -> None:
+    argv = ("sh", "-c", f"head -c 40000000 /dev/zero{stream}")
+    if stream:
+        assert len(transport.run(argv, Deadline(SOON)).stderr) == 16 << 20
+    else:
+        with pytest.raises(DeviceError, match="sh said more than 16 MiB"):
+            transport.run(argv, Deadline(SOON))
     assert is_alive(transport)
 
 
