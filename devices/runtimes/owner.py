@@ -13,6 +13,7 @@ from typing import Any
 
 from devices.transport.bundle import bundle_folder
 from harness.core import digest
+from harness.core.errors import DeviceError
 from harness.core.files import PART, write_whole
 from harness.core.units import Seconds
 
@@ -61,6 +62,15 @@ def tenure_words(lease: str | None, owner: Owner | None, patience_s: Seconds | N
     """The words of a supervisor's command line by which it takes a lease, and ends without its host."""
     held = ("--lease", lease, "--owner", owner.text) if lease and owner else ()
     return (*held, *(("--patience", f"{patience_s:g}") if patience_s is not None else ()))
+
+
+def owner_of(name: str, device: str) -> Owner:
+    """This process as the user of a device of that name in the configuration. Raises DeviceError where it cannot be."""
+    try:
+        return Owner.here(f"device {name}", device)
+    except OSError as exc:
+        words = f"{exc.filename}: {exc.strerror}; set XDG_CACHE_HOME to a folder that can be written"
+        raise DeviceError(name, words) from exc
 
 
 def _secret() -> str:

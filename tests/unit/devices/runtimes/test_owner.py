@@ -9,7 +9,8 @@ from threading import Barrier
 import pytest
 
 from devices.agent.lease import check_owner
-from devices.runtimes.owner import Owner, duration, holder_in_words, taken_over_in_words
+from devices.runtimes.owner import Owner, duration, holder_in_words, owner_of, taken_over_in_words
+from harness.core.errors import DeviceError
 
 OWNER = {"host": "tower", "user": "bench", "pid": 123, "purpose": "campaign X", "since": 1.0}
 
@@ -80,3 +81,12 @@ def test_those_who_come_at_once_are_one_user(tmp_path: Path, monkeypatch: pytest
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(come, range(8)))) == 1
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["secret"]
+
+
+def test_a_secret_that_cannot_be_kept_is_an_error_of_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(DeviceError, match=r"^pi5: .*; set XDG_CACHE_HOME"):
+        owner_of("pi5", "serial 1")
