@@ -14,7 +14,7 @@ from devices.families import linux
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, Route
 from devices.runtimes.litert_ops import op_table
-from devices.runtimes.owner import Owner, tenure_words
+from devices.runtimes.owner import owner_of, tenure_words
 from devices.transport.bundle import bundle_file, bundle_folder
 from devices.transport.push import Delivery
 from devices.transport.ssh import SshTransport
@@ -167,12 +167,7 @@ class Board:
 
     def _tenure(self) -> tuple[str, ...]:
         """By which the supervisor takes the board's lease, and ends what this host left there."""
-        try:
-            owner = Owner.here(f"device {self._name}", self.identity)
-        except OSError as exc:
-            words = f"{exc.filename}: {exc.strerror}; set XDG_CACHE_HOME to a folder that can be written"
-            raise DeviceError(self._name, words) from exc
-        return tenure_words("auto", owner, None)
+        return tenure_words("auto", owner_of(self._name, self.identity), None)
 
     def _bundle(self) -> Path:
         folder = bundle_folder()

@@ -16,7 +16,7 @@ from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, Route
 from devices.runtimes.edgetpu_ops import edgetpu_op_table
 from devices.runtimes.litert_ops import op_table
-from devices.runtimes.owner import Owner, tenure_words
+from devices.runtimes.owner import Owner, owner_of, tenure_words
 from devices.transport.bundle import bundle_file, bundle_folder
 from devices.transport.local import SILENCE_S, ProcessLines
 from harness.core.device import Conditions, DeviceFacts
@@ -83,7 +83,7 @@ def local_device(
     chosen = agent or LocalAgent()
     facts, _ = local_state(name, replace(chosen, lease=None, owner=None), route)
     if prepare and chosen.lease is None:
-        chosen = replace(chosen, lease=Path("auto"), owner=Owner.here(f"device {name}", LOCAL))
+        chosen = replace(chosen, lease=Path("auto"), owner=owner_of(name, LOCAL))
     return AttachedDevice(
         facts=facts,
         connect=partial(chosen.connect, name),

@@ -1,11 +1,9 @@
 """One measurement at a time on a device: a lock file that dies with its holder."""
 
-import contextlib
 import fcntl
 import json
 import os
 import re
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from devices.agent.shared_files import is_for_all, make_folder, open_shared
 from harness.core import digest
 from harness.core.errors import DeviceBusy, DeviceError
 
@@ -40,12 +39,8 @@ def lease_folder(places: Sequence[Path] = _PLACES) -> Path:
     The first of places that everybody may write to, else the last: what only root may write to would part root from
     the others.
     """
-    shared = (place for place in places if _is_for_all(place))
+    shared = (place for place in places if is_for_all(str(place)))
     return next(shared, places[-1]) / "weighbridge-leases"
-
-
-def _is_for_all(place: Path) -> bool:
-    return place.is_dir() and bool(place.stat().st_mode & stat.S_IWOTH) and os.access(place, os.W_OK)
 
 
 @contextmanager
@@ -73,7 +68,8 @@ def _take(path: Path, device: str, clock: Callable[[], float]) -> None:
         hold.holders += 1
         return
     try:
-        descriptor = _open(path)
+        make_folder(str(path.parent), for_all=True)
+        descriptor = open_shared(str(path))
     except OSError as exc:
         raise DeviceError(device, f"no lease can be taken in {path}: {exc.strerror}; make the folder writable") from exc
     _HELD[path] = _Hold(descriptor)  # before the lock is taken, so that a fork in between finds it here
@@ -112,24 +108,6 @@ def _let_go() -> None:
 os.register_at_fork(after_in_child=_let_go)
 
 
-def _open(path: Path) -> int:
-    _make_folder(path.parent)
-    # Without O_CREAT first: Linux refuses it for another user's file in a shared folder (fs.protected_regular).
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-    with contextlib.suppress(FileNotFoundError):
-        return os.open(path, flags)
-    descriptor = os.open(path, flags | os.O_CREAT, 0o666)
-    with contextlib.suppress(PermissionError):
-        os.fchmod(descriptor, 0o666)
-    return descriptor
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o1777)
-
-
 def _lock(descriptor: int, device: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -141,7 +119,7 @@ def _holder(descriptor: int) -> str:
     try:
         note = json.loads(os.pread(descriptor, _NOTE_BYTES, 0))
         pid, since = int(note["pid"]), datetime.fromtimestamp(float(note["since"])).astimezone()
-    except (ValueError, KeyError, TypeError, OverflowError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "another process measures on it; wait for it to end"  # it holds the lock and has not signed yet
     return f"process {pid} has measured on it since {since:%Y-%m-%d %H:%M:%S}; wait for it to end, or `kill {pid}`"
 

@@ -10,13 +10,14 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import signal
-import stat
 import time
 
 from . import protocol
 from .protocol import ProtocolError
+from .shared_files import is_for_all, make_folder, open_shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def find_file(given: str, places: tuple[str, ...] = _PLACES) -> str:
         return os.path.abspath(given)
     if os.environ.get("WEIGHBRIDGE_LEASES"):
         return os.path.join(os.environ["WEIGHBRIDGE_LEASES"], _FILE)
-    shared = [place for place in places if _is_for_all(place)]
+    shared = [place for place in places if is_for_all(place)]
     return os.path.join((shared or list(places))[0 if shared else -1], _FOLDER, _FILE)
 
 
@@ -159,7 +160,7 @@ class Lease:
         try:
             note = json.loads(os.pread(self._descriptor, _NOTE_BYTES, 0).decode("utf-8"))
             return _check_note(note)
-        except (ValueError, ProtocolError):
+        except (ValueError, OverflowError, RecursionError, ProtocolError):
             return None
 
     def _sign_anew(self) -> None:
@@ -270,6 +271,9 @@ def _check_note(given: object) -> Note:
     protocol.check("lease.owner", note["owner"], dict(protocol.OWNER, token=str))
     if note["launch"] is not None:
         protocol.check("lease.launch", note["launch"], _LAUNCH)
+    for key in ("taken", "heard", "patience"):
+        if not math.isfinite(note[key]):  # type: ignore[arg-type]
+            raise ProtocolError("lease.{}: {} is no time".format(key, note[key]))
     for number in (note["pid"], (note["launch"] or {"pid": 2})["pid"]):  # type: ignore[index]
         if number < 2:  # type: ignore[operator]
             raise ProtocolError("lease: {} is no process of ours".format(number))
@@ -372,44 +376,11 @@ def _digest(token: object) -> str:
     return hashlib.sha256(str(token).encode("utf-8")).hexdigest()
 
 
-def _is_for_all(place: str) -> bool:
-    try:
-        return bool(os.stat(place).st_mode & stat.S_IWOTH) and os.access(place, os.W_OK)
-    except OSError:
-        return False
-
-
 def _open(path: str) -> int:
     """The file, made where it is not there. In a folder that all users share it is for all of them."""
     try:
-        _make_folder(os.path.dirname(path))
+        make_folder(os.path.dirname(path))
         return open_shared(path)
     except OSError as problem:
         words = "no lease can be taken in {}: {}; make it writable for this user"
         raise LeaseError(words.format(path, problem.strerror)) from problem
-
-
-def open_shared(path: str) -> int:
-    """Open for reading and writing. Raises OSError."""
-    # Without O_CREAT first: Linux refuses it for another user's file in a shared folder (fs.protected_regular).
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        return os.open(path, flags)
-    except FileNotFoundError:
-        pass
-    mode = 0o666 if os.stat(os.path.dirname(path)).st_mode & stat.S_IWOTH else 0o600
-    descriptor = os.open(path, flags | os.O_CREAT, mode)
-    try:
-        os.fchmod(descriptor, mode)
-    except PermissionError:
-        pass
-    return descriptor
-
-
-def _make_folder(folder: str) -> None:
-    if os.path.isdir(folder):
-        return
-    shared = _is_for_all(os.path.dirname(folder))
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    if shared:
-        os.chmod(folder, 0o1777)

@@ -11,9 +11,10 @@ import json
 import os
 import re
 
-from . import lease, protocol
+from . import protocol
 from .conditions import text_of
 from .protocol import ProtocolError
+from .shared_files import open_planted, open_shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _POLICIES = ("sys/devices/system/cpu/cpufreq/policy[0-9]*", "sys/devices/system/cpu/cpu[0-9]*/cpufreq")
 _POLICY = re.compile(r"sys/devices/system/cpu/(cpufreq/policy[0-9]+|cpu[0-9]+/cpufreq)")
 _GOVERNOR = re.compile(r"[a-z_]{1,40}")
+_LONGEST_NOTE = 1 << 20
 
 
 class Preparation:
@@ -149,7 +151,7 @@ def _write(path: str, value: str) -> str | None:
 
 
 def _write_note(path: str, before: dict[str, str], wanted: str) -> None:
-    with os.fdopen(lease.open_shared(path), "r+", encoding="utf-8") as stream:
+    with os.fdopen(open_shared(path), "r+", encoding="utf-8") as stream:
         stream.write(json.dumps({"governor": before, "switched_to": wanted}) + "\n")
         stream.truncate()
         stream.flush()
@@ -159,9 +161,10 @@ def _write_note(path: str, before: dict[str, str], wanted: str) -> None:
 def _read(path: str) -> tuple[dict[str, str], str] | None:
     """What was there and what it was switched to. Others may have written it: nothing but policies and governors."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as stream:
-            note = protocol.check("note", json.loads(stream.readline()), {"governor": dict, "switched_to": str})
-    except (OSError, ValueError, ProtocolError):
+        with os.fdopen(open_planted(path, os.O_RDONLY), encoding="utf-8") as stream:
+            line = stream.readline(_LONGEST_NOTE)
+            note = protocol.check("note", json.loads(line), {"governor": dict, "switched_to": str})
+    except (OSError, ValueError, RecursionError, ProtocolError):
         return None
     before: dict[str, str] = note["governor"]  # type: ignore[assignment]
     names = [note["switched_to"], *before.values()]

@@ -142,9 +142,9 @@ def _clocks_of(text: str) -> tuple[dict[str, float], dict[str, float], str | Non
             continue
         now, cap, governor = fields
         if now.isdigit():
-            clocks[core] = int(now) / _KHZ
+            clocks[f"cpu{core}"] = int(now) / _KHZ
         if cap.isdigit():
-            caps[core] = int(cap) / _KHZ
+            caps[f"cpu{core}"] = int(cap) / _KHZ
         if governor:
             governors.add(governor)
     return clocks, caps, "+".join(sorted(governors)) or None

@@ -13,7 +13,8 @@ from typing import Any
 
 from devices.transport.bundle import bundle_folder
 from harness.core import digest
-from harness.core.files import write_whole
+from harness.core.errors import DeviceError
+from harness.core.files import PART, write_whole
 from harness.core.units import Seconds
 
 _PRIVATE = 0o600
@@ -63,12 +64,30 @@ def tenure_words(lease: str | None, owner: Owner | None, patience_s: Seconds | N
     return (*held, *(("--patience", f"{patience_s:g}") if patience_s is not None else ()))
 
 
+def owner_of(name: str, device: str) -> Owner:
+    """This process as the user of a device of that name in the configuration. Raises DeviceError where it cannot be."""
+    try:
+        return Owner.here(f"device {name}", device)
+    except OSError as exc:
+        words = f"{exc.filename}: {exc.strerror}; set XDG_CACHE_HOME to a folder that can be written"
+        raise DeviceError(name, words) from exc
+
+
 def _secret() -> str:
-    """This user's own, made once; nobody else can read it."""
+    """This user's own, made once, also where two processes come at once; nobody else can read it."""
     path = bundle_folder() / "secret"
     with contextlib.suppress(FileNotFoundError):
         return path.read_text(encoding="ascii")
-    write_whole(path, secrets.token_hex(16).encode(), mode=_PRIVATE)
+    part = path.with_name(f".{secrets.token_hex(16)}{PART}")
+    write_whole(part, secrets.token_hex(16).encode(), mode=_PRIVATE)
+    try:
+        os.link(part, path)  # never over what is there
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path.read_text(encoding="ascii")
 
 

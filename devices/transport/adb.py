@@ -170,6 +170,9 @@ class AdbTransport:
             raise DeviceError(self.device, f"{argv[0]}: {exc.strerror}; set adb to a working adb") from exc
         with self._lock:
             self._running.add(process)
+            if self._is_closed:  # since it was looked at; close has not seen this one
+                self._cancelled.add(process)
+                process.kill()
         try:
             return _Client(process, stdin, most).wait(deadline, lambda: process in self._cancelled)
         finally:

@@ -42,10 +42,11 @@ class LocalTransport:
         try:
             stdout, stderr = process.communicate(stdin, deadline.remaining)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            _kill(process)
             raise DeviceLost(self._device, f"{argv[0]} did not end in {deadline.seconds:g} s") from None
+        except BaseException:  # Ctrl-C reaches us alone: it has a session of its own
+            _kill(process)
+            raise
         code = process.returncode
         return Completed(exit_code=128 - code if code < 0 else code, stdout=stdout, stderr=stderr)
 
@@ -62,6 +63,17 @@ class LocalTransport:
 
     def close(self) -> None:
         pass
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a command and its group. What fled the group may keep the pipes open: nobody waits for it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=_GRACE_S)
+    process.wait()
+    for stream in _pipes(process):
+        stream.close()
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -10,9 +10,11 @@ from devices.transport.ssh_errors import FOREIGN
 from devices.transport.ssh_link import Link
 from devices.transport.transport import Completed
 from harness.core.deadline import Deadline
-from harness.core.errors import DeviceLost, DeviceRefused
+from harness.core.errors import DeviceError, DeviceLost, DeviceRefused
+from harness.core.units import Bytes
 
 _CHUNK = 1 << 15
+_MOST_OUTPUT: Bytes = 16 << 20  # of stdout and of stderr, and before the mark
 # What precedes the mark is not the command's: a login shell's startup files may write to stdout. Before the mark's line
 # there is an empty one, since what they wrote may not end in a newline. The first keeps the shell, which tells a death
 # by signal (SSH would say it in a message that paramiko drops); the second is replaced by the command.
@@ -82,7 +84,7 @@ class Command:
         try:
             errors.start()
             self._begin_feeding(stdin, failed)
-            self._read(deadline, take or stdout.extend)
+            self._read(deadline, take or self._within_bounds(stdout))
             if not self._channel.status_event.wait(deadline.remaining):
                 raise TimeoutError
             if failed:
@@ -105,6 +107,17 @@ class Command:
         else:
             threading.Thread(target=self._feed, args=(stdin, failed), daemon=True).start()
 
+    def _within_bounds(self, stdout: bytearray) -> Callable[[bytes], object]:
+        def take(piece: bytes) -> None:
+            stdout.extend(piece)
+            self._check_amount(stdout)
+
+        return take
+
+    def _check_amount(self, said: bytes | bytearray) -> None:
+        if len(said) > _MOST_OUTPUT:
+            raise DeviceError(self._device, f"{self._name} said more than {_MOST_OUTPUT >> 20} MiB")
+
     def _read(self, deadline: Deadline, take: Callable[[bytes], object]) -> None:
         while True:
             self._channel.settimeout(max(deadline.remaining, 1e-3))
@@ -114,6 +127,8 @@ class Command:
             known = self._mark.pid is not None
             if rest := self._mark.after(piece):
                 take(rest)
+            if self._mark.pid is None:
+                self._check_amount(self._mark.before)
             if not known and self._mark.pid is not None:
                 self._link.groups.add(self._mark.pid)
 
@@ -160,4 +175,4 @@ class Command:
                     continue
                 if not piece:
                     return
-                self._stderr += piece
+                self._stderr += piece[: _MOST_OUTPUT - len(self._stderr)]

@@ -99,7 +99,7 @@ class ChannelLines:
         with contextlib.suppress(*FOREIGN):
             while piece := self._channel.recv(_CHUNK):
                 self._take(piece, partial)
-                if len(partial) > _LONGEST_LINE:
+                if len(partial) > _LONGEST_LINE or (self.pid is None and len(self._mark.before) > _LONGEST_LINE):
                     break
         self._lines.put(None)
 

@@ -85,9 +85,9 @@ class DeviceError(WeighbridgeError):
     """A device that cannot be used."""
 
     def __init__(self, device: str, reason: str) -> None:
-        super().__init__(f"{device}: {reason}")
         self.device = device
-        self.reason = reason
+        self.reason = _in_one_line(reason)  # a device's own words are in it, and a terminal would obey them
+        super().__init__(f"{_in_one_line(device)}: {self.reason}")
 
 
 class DeviceBusy(DeviceError):
@@ -116,3 +116,8 @@ class StoreError(WeighbridgeError):
 
 class CampaignUnknown(ConfigError, StoreError):
     """No campaign, or more than one, answers to what was typed."""
+
+
+def _in_one_line(words: str) -> str:
+    """Without line ends, escape sequences and turns of direction: each such character as Python writes it."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in words)

@@ -44,6 +44,10 @@ ZONES: tuple[tuple[str, Zone], ...] = (
     ("g3d*", Zone.SOC),
     ("skin*", Zone.SOC),
     ("virtual-skin*", Zone.SOC),
+    ("type_cpu*", Zone.SOC),
+    ("type_gpu*", Zone.SOC),
+    ("type_skin*", Zone.SOC),
+    ("type_soc*", Zone.SOC),
 )
 
 

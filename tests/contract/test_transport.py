@@ -5,10 +5,12 @@ on its device, which tests can look at.
 """
 
 import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -261,3 +263,20 @@ def test_a_process_that_cannot_start_is_a_loss_with_its_name(transport: Transpor
 
     with pytest.raises(DeviceLost, match="no-such-program-here"):
         talk()
+
+
+def test_what_fled_its_group_holds_nobody_past_the_deadline(transport: Transport, there: Path) -> None:
+    pid = there / "pid"
+    flee = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(120)"
+    start = (
+        "import subprocess, sys, time; subprocess.Popen((sys.executable, '-c', *sys.argv[1:]), start_new_session=True)"
+    )
+    begun = time.monotonic()
+    try:
+        with pytest.raises(DeviceLost, match="did not end in"):
+            transport.run((sys.executable, "-c", f"{start}; time.sleep(120)", flee, str(pid)), Deadline(8.0))
+        assert time.monotonic() - begun < 60.0  # and not its 120
+    finally:
+        assert wait_until(lambda: pid.exists() and bool(pid.read_text()))
+        with suppress(ProcessLookupError):  # a way may end also those
+            os.kill(int(pid.read_text()), signal.SIGKILL)

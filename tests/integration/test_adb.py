@@ -1,7 +1,6 @@
 """The way to a phone: the real adb and the real adbutils against the emulated adbd."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from harness.core.errors import DeviceFull, DeviceLost, DeviceRefused
 from tests.support.adbd import Adbd
 from tests.support.hostile import HOSTILE_NAMES
 from tests.support.phones import an_adb_server, plant
+from tests.support.waiting import until
 
 SOON = 20.0
 # Those that a file system takes.
@@ -38,13 +38,6 @@ def transport(phone: Adbd, port: int) -> Iterator[AdbTransport]:
     yield transport
     transport.close()
     transport.server.ask(lambda client: client.disconnect(phone.address))
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = Deadline(SOON)
-    while not holds():
-        assert not deadline.expired
-        time.sleep(0.02)
 
 
 def once_it_runs(phone: Adbd, do: Callable[[], None]) -> threading.Thread:

@@ -17,12 +17,12 @@ from devices.inventory import LocalAgent
 from devices.runtimes.agent_launch import encode
 from devices.runtimes.litert_ops import op_table
 from devices.runtimes.owner import Owner, tenure_words
-from harness.core.deadline import Deadline
 from harness.core.device import DeviceFacts
 from harness.core.errors import DeviceBusy, DeviceRefused
 from harness.core.launch import LaunchFailure, LaunchRecord
 from tests.integration.agent_bench import MISBEHAVING, an_order, is_running, wait_for_end, wait_for_pid
 from tests.integration.test_agent_supervisor import Talk
+from tests.support.waiting import until
 
 Start = Callable[..., Talk]
 
@@ -48,13 +48,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
         talk.process.wait(10)
         talk.process.stdin.close()
         talk.process.stdout.close()
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float = 15.0) -> None:
-    deadline = Deadline(seconds)
-    while not is_so():
-        assert not deadline.expired, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def plant_policies(root: Path, *governors: str) -> list[Path]:
@@ -116,7 +109,7 @@ def test_an_owner_whose_supervisor_hangs_is_stale_after_twice_its_patience(start
     def over() -> bool:
         return bool(start(an_owner("t2")).hear("took_over", "busy")["say"] == "took_over")
 
-    wait_until(over)
+    until(over)
     assert wait_for_end(first.process.pid)
 
 
@@ -213,7 +206,7 @@ def test_the_note_names_the_attempt_while_it_runs(start: Start, tmp_path: Path) 
     assert (note["launch"]["attempt"], note["launch"]["pid"]) == ("hang", started["pid"])
     talk.ask("2", "cancel", launch="1")
     talk.hear("ended")
-    wait_until(lambda: json.loads((tmp_path / "lease").read_text())["launch"] is None)
+    until(lambda: json.loads((tmp_path / "lease").read_text())["launch"] is None)
 
 
 def test_the_files_of_a_private_lease_are_its_owners_alone_and_hold_no_token(start: Start, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from devices.boards import board_of, ssh_device
 from devices.opening import open_devices
 from harness.core.device import DeviceSpec
 from harness.core.errors import DeviceBusy, DeviceError, DeviceLost, DeviceRefused
-from harness.core.launch import FailureKind, LaunchFailure, LaunchRecord
+from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchRecord
 from tests.contract.test_device import an_order
 from tests.support.boards import board_spec
 from tests.support.command import run_bench
@@ -27,6 +28,11 @@ from tests.support.tcp_proxy import proxy_to
 def server(tmp_path: Path) -> Iterator[Sshd]:
     with sshd(tmp_path / "sshd") as started:
         yield started
+
+
+def anew(order: LaunchOrder) -> LaunchOrder:
+    """The same once more: a board starts no attempt twice."""
+    return dataclasses.replace(order, attempt=uuid.uuid4().hex)
 
 
 def files_on(server: Sshd) -> list[Path]:
@@ -62,8 +68,8 @@ def test_what_is_brought_is_the_agent_and_the_model_each_once_and_private(server
     order = an_order(tmp_path)
     for _ in range(2):
         with ssh_device(board_spec(server)) as device:
-            assert isinstance(device.launch(order), LaunchRecord)
-            assert isinstance(device.launch(order), LaunchRecord)
+            assert isinstance(device.launch(anew(order)), LaunchRecord)
+            assert isinstance(device.launch(anew(order)), LaunchRecord)
     assert [file.suffix for file in files_on(server)].count(".tflite") == 1
     assert [file.suffix for file in files_on(server)].count(".pyz") == 1
     assert {file.stat().st_mode & 0o777 for file in files_on(server)} == {0o600}
@@ -83,23 +89,23 @@ def test_a_connection_that_breaks_is_one_lost_launch_and_the_next_connects_again
     with proxy_to(server.port) as proxy:
         spec = dataclasses.replace(board_spec(server), ssh=server.through(proxy.port))
         with ssh_device(spec) as device:
-            assert isinstance(device.launch(order), LaunchRecord)
+            assert isinstance(device.launch(anew(order)), LaunchRecord)
             proxy.reset()
-            lost = device.launch(order)
+            lost = device.launch(anew(order))
             assert isinstance(lost, LaunchFailure)
             assert lost.kind is FailureKind.LOST
-            assert isinstance(device.launch(order), LaunchRecord)
+            assert isinstance(device.launch(anew(order)), LaunchRecord)
 
 
 def test_a_board_that_is_gone_is_lost_and_one_that_is_back_is_used(server: Sshd, tmp_path: Path) -> None:
     order = an_order(tmp_path)
     with ssh_device(board_spec(server)) as device:
         server.stop()
-        device.launch(order)
+        device.launch(anew(order))
         with pytest.raises(DeviceLost, match="nothing listens there"):
-            device.launch(order)
+            device.launch(anew(order))
         server.start()
-        assert isinstance(device.launch(order), LaunchRecord)
+        assert isinstance(device.launch(anew(order)), LaunchRecord)
 
 
 def test_leaving_ends_a_push_that_is_under_way(server: Sshd, tmp_path: Path) -> None:
@@ -196,6 +202,7 @@ models: [digits]
 variants: [int8]
 units: [cpu]
 measure: {{launches: 2, inferences: 5, cold_starts: 1}}
+limits: {{neighbours: null, canary: null, clock_share: null, soc_celsius: null}}  # other tests keep this machine busy
 devices:
   - {{name: board, kind: ssh, host: 127.0.0.1, port: {address.port}, user: {address.user}, key: {address.key},
       known_hosts: {address.known_hosts}, ssh_config: {address.ssh_config}, python: {board_spec(server).python}}}

@@ -14,10 +14,11 @@ from devices.transport.ssh import SshTransport
 from devices.transport.ssh_link import Patience
 from devices.transport.transport import Lines
 from harness.core.deadline import Deadline
-from harness.core.errors import DeviceFull, DeviceLost
+from harness.core.errors import DeviceError, DeviceFull, DeviceLost
 from tests.support.faults import proves
 from tests.support.sshd import Sshd, sshd
 from tests.support.tcp_proxy import TcpProxy, proxy_to
+from tests.support.waiting import until
 
 SOON = 30.0
 PATIENCE = Patience(connect_s=5.0, dead_s=2.0, silence_s=2.0, keepalive_s=1)
@@ -59,15 +60,6 @@ def is_running(word: str) -> bool:
     return subprocess.run(("pgrep", "-f", word), capture_output=True, check=False).returncode == 0
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
-    ends = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > ends:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def takes_a_line(lines: Lines) -> bool:
     try:
         lines.send(b"x")
@@ -81,8 +73,8 @@ def when_part_has_passed(proxy: TcpProxy, strike: Callable[[], object]) -> threa
     at = proxy.passed + BIG // 4
 
     def watch() -> None:
-        if wait_until(lambda: proxy.passed > at, SOON):
-            strike()
+        until(lambda: proxy.passed > at, SOON)
+        strike()
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -198,7 +190,7 @@ def test_lines_whose_connection_breaks_end(transport: SshTransport, proxy: TcpPr
     getattr(server if strike == "drop_sessions" else proxy, strike)()
     with pytest.raises(DeviceLost, match=r"the connection is gone|said nothing"):
         lines.receive(Deadline(SOON))
-    assert wait_until(lambda: not takes_a_line(lines))
+    until(lambda: not takes_a_line(lines))
     lines.close()
 
 
@@ -221,6 +213,17 @@ def test_sshd_that_is_gone_is_a_loss_and_one_that_is_back_is_used(transport: Ssh
     assert is_alive(transport)
 
 
+@pytest.mark.parametrize("stream", ["", " >&2"])
+def test_endless_output_does_not_fill_the_host(transport: SshTransport, stream: str) -> None:
+    argv = ("sh", "-c", f"head -c 40000000 /dev/zero{stream}")
+    if stream:
+        assert len(transport.run(argv, Deadline(SOON)).stderr) == 16 << 20
+    else:
+        with pytest.raises(DeviceError, match="sh said more than 16 MiB"):
+            transport.run(argv, Deadline(SOON))
+    assert is_alive(transport)
+
+
 def test_closing_the_transport_ends_what_runs_on_the_board(server: Sshd) -> None:
     transport = SshTransport("board", server.address, PATIENCE)
     word = f"weighbridge-{os.getpid()}-sleeper"
@@ -228,7 +231,7 @@ def test_closing_the_transport_ends_what_runs_on_the_board(server: Sshd) -> None
     lines.receive(Deadline(SOON))
     assert is_running(word)
     transport.close()
-    assert wait_until(lambda: not is_running(word))
+    until(lambda: not is_running(word))
     with pytest.raises(DeviceLost, match="was closed"):
         is_alive(transport)
     lines.close()
@@ -246,8 +249,8 @@ def test_an_interrupted_command_is_ended_on_the_board(server: Sshd) -> None:
     word = f"weighbridge-{os.getpid()}-interrupted"
 
     def strike() -> None:
-        if wait_until(lambda: is_running(word)):
-            os.kill(os.getpid(), signal.SIGUSR1)
+        until(lambda: is_running(word))
+        os.kill(os.getpid(), signal.SIGUSR1)
 
     striker = threading.Thread(target=strike)
     striker.start()
@@ -257,7 +260,7 @@ def test_an_interrupted_command_is_ended_on_the_board(server: Sshd) -> None:
     finally:
         striker.join()
         signal.signal(signal.SIGUSR1, before)
-    assert wait_until(lambda: not is_running(word))
+    until(lambda: not is_running(word))
     transport.close()
 
 

@@ -7,6 +7,8 @@ import pytest
 from devices.families.android import clusters_of, facts_from, parts_of, sections
 from devices.families.android_conditions import conditions_from, power_of, temperatures_of, thermal_status_of
 from devices.families.android_prepare import Note, note_from, prepared_from
+from harness.core.device import Conditions, DeviceFacts
+from harness.core.zones import Zone, clock_share, hottest
 from tests.support.phones import BATTERY, THERMAL
 
 SAMSUNG = (Path(__file__).parents[2] / "data/android/thermalservice_samsung.txt").read_text()
@@ -61,6 +63,17 @@ def test_temperatures_are_those_of_the_hal_and_not_the_remembered_ones() -> None
         "TYPE_SKIN": 25.3,
         "TYPE_USB_PORT": 24.2,
     }
+
+
+def test_sensors_named_by_their_types_are_judged_as_what_they_are() -> None:
+    now = Conditions(taken_at=0.0, temperatures=temperatures_of(SAMSUNG))
+    assert (hottest(now, Zone.SOC), hottest(now, Zone.BATTERY)) == (25.3, 24.4)
+
+
+def test_clocks_and_caps_are_of_the_cores_that_clusters_name() -> None:
+    now = conditions_from("@date\n1\n@clocks\n0;300000;900000;walt\n", {})
+    facts = DeviceFacts(name="p", family="android", simulated=False, clusters=clusters_of("0;1800000\n", {}))
+    assert (now.clocks_mhz, clock_share(now, facts)) == ({"cpu0": 300.0}, 0.5)
 
 
 @pytest.mark.parametrize("absent", ["-99.9", "0.0", "NaN", "nonsense"])

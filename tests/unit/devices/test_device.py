@@ -3,9 +3,8 @@
 import json
 import sys
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +16,10 @@ from devices.device import AttachedDevice
 from devices.runtimes.litert_ops import op_table
 from devices.transport.local import ProcessLines
 from harness.core.compute_unit import ComputeUnit
-from harness.core.deadline import Deadline
 from harness.core.device import DeviceFacts
 from harness.core.errors import DeviceBusy, DeviceLost
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, MeasureSettings, Pass
+from tests.support.waiting import until
 
 HELLO = {"v": 3, "say": "hello", "pid": 7, "python": "3.7.3"}
 BEAT = {"v": 3, "say": "heartbeat"}
@@ -102,13 +101,6 @@ class Taken(Lease):
 def a_device(*plays: Play, lease: Lease | None = None) -> AttachedDevice:
     waiting = deque(plays)
     return AttachedDevice(FACTS, lambda: waiting.popleft()(), lease or Lease(), op_table)
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = Deadline(seconds)
-    while not is_so():
-        assert not deadline.expired, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def canary(identity: str, *samples: object) -> dict[str, object]:
@@ -208,7 +200,7 @@ def test_leaving_ends_an_agent_that_is_still_starting(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         with device:
             question = pool.submit(device.canary)
-            wait_until(lambda: mute.process != 0)
+            until(lambda: mute.process != 0)
         assert not mute.is_running
         assert not lease.held
     with pytest.raises(DeviceLost, match="closed"):
@@ -220,7 +212,7 @@ def test_a_question_under_way_when_the_device_is_left_is_not_asked_again(tmp_pat
     device = a_device(first, second)
     with ThreadPoolExecutor(1) as pool, device:
         question = pool.submit(device.canary)
-        wait_until(lambda: "canary" in first.heard)
+        until(lambda: "canary" in first.heard)
     with pytest.raises(DeviceLost, match="closed"):
         question.result(10)
     assert second.process == 0

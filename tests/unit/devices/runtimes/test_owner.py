@@ -2,12 +2,15 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from devices.agent.lease import check_owner
-from devices.runtimes.owner import Owner, duration, holder_in_words, taken_over_in_words
+from devices.runtimes.owner import Owner, duration, holder_in_words, owner_of, taken_over_in_words
+from harness.core.errors import DeviceError
 
 OWNER = {"host": "tower", "user": "bench", "pid": 123, "purpose": "campaign X", "since": 1.0}
 
@@ -65,3 +68,25 @@ def test_the_secret_behind_tokens_is_its_owners_alone(tmp_path: Path) -> None:
     Owner.here("doctor", "pi5")
     (secret,) = (path for path in tmp_path.rglob("secret"))
     assert secret.stat().st_mode & 0o077 == 0
+
+
+def test_those_who_come_at_once_are_one_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    together = Barrier(8)
+
+    def come(_: int) -> str:
+        together.wait(10)
+        return Owner.here("doctor", "pi5").token
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(come, range(8)))) == 1
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["secret"]
+
+
+def test_a_secret_that_cannot_be_kept_is_an_error_of_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(DeviceError, match=r"^pi5: .*; set XDG_CACHE_HOME"):
+        owner_of("pi5", "serial 1")
