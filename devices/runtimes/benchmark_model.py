@@ -39,6 +39,7 @@ from harness.core.units import Bytes, Seconds
 RUNS = f"{FOLDER}/runs"
 _MOST_OUTPUT: Bytes = 4 << 20
 _PATIENCE_S: Seconds = 20.0
+_END_S: Seconds = 8.0  # a phone that takes longer for it is taken for lost, and asked again once it is back
 _TAIL = 4000
 _KILLED, _SEGFAULT = 137, 139
 _ERROR = re.compile(r"^(?:[EF] tflite\s*: |ERROR: )(?P<words>.*)$", re.MULTILINE)
@@ -105,7 +106,7 @@ class BenchmarkModel:
 
     def end(self, folder: str) -> None:
         """See that nothing of a launch is left running. Raises DeviceLost, DeviceError where it cannot be ended."""
-        done = self.phone.run(("sh", "-c", _END, "end", folder), Deadline(_PATIENCE_S))
+        done = self.phone.run(("sh", "-c", _END, "end", folder), Deadline(_END_S))
         if done.exit_code == 5:
             raise DeviceError(self.phone.device, "a launch cannot be ended on the phone; restart it")
 

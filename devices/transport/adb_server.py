@@ -45,7 +45,7 @@ class AdbServer:
     def __init__(self, device: str, address: AdbAddress) -> None:
         self.device = device
         self.program = str(address.adb or bundled_adb())
-        self.port = address.server_port or _choose_port()
+        self.port = address.server_port or choose_port()
         self._address = address
 
     @property
@@ -161,8 +161,9 @@ def _say(client: "AdbClient", command: str) -> None:
         connection.check_okay()
 
 
-def _choose_port() -> int:
-    return USERS_PORT if _protocol_of(USERS_PORT) == _PROTOCOL else OUR_PORT
+def choose_port(users: int = USERS_PORT, ours: int = OUR_PORT) -> int:
+    """The user's server where it speaks our adb's protocol: a phone on USB is there already. Else ours."""
+    return users if _protocol_of(users) == _PROTOCOL else ours
 
 
 def _protocol_of(port: int) -> int | None:

@@ -153,7 +153,12 @@ def test_closing_ends_a_command_that_another_thread_waits_for(transport: Transpo
     """This machine itself has nothing to close."""
     if isinstance(transport, LocalTransport):
         return
-    closer = threading.Thread(target=lambda: (wait_until((there / "begun").exists), transport.close()))
+
+    def close_once_it_runs() -> None:
+        wait_until((there / "begun").exists)
+        transport.close()
+
+    closer = threading.Thread(target=close_once_it_runs)
     closer.start()
     script = 'sleep 300 & echo $! >"$1/pid"; touch "$1/begun"; wait'
     with pytest.raises(DeviceLost):

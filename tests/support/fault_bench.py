@@ -73,8 +73,8 @@ class StruckJournal(Journal):
         self._seen: Counter[str] = Counter()
         self._mine: set[str] = set()
 
-    def begin(self, block: Block, *arguments: object) -> str:  # type: ignore[override]
-        identity = super().begin(block, *arguments)  # type: ignore[arg-type]
+    def begin(self, block: Block, *arguments: object, **named: object) -> str:  # type: ignore[override]
+        identity = super().begin(block, *arguments, **named)  # type: ignore[arg-type]
         if block.device == BOARD:
             self._mine.add(identity)
             self._step("begun")
