@@ -333,7 +333,8 @@ def _fastest(clusters: Sequence[Cluster]) -> tuple[str, ...]:
 def _token(lease_folder: Path) -> str:
     """The same for all who share this host's own lease, and for nobody else: those never hold it at once."""
     with suppress(OSError):
-        place = lease_folder.parent.stat() if not lease_folder.exists() else lease_folder.stat()
+        lease_folder.mkdir(parents=True, exist_ok=True)  # its inode is part of the token, so it has to be there
+        place = lease_folder.stat()
         mark = f"{socket.gethostname()}/{place.st_dev}/{place.st_ino}/{lease_folder}"
         boot = Path("/proc/sys/kernel/random/boot_id")
         return digest.of_bytes(f"{mark}/{boot.read_text() if boot.exists() else ''}".encode())[:32]

@@ -98,7 +98,7 @@ def test_a_phone_that_takes_its_authorisation_back_is_given_up(bench: PhoneFault
 
 @proves("phone_killed_by_system")
 def test_a_launch_that_the_system_kills_costs_itself(bench: PhoneFaultBench) -> None:
-    assert bench.run(at=FIRST_SAVED, strike=bench.in_launch(bench.kill_launch)) == ()
+    assert bench.run(at=Moment(step="saved", number=1), strike=bench.in_launch(bench.kill_launch)) == ()
     (failure,) = bench.failures()
     assert failure.kind is FailureKind.CRASH
     assert "the system killed it (exit code 137)" in failure.message
@@ -110,7 +110,7 @@ def test_a_full_phone_fails_the_launches_that_need_the_file(bench: PhoneFaultBen
     def fill() -> None:
         bench.bed.phone.quota = 1
 
-    assert bench.run(at=Moment(step="saved"), strike=fill) == ()
+    assert bench.run(at=FIRST_SAVED, strike=fill) == ()
     assert bench.failures()
     assert all("no space is left on the phone" in failure.message for failure in bench.failures())
     assert bench.missing(NEIGHBOUR) == {}
