@@ -29,7 +29,7 @@ USERS_PORT = 5037
 OUR_PORT = 5038
 _START_S: Seconds = 20.0
 _ASK_S: Seconds = 5.0
-_CONNECT_S: Seconds = 20.0
+_CONNECT_S: Seconds = 10.0
 _PROTOCOL = 41  # ADB_SERVER_VERSION of every adb since platform-tools 28.0.2; another one would restart the server
 _LOCALHOST = "127.0.0.1"
 
@@ -121,7 +121,7 @@ class AdbServer:
             known = self.states()
         if known.get(serial) == "offline":
             self.reconnect(serial)
-            known = self._settled(serial)
+            known = {serial: "offline", **self._settled(serial)}  # the server may have dropped it
         state = known.get(serial)
         if state is None:
             raise unreachable(self.device, f"{serial} is not attached", known)

@@ -73,7 +73,7 @@ class StruckJournal(Journal):
         self._seen: Counter[str] = Counter()
         self._mine: set[str] = set()
 
-    def begin(self, block: Block, *arguments: object, **named: object) -> str:  # type: ignore[override]
+    def begin(self, block: Block, *arguments: object, **named: object) -> str:
         identity = super().begin(block, *arguments, **named)  # type: ignore[arg-type]
         if block.device == BOARD:
             self._mine.add(identity)
