@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from devices.families.android_prepare import prepared_from
 from devices.health import await_fit
 from devices.phone_facts import RUNTIME, ask, facts_of
 from devices.phone_files import PhoneFiles
-from devices.phone_tools import HostTools, Tool
+from devices.phone_tools import HostTools
 from devices.runtimes.benchmark_model import RUNS, BenchmarkModel
 from devices.runtimes.benchmark_model_flags import Tools
 from devices.transport.adb import AdbTransport, quoted
@@ -76,8 +76,7 @@ def open_phone(spec: DeviceSpec, lease_folder: Path | None = None) -> "Phone":
     transport = AdbTransport(spec.name, spec.adb or AdbAddress())
     told = ask(transport)
     facts, tools = facts_of(spec, transport.serial, told)
-    options = (spec.tools or PhoneTools()).delegate_options
-    return Phone(facts, transport, told, tools, lease_folder or leases.lease_folder(), options)
+    return Phone(facts, transport, told, tools, lease_folder or leases.lease_folder(), spec.tools or PhoneTools())
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class Phone:
         told: PhoneFacts,
         tools: HostTools | None,
         lease_folder: Path,
-        delegate_options: Mapping[str, str] | None = None,
+        wanted: PhoneTools,
     ) -> None:
         self._facts = facts
         self._transport = transport
@@ -110,7 +109,7 @@ class Phone:
         self._serial = told.serial
         self._tools = tools
         self._lease_folder = lease_folder
-        self._delegate_options = delegate_options or {}
+        self._wanted = wanted
         self._files = PhoneFiles(transport)
         self._lease = android_lease.PhoneLease(transport, _token(lease_folder))
         self._held = ExitStack()
@@ -183,7 +182,7 @@ class Phone:
             return _failed(order, FailureKind.ERROR, f"{self._facts.name} cannot run {order.unit}: it offers {offered}")
         try:
             self._lease.keep(order.deadline_s + _MARGIN_S)
-            model = self._files.bring(order.variant, digest.of_file(order.variant))
+            model = self._files.bring(order.variant)
             outcome = session.runner.launch(order, model)
             return self._unless_rebooted(order, outcome)
         except DeviceFull as exc:
@@ -285,28 +284,21 @@ class Phone:
         return _Session(runner, self._bring_canary())
 
     def _bring_tools(self, found: HostTools) -> Tools:
+        bring, together = self._files.bring_program, self._files.bring_together
         return Tools(
-            benchmark=self._bring(found.benchmark, "700"),
-            litert=self._bring(found.litert, "700") if found.litert else None,
-            delegate=self._bring_together([found.delegate, *found.libraries]) if found.delegate else None,
-            delegate_options=self._delegate_options,
-            dispatch=self._bring_together(found.dispatch).rpartition("/")[0] if found.dispatch else None,
+            benchmark=bring(found.benchmark),
+            litert=bring(found.litert) if found.litert else None,
+            delegate=together([found.delegate, *found.libraries]) if found.delegate else None,
+            delegate_options=self._wanted.delegate_options,
+            dispatch=together(found.dispatch).rpartition("/")[0] if found.dispatch else None,
+            nnapi_accelerator=self._wanted.nnapi_accelerator,
         )
-
-    def _bring_together(self, libraries: Sequence[Tool]) -> str:
-        """Into one folder, named by all of their content; the place of the first."""
-        folder = digest.of_content({each.path.name: each.sum for each in libraries})
-        places = [self._files.bring(each.path, each.sum, "600", each.path.name, folder) for each in libraries]
-        return places[0]
-
-    def _bring(self, tool: Tool, mode: str) -> str:
-        return self._files.bring(tool.path, tool.sum, mode)
 
     def _bring_canary(self) -> str:
         with tempfile.TemporaryDirectory() as place:
             file = Path(place) / "canary"
             file.write_bytes(random.Random(0).randbytes(_CANARY_BYTES))
-            return self._files.bring(file, digest.of_file(file))
+            return self._files.bring(file)
 
     def _conditions(self) -> Conditions:
         done = self._transport.shell(CONDITIONS_SCRIPT, Deadline(_PATIENCE_S))
@@ -341,7 +333,8 @@ def _fastest(clusters: Sequence[Cluster]) -> tuple[str, ...]:
 def _token(lease_folder: Path) -> str:
     """The same for all who share this host's own lease, and for nobody else: those never hold it at once."""
     with suppress(OSError):
-        place = lease_folder.parent.stat() if not lease_folder.exists() else lease_folder.stat()
+        lease_folder.mkdir(parents=True, exist_ok=True)  # its inode is part of the token, so it has to be there
+        place = lease_folder.stat()
         mark = f"{socket.gethostname()}/{place.st_dev}/{place.st_ino}/{lease_folder}"
         boot = Path("/proc/sys/kernel/random/boot_id")
         return digest.of_bytes(f"{mark}/{boot.read_text() if boot.exists() else ''}".encode())[:32]

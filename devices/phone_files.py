@@ -1,71 +1,52 @@
-"""Files brought to a phone, by content: nothing is sent twice, and nothing stands there half.
+"""What a phone needs beside files by digest: programs that may run, and libraries that find each other by name."""
 
-devices/transport/push.py does the same for every transport; until it is there this is the phone's own.
-"""
-
+import posixpath
 from collections.abc import Sequence
-from pathlib import Path
 
 from devices.families.android_prepare import FOLDER
-from devices.transport.adb import AdbTransport, quoted
-from devices.transport.adb_errors import refuse
+from devices.phone_tools import Tool
+from devices.transport.adb import AdbTransport
+from devices.transport.push import Delivery
+from harness.core import digest
 from harness.core.deadline import Deadline
-from harness.core.errors import DeviceError, DeviceLost
+from harness.core.errors import DeviceError
 from harness.core.units import Seconds
 
-FILES = f"{FOLDER}/files"
 _PATIENCE_S: Seconds = 20.0
-_SLOWEST = 1 << 20  # bytes a second, below which a push is given up
+# The words after it: the folder, the name, what it stands for. A link, since its content lies there already.
+_LINK = 'umask 077; mkdir -p "$1" && ln -sf "$3" "$1/$2"'
 
 
 class PhoneFiles:
-    """Knows what it has brought in this session; what an earlier one brought is found by its digest."""
+    """Files on one phone, each sent once (Delivery). Raises DeviceLost, DeviceFull, DeviceError, OSError."""
 
     def __init__(self, phone: AdbTransport) -> None:
         self._phone = phone
-        self._there: dict[str, str] = {}
-        self.sent_bytes = 0
+        self._delivery = Delivery(phone.device, lambda: phone, FOLDER)
+        self.bring = self._delivery.bring
+        self.forget = self._delivery.forget
 
-    def forget(self) -> None:
-        """After a loss: what is there is looked at again."""
-        self._there.clear()
+    def bring_program(self, tool: Tool) -> str:
+        """Where it may be run from."""
+        place = self._bring(tool)
+        self._do("chmod", "700", place)
+        return place
 
-    def bring(self, file: Path, sum_: str, mode: str = "600", name: str = "", beside: str = "") -> str:
-        """Where the file is on the phone. name: in the folder `beside`, for libraries that find each other by name.
+    def bring_together(self, libraries: Sequence[Tool]) -> str:
+        """Under their own names in one folder, which is named by all of their content; the place of the first."""
+        name = digest.of_content({each.path.name: each.sum for each in libraries})
+        folder = posixpath.join(FOLDER, "files", f"{name}.d")
+        for each in libraries:
+            self._do("sh", "-c", _LINK, "link", folder, each.path.name, self._bring(each))
+        return posixpath.join(folder, libraries[0].path.name)
 
-        Raises DeviceLost, DeviceFull, DeviceError where the file on the phone is not what was sent, OSError.
-        """
-        target = f"{FILES}/{beside}.d/{name}" if name else f"{FILES}/{sum_}"
-        if self._there.get(target) != sum_:
-            self._bring(file, sum_, target, mode)
-            self._there[target] = sum_
-        return target
+    def _bring(self, tool: Tool) -> str:
+        place = self._delivery.bring(tool.path)
+        if not posixpath.basename(place).startswith(tool.sum):
+            raise DeviceError(self._phone.device, f"{tool.path} was changed since it was checked; run again")
+        return place
 
-    def _bring(self, file: Path, sum_: str, target: str, mode: str) -> None:
-        folder = target.rpartition("/")[0]
-        self._do("umask 077 && mkdir -p " + quoted((folder,)))
-        if self._sum_of(target) == sum_:
-            return
-        part, size = f"{target}.part", file.stat().st_size
-        self._phone.send_file(file, part, Deadline(_PATIENCE_S + size / _SLOWEST))
-        self.sent_bytes += size
-        found = self._sum_of(part)
-        if found != sum_:
-            self._do("rm -f " + quoted((part,)))
-            raise DeviceError(self._phone.device, f"{file.name} arrived with another content (sha256 {found[:16]}...)")
-        self._do("chmod " + quoted((mode, part)) + " && mv " + quoted((part, target)))
-
-    def _sum_of(self, path: str) -> str:
-        done = self._phone.run(("sha256sum", path), Deadline(_PATIENCE_S))
-        words: Sequence[str] = done.stdout.decode("utf-8", "replace").split()
-        return words[0].removeprefix("\\") if done.exit_code == 0 and words else ""
-
-    def _do(self, script: str) -> None:
-        done = self._phone.shell(script, Deadline(_PATIENCE_S))
+    def _do(self, *argv: str) -> None:
+        done = self._phone.run(argv, Deadline(_PATIENCE_S))
         if done.exit_code != 0:
-            raise _of_words(self._phone.device, done.words)
-
-
-def _of_words(device: str, words: str) -> DeviceError:
-    error = refuse(device, words)
-    return DeviceError(device, f"files cannot be kept in {FILES}: {words}") if isinstance(error, DeviceLost) else error
+            raise DeviceError(self._phone.device, f"files cannot be kept in {FOLDER}: {done.words}")

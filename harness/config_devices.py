@@ -184,7 +184,8 @@ class AndroidDevice(Form):
 
     serial is as `adb devices` shows it, without it the only one attached; address is `host:port` of a phone that adb
     connects to first. tools is the folder of benchmark_model and its like, delegate the library of an external
-    delegate for the unit npu with its options; both are files of this machine.
+    delegate for the unit npu with its options; both are files of this machine. nnapi_accelerator is NNAPI's name of a
+    driver, for npu/nnapi.
     """
 
     kind: Annotated[Literal["android"], _Kind]
@@ -196,6 +197,7 @@ class AndroidDevice(Form):
     tools: File | None = None
     delegate: File | None = None
     delegate_options: Mapping[str, str] = Field(default_factory=dict)
+    nnapi_accelerator: Text | None = None
     limits: LimitsForm = LimitsForm()
 
     def spec(self) -> DeviceSpec:
@@ -203,7 +205,12 @@ class AndroidDevice(Form):
             name=self.name,
             kind=self.kind,
             adb=AdbAddress(serial=self.serial, address=self.address, adb=self.adb, server_port=self.server_port),
-            tools=PhoneTools(folder=self.tools, delegate=self.delegate, delegate_options=self.delegate_options),
+            tools=PhoneTools(
+                folder=self.tools,
+                delegate=self.delegate,
+                delegate_options=self.delegate_options,
+                nnapi_accelerator=self.nnapi_accelerator,
+            ),
         )
 
 

@@ -10,8 +10,17 @@ BUILTIN = "builtin"
 
 
 def is_another_unit(observed: ComputeUnit, asked: ComputeUnit) -> bool:
-    """Whether what ran is of another kind, or a stand-in for that hardware which was not asked for by name."""
-    return observed.kind != asked.kind or (observed.by_name_only and not asked.by_name_only)
+    """Whether what ran is of another kind, on other cores, or a stand-in which was not asked for by name.
+
+    Cores that the runtime does not show are not other ones: is_cluster_unknown.
+    """
+    on_others = None not in (observed.cluster, asked.cluster) and observed.cluster != asked.cluster
+    return observed.kind != asked.kind or on_others or (observed.by_name_only and not asked.by_name_only)
+
+
+def is_cluster_unknown(observed: ComputeUnit, asked: ComputeUnit) -> bool:
+    """Whether cores of a kind were asked for, and it was not seen which ones the work was bound to."""
+    return asked.cluster is not None and observed.kind == asked.kind and observed.cluster is None
 
 
 def is_profiled(table: OpTable) -> bool:

@@ -118,8 +118,7 @@ def _said(phone: AdbTransport, argv: tuple[str, ...]) -> str:
 
 
 def _asked(phone: AdbTransport, argv: tuple[str, ...]) -> Completed:
-    """Android's own commands end with -1 where they fail, which is adb's sign of a broken link."""
-    return phone.shell(f"{quoted(argv)} || exit 1", Deadline(_PATIENCE_S))
+    return phone.run(argv, Deadline(_PATIENCE_S))
 
 
 def _write(phone: AdbTransport, note: Note) -> None:

@@ -39,6 +39,7 @@ from harness.core.units import Bytes, Seconds
 RUNS = f"{FOLDER}/runs"
 _MOST_OUTPUT: Bytes = 4 << 20
 _PATIENCE_S: Seconds = 20.0
+_END_S: Seconds = 8.0  # a phone that takes longer for it is taken for lost, and asked again once it is back
 _TAIL = 4000
 _KILLED, _SEGFAULT = 137, 139
 _ERROR = re.compile(r"^(?:[EF] tflite\s*: |ERROR: )(?P<words>.*)$", re.MULTILINE)
@@ -82,7 +83,7 @@ class BenchmarkModel:
     def _launch(self, order: LaunchOrder, folder: str, argv: tuple[str, ...]) -> LaunchOutcome:
         before = self.conditions()
         started = time.monotonic()
-        ended = self.phone.stream(_script(order, folder, argv), Deadline(order.deadline_s), most=_MOST_OUTPUT)
+        ended = self.phone.stream_tied(_script(order, folder, argv), Deadline(order.deadline_s), _MOST_OUTPUT)
         wall_s = time.monotonic() - started
         if ended.ended_by != "exit":
             self.end(folder)
@@ -93,11 +94,19 @@ class BenchmarkModel:
             table, unavailable = self._ops(order, folder)
         except (OutputUnknown, ProfileUnknown) as exc:
             return _failed(order, FailureKind.PROTOCOL, str(exc), ended)
-        return self._record(order, report, table, unavailable, wall_s, before)
+        return self._record(order, report, table, unavailable, wall_s, before, self._cluster(order, folder))
+
+    def _cluster(self, order: LaunchOrder, folder: str) -> str | None:
+        """The one that the tool was bound to, by the kernel's word; None where it says other cores, or nothing."""
+        cores = flags.cores_of(order.unit, self.clusters)
+        if not cores:
+            return None
+        told = self.phone.run(("cat", f"{folder}/{flags.BOUND}"), Deadline(_PATIENCE_S)).stdout
+        return order.unit.cluster if allowed_cores(told.decode("utf-8", "replace")) == cores else None
 
     def end(self, folder: str) -> None:
         """See that nothing of a launch is left running. Raises DeviceLost, DeviceError where it cannot be ended."""
-        done = self.phone.run(("sh", "-c", _END, "end", folder), Deadline(_PATIENCE_S))
+        done = self.phone.run(("sh", "-c", _END, "end", folder), Deadline(_END_S))
         if done.exit_code == 5:
             raise DeviceError(self.phone.device, "a launch cannot be ended on the phone; restart it")
 
@@ -129,9 +138,10 @@ class BenchmarkModel:
         unavailable: str | None,
         wall_s: Seconds,
         before: Conditions,
+        cluster: str | None,
     ) -> LaunchRecord:
         delegation = with_counts(_delegation_of(order, report, self.tools), table)
-        observed = observed_unit(order.unit, delegation)
+        observed = observed_unit(order.unit, delegation, cluster)
         return LaunchRecord(
             attempt=order.attempt,
             pass_=order.pass_,
@@ -213,16 +223,23 @@ def _delegation_of(order: LaunchOrder, report: Report, tools: flags.Tools) -> De
     return named[0] if named else None
 
 
-def observed_unit(unit: ComputeUnit, delegation: Delegation | None) -> ComputeUnit | None:
+def allowed_cores(text: str) -> tuple[int, ...]:
+    """Those of the kernel's line `Cpus_allowed_list: 0-3,8`; none where there is none."""
+    found = re.fullmatch(r"Cpus_allowed_list:\s*(?P<list>\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)", text.strip())
+    ranges = [part.partition("-") for part in found["list"].split(",")] if found else []
+    return tuple(core for first, _, last in ranges for core in range(int(first), int(last or first) + 1))
+
+
+def observed_unit(unit: ComputeUnit, delegation: Delegation | None, cluster: str | None = None) -> ComputeUnit | None:
     """What ran, by the tool's own words: the unit where all was taken, the CPU where nothing was, else both.
 
-    None where it says nothing of the delegate.
+    cluster is that of the cores it was seen to be bound to. None where the tool says nothing of the delegate.
     """
     if unit.kind == "cpu":
         backend = unit.backend if unit.backend == "builtin" else None
         if delegation is not None and delegation.full:
             backend = "xnnpack"
-        return ComputeUnit(kind="cpu", backend=backend)
+        return ComputeUnit(kind="cpu", backend=backend, cluster=cluster)
     if delegation is None or delegation.full is None:
         return None
     if delegation.full:

@@ -14,6 +14,8 @@ COLD_INFERENCES = 5
 PROFILE = "ops.pb"
 RUNTIME_INFO = "runtime.pb"
 NNAPI = ComputeUnit(kind="npu", backend="nnapi")
+BOUND = "cores"
+_TELL = f'grep Cpus_allowed_list /proc/self/status > {BOUND}; exec "$@"'  # in the launch's folder, before the tool is
 _NO_WARMUP_S = 0.0
 _MOST_EVENTS = 1 << 16  # of the profiler's buffer; past it events are dropped
 
@@ -22,7 +24,7 @@ _MOST_EVENTS = 1 << 16  # of the profiler's buffer; past it events are dropped
 class Tools:
     """The programs on the phone and what an NPU needs there, by path. None: not there.
 
-    dispatch is the folder of LiteRT's dispatch library.
+    dispatch is the folder of LiteRT's dispatch library, nnapi_accelerator NNAPI's name of a driver.
     """
 
     benchmark: str
@@ -30,6 +32,7 @@ class Tools:
     delegate: str | None = None
     delegate_options: Mapping[str, str] = field(default_factory=dict)
     dispatch: str | None = None
+    nnapi_accelerator: str | None = None
 
     @property
     def npu_is_litert(self) -> bool:
@@ -49,7 +52,7 @@ def argv_of(order: LaunchOrder, model: str, folder: str, tools: Tools, clusters:
         *_pass_flags(order, folder, uses_litert),
         *((f"--signature_to_run_for={order.signature}",) if order.signature else ()),
     )
-    return (*_environment(order.unit, tools), *_pinning(order.unit, clusters), *words)
+    return (*_environment(order.unit, tools), *_pinned(order.unit, clusters), *words)
 
 
 def _environment(unit: ComputeUnit, tools: Tools) -> tuple[str, ...]:
@@ -60,8 +63,14 @@ def _environment(unit: ComputeUnit, tools: Tools) -> tuple[str, ...]:
     return ("env", f"LD_LIBRARY_PATH={place}", f"ADSP_LIBRARY_PATH={place}")
 
 
-def _pinning(unit: ComputeUnit, clusters: Sequence[Cluster]) -> tuple[str, ...]:
-    """`taskset MASK`, the mask in hexadecimal without a prefix, as toybox has it."""
+def _pinned(unit: ComputeUnit, clusters: Sequence[Cluster]) -> tuple[str, ...]:
+    """`taskset MASK`, the mask in hexadecimal without a prefix, as toybox has it; then the kernel's own word for it."""
+    cores = cores_of(unit, clusters)
+    return ("taskset", f"{sum(1 << core for core in cores):x}", "sh", "-c", _TELL, "sh") if cores else ()
+
+
+def cores_of(unit: ComputeUnit, clusters: Sequence[Cluster]) -> tuple[int, ...]:
+    """The cores that a unit is bound to, none where it is not. Raises ValueError where they are not there."""
     if unit.cluster is None:
         return ()
     cores = next((cluster.cores for cluster in clusters if cluster.name == unit.cluster), None)
@@ -70,7 +79,7 @@ def _pinning(unit: ComputeUnit, clusters: Sequence[Cluster]) -> tuple[str, ...]:
         raise ValueError(f"{unit}: it has no {unit.cluster} cores (its clusters: {known})")
     if unit.threads is not None and unit.threads > len(cores):
         raise ValueError(f"{unit}: its {unit.cluster} cluster has {len(cores)} cores")
-    return ("taskset", f"{sum(1 << core for core in cores):x}")
+    return cores
 
 
 def _unit_flags(unit: ComputeUnit, tools: Tools) -> tuple[str, ...]:
@@ -82,7 +91,8 @@ def _unit_flags(unit: ComputeUnit, tools: Tools) -> tuple[str, ...]:
     if unit == ComputeUnit(kind="gpu"):
         return ("--use_gpu=true",)
     if unit == NNAPI:
-        return ("--use_nnapi=true", "--disable_nnapi_cpu=true")
+        named = (f"--nnapi_accelerator_name={tools.nnapi_accelerator}",) if tools.nnapi_accelerator else ()
+        return ("--use_nnapi=true", "--disable_nnapi_cpu=true", *named)
     if unit == ComputeUnit(kind="npu"):
         return _npu_flags(tools)
     raise ValueError(f"{unit} is no unit of benchmark_model")

@@ -56,8 +56,8 @@ _TELLING = ("Explicitly applied", "Though ")
 # What the delegates are called in "Replacing ...", by what benchmark_model calls them.
 _KERNELS = {"XNNPACK": "TfLiteXNNPackDelegate", "GPU": "TfLiteGpuDelegateV2", "NNAPI": "TfLiteNnapiDelegate"}
 METHOD = (
-    "benchmark_model, by its own names: after load is `Memory footprint delta init`, after run `delta overall`, peak "
-    "`Overall peak memory footprint via periodic monitoring` (of the whole process, not a delta)"
+    "benchmark_model; the peak is of the whole process. By its own names: after load is `Memory footprint delta init`, "
+    "after run `delta overall`, peak `Overall peak memory footprint via periodic monitoring`"
 )
 
 

@@ -4,11 +4,13 @@ Never run on a real phone yet: its tests use the real adb program, the real adbu
 """
 
 import contextlib
+import re
+import secrets
 import shlex
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -28,8 +30,18 @@ if TYPE_CHECKING:
 _MOST_OUTPUT: Bytes = 16 << 20
 _PIECE = 65536
 _GRACE_S: Seconds = 3.0
-_NO_EXIT_PACKET = 255  # adb's own exit code where shell v2's exit packet never came (commandline.cpp)
-_OF_ADB = ("error: ", "adb: ")  # how its own complaints begin
+_PRIVATE = "600"
+# Around a text for the phone's shell. adbd makes it the leader of a group and hangs up on it alone when its client
+# goes: it then ends the whole group. What adbd gives on stdin goes past the shell, which gives its children none.
+_GROUP = """trap 'trap "" HUP; kill -9 0' HUP; exec 3<&0; sh -c %s <&3 3<&- & wait $!; c=$?; """
+# The same for a command without stdin, which ends with its host too: an adb client outlives the process that started
+# it, but not the pipe to its stdin, whose end adbd passes on.
+_TIED = """trap 'trap "" HUP; kill -9 0' HUP; exec 3<&0 </dev/null; sh -c %s 3<&- & p=$!
+(read -r x <&3; kill -9 0) >/dev/null 2>&1 & w=$!; exec 3<&-; wait $p; c=$?; kill -9 $w; """
+_EXIT = "exit $c"
+# On stderr at the end: without it adb's own failures (exit code 1, or 255 where the link broke) look like a command's.
+_TELL = "printf '\\n%s %%s\\n' $c >&2; "
+_TOLD = rb"\n%s (\d+)\n"
 
 
 def quoted(argv: Sequence[str]) -> str:
@@ -50,9 +62,8 @@ class Streamed:
 class AdbTransport:
     """Commands and files of one phone. device names it in errors; every call is bounded by its deadline.
 
-    Killing the adb client ends the process on the phone (adbd hangs up on it), which is how a deadline works; where
-    the link is gone too, adbd does so by itself when it notices. A command's own exit code 255 cannot be told from a
-    link that broke, and is taken as one: programs that may end so are asked with `|| exit 1`.
+    Killing the adb client ends the command on the phone with all that it started (adbd hangs up on it), which is how
+    a deadline works; where the link is gone too, adbd does so by itself when it notices.
     """
 
     def __init__(self, device: str, address: AdbAddress, silence_s: Seconds = SILENCE_S) -> None:
@@ -91,25 +102,36 @@ class AdbTransport:
 
     def stream(self, script: str, deadline: Deadline, stdin: bytes = b"", most: Bytes = _MOST_OUTPUT) -> Streamed:
         """Run a text to its end, to the deadline or until it has said too much, and say which. Raises DeviceLost."""
-        ended = self._client(("shell", "-T", script), deadline, stdin, most)
+        return self._stream(_GROUP, script, deadline, stdin, most)
+
+    def stream_tied(self, script: str, deadline: Deadline, most: Bytes = _MOST_OUTPUT) -> Streamed:
+        """The same without stdin, for what may take long: also ended where this process is killed."""
+        return self._stream(_TIED, script, deadline, None, most)
+
+    def _stream(self, group: str, script: str, deadline: Deadline, stdin: bytes | None, most: Bytes) -> Streamed:
+        mark = secrets.token_hex(8)
+        text = group % quoted((script,)) + _TELL % mark + _EXIT
+        ended = self._client(("shell", "-T", text), deadline, stdin, most)
         if ended.ended_by == "cancelled":
             raise DeviceLost(self.device, "it is closed; enter it to measure on it")
-        if ended.ended_by == "exit":
-            self._raise_if_adbs(ended)
-        return ended
+        return self._without_mark(ended, mark) if ended.ended_by == "exit" else ended
 
-    def _raise_if_adbs(self, ended: Streamed) -> None:
-        """Tell adb's own failure from the command's: by its exit code, and by its words where the phone is gone."""
-        words = ended.stderr.decode("utf-8", "replace").strip()
-        if ended.exit_code == _NO_EXIT_PACKET and not words.startswith(_OF_ADB):
-            raise refuse(self.device, f"the connection ended without an exit code {words}".strip())
-        if ended.exit_code in (1, _NO_EXIT_PACKET) and not ended.stdout and words.startswith(_OF_ADB):
+    def _without_mark(self, ended: Streamed, mark: str) -> Streamed:
+        """The command's own end. Without the mark it had none: adb's words say why."""
+        found = re.search(_TOLD % mark.encode(), ended.stderr)
+        if found is None:
             self.attach()  # what it is, where it is not there
-            raise refuse(self.device, words)
+            words = ended.stderr.decode("utf-8", "replace").strip()
+            raise refuse(self.device, f"the connection ended without an exit code {words}".strip())
+        rest = ended.stderr[: found.start()] + ended.stderr[found.end() :]
+        return replace(ended, exit_code=int(found[1]), stderr=rest)
 
     def send_file(self, source: Path, target: str, deadline: Deadline, sent: Sent = unheard) -> None:
         with source.open("rb") as stream:
             self._sync(lambda link: adb_sync.send(link, stream, target, deadline, sent), deadline)
+        done = self.run(("chmod", _PRIVATE, target), deadline)  # adbd gives the owner's rights to everybody
+        if done.exit_code != 0:
+            raise DeviceError(self.device, f"{target} cannot be made private: {done.words}")
 
     def fetch_file(self, source: str, target: Path, deadline: Deadline) -> None:
         self._sync(lambda link: adb_sync.fetch(link, source, target, deadline), deadline)
@@ -131,9 +153,8 @@ class AdbTransport:
 
     def start(self, argv: Sequence[str]) -> ProcessLines:
         self._check_open()
-        lines = ProcessLines(
-            self.device, self.server.argv(self.serial, "shell", "-T", f"exec {quoted(argv)}"), self._silence_s
-        )
+        text = _GROUP % quoted((f"exec {quoted(argv)}",)) + _EXIT
+        lines = ProcessLines(self.device, self.server.argv(self.serial, "shell", "-T", text), self._silence_s)
         with self._lock:
             self._lines.add(lines)
         return lines
@@ -157,7 +178,7 @@ class AdbTransport:
         if self._is_closed:
             raise DeviceLost(self.device, "it is closed; enter it to measure on it")
 
-    def _client(self, words: Sequence[str], deadline: Deadline, stdin: bytes, most: Bytes) -> Streamed:
+    def _client(self, words: Sequence[str], deadline: Deadline, stdin: bytes | None, most: Bytes) -> Streamed:
         self._check_open()
         argv = self.server.argv(self.serial, *words)
         self.server.ensure()
@@ -183,10 +204,10 @@ class AdbTransport:
 
 @dataclass(slots=True)
 class _Client:
-    """An adb client with its output read by two threads, up to `most` bytes."""
+    """An adb client with its output read by two threads, up to `most` bytes. stdin None: an open one, and no byte."""
 
     process: subprocess.Popen[bytes]
-    stdin: bytes
+    stdin: bytes | None
     most: Bytes
     _out: bytearray = field(default_factory=bytearray)
     _err: bytearray = field(default_factory=bytearray)
@@ -213,6 +234,8 @@ class _Client:
             self.process.wait()
         for thread in threads:
             thread.join(_GRACE_S)
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
         if self._is_too_much:
             ended_by = "output"
         elif is_cancelled():
@@ -235,8 +258,9 @@ class _Client:
                 into.extend(piece)
 
     def _feed(self, stream: IO[bytes]) -> None:
-        with contextlib.suppress(OSError, ValueError), stream:
-            stream.write(self.stdin)
+        if self.stdin is not None:
+            with contextlib.suppress(OSError, ValueError), stream:
+                stream.write(self.stdin)
 
 
 def _of_sync(device: str, words: str) -> DeviceError:

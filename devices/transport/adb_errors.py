@@ -33,8 +33,9 @@ def refuse(device: str, words: str, state: str | None = None) -> DeviceError:
 
 def unreachable(device: str, what: str, states: Mapping[str, str]) -> DeviceLost:
     """A phone that the server does not know."""
-    found = ", ".join(f"{serial} ({state})" for serial, state in sorted(states.items())) or "none"
-    return DeviceLost(device, f"{what} (attached: {found}); plug it in and enable USB debugging in its settings")
+    known = ", ".join(f"{serial} ({state})" for serial, state in sorted(states.items()))
+    found = f" (attached: {known})" if known else ""
+    return DeviceLost(device, f"{what}{found}; plug it in and enable USB debugging in its settings")
 
 
 def too_slow(device: str, seconds: Seconds) -> DeviceLost:

@@ -29,7 +29,7 @@ USERS_PORT = 5037
 OUR_PORT = 5038
 _START_S: Seconds = 20.0
 _ASK_S: Seconds = 5.0
-_CONNECT_S: Seconds = 20.0
+_CONNECT_S: Seconds = 10.0
 _PROTOCOL = 41  # ADB_SERVER_VERSION of every adb since platform-tools 28.0.2; another one would restart the server
 _LOCALHOST = "127.0.0.1"
 
@@ -45,7 +45,7 @@ class AdbServer:
     def __init__(self, device: str, address: AdbAddress) -> None:
         self.device = device
         self.program = str(address.adb or bundled_adb())
-        self.port = address.server_port or _choose_port()
+        self.port = address.server_port or choose_port()
         self._address = address
 
     @property
@@ -121,7 +121,7 @@ class AdbServer:
             known = self.states()
         if known.get(serial) == "offline":
             self.reconnect(serial)
-            known = self._settled(serial)
+            known = {serial: "offline", **self._settled(serial)}  # the server may have dropped it
         state = known.get(serial)
         if state is None:
             raise unreachable(self.device, f"{serial} is not attached", known)
@@ -161,8 +161,9 @@ def _say(client: "AdbClient", command: str) -> None:
         connection.check_okay()
 
 
-def _choose_port() -> int:
-    return USERS_PORT if _protocol_of(USERS_PORT) == _PROTOCOL else OUR_PORT
+def choose_port(users: int = USERS_PORT, ours: int = OUR_PORT) -> int:
+    """The user's server where it speaks our adb's protocol: a phone on USB is there already. Else ours."""
+    return users if _protocol_of(users) == _PROTOCOL else ours
 
 
 def _protocol_of(port: int) -> int | None:

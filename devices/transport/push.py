@@ -74,6 +74,10 @@ class Delivery:
             inputs=tuple(Path(self.bring(path)) for path in order.inputs),
         )
 
+    def forget(self) -> None:
+        """Look at the device's folder again: after a loss it may be another one, or emptied."""
+        self._asked = None
+
     def bring(self, file: Path) -> str:
         """Bring one file; its path there."""
         if file.is_dir():

@@ -66,12 +66,13 @@ class PhoneTools:
     """What a phone measures with: the host's folder of benchmark_model and its like, and an NPU's delegate.
 
     None: the bench's own cache (`doctor` says where). delegate is the library of an external delegate on the host, with
-    the options that it is given.
+    the options that it is given; nnapi_accelerator is NNAPI's own name of the driver that `npu/nnapi` goes to.
     """
 
     folder: Path | None = None
     delegate: Path | None = None
     delegate_options: Mapping[str, str] = field(default_factory=dict)
+    nnapi_accelerator: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from harness.core.device import Conditions, DeviceFacts
 from harness.core.judgement import Grade, GradeLetter
 from harness.core.limits import NO_LIMITS, Limits
 from harness.core.outcome import BlockLaunch, Measurement
-from harness.placement import is_another_unit
+from harness.placement import is_another_unit, is_cluster_unknown
 from harness.statistics import health
 from harness.statistics.summaries import coefficient_of_variation, wall_over_cpu
 
@@ -44,6 +44,7 @@ CAPS: MappingProxyType[str, GradeLetter] = MappingProxyType(
         "ran on another unit": D,
         "unit unknown, not cpu": D,
         "unit unknown, cpu": B,
+        "cores unknown": B,
         "ran in another backend": D,
         "backend unknown, one was demanded": D,
         "throttled": D,
@@ -136,6 +137,8 @@ def _unit(measurement: Measurement, asked: ComputeUnit) -> Iterator[_Finding]:
         yield _capped(cap, f"asked for {asked}, and the runtime does not show which unit ran")
     elif is_another_unit(observed, asked):
         yield _capped("ran on another unit", f"asked for {asked}, ran on {observed}")
+    elif is_cluster_unknown(observed, asked):
+        yield _capped("cores unknown", f"asked for {asked}, and it is not shown to have run on {asked.cluster} cores")
     if asked.backend is None:
         return
     backend = measurement.backend or (observed.backend if observed else None)

@@ -1,29 +1,37 @@
-"""What every Transport does, whatever way it goes: this machine itself, and a board by SSH through a real sshd.
+"""What every Transport does, whatever way it goes: this machine itself, a board by SSH through a real sshd, and a phone
+by the real adb from an emulated adbd.
 
 A way that is added is one line in WAYS: a context manager that is given a folder and answers the transport and a folder
 on its device, which tests can look at.
 """
 
+import functools
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from devices.transport.adb import AdbTransport
 from devices.transport.local import LocalTransport
 from devices.transport.ssh import SshTransport
 from devices.transport.ssh_link import Patience
 from devices.transport.transport import Transport
 from harness.core.deadline import Deadline
+from harness.core.device import AdbAddress
 from harness.core.errors import DeviceError, DeviceLost
+from tests.support.adbd import Adbd
+from tests.support.phones import an_adb_server, plant
 from tests.support.sshd import sshd
 
 SOON = 30.0
+_STARTED = ExitStack()
 HOSTILE = ("a b", "quote'\"", "$(touch pwned)", "`id`;&|", "-rf", "ümlaut", "back\\slash", "*", "~", "new\nline", "!")
 
 
@@ -35,23 +43,44 @@ def by_itself(_: Path) -> Iterator[Transport]:
 @contextmanager
 def by_ssh(folder: Path) -> Iterator[Transport]:
     with sshd(folder) as server:
-        yield from closing_ssh(SshTransport("board", server.address, Patience(silence_s=2.0)))
+        yield from closing(SshTransport("board", server.address, Patience(silence_s=2.0)))
 
 
 @contextmanager
 def by_ssh_without_sftp(folder: Path) -> Iterator[Transport]:
     with sshd(folder, sftp=False) as server:
-        yield from closing_ssh(SshTransport("board", server.address, Patience(silence_s=2.0)))
+        yield from closing(SshTransport("board", server.address, Patience(silence_s=2.0)))
 
 
-def closing_ssh(transport: SshTransport) -> Iterator[Transport]:
+@contextmanager
+def by_adb(folder: Path) -> Iterator[Transport]:
+    with Adbd(plant(folder)) as phone:
+        address = AdbAddress(address=phone.address, server_port=_adb_port())
+        yield from closing(AdbTransport("phone", address, silence_s=2.0))
+
+
+@functools.cache
+def _adb_port() -> int:
+    """One adb server for all of them, ended with the tests: it takes seconds to start."""
+    home = _STARTED.enter_context(tempfile.TemporaryDirectory())
+    return _STARTED.enter_context(an_adb_server(Path(home) / "home"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ended() -> Iterator[None]:
+    with _STARTED:
+        yield
+    _adb_port.cache_clear()
+
+
+def closing(transport: SshTransport | AdbTransport) -> Iterator[Transport]:
     try:
         yield transport
     finally:
         transport.close()
 
 
-WAYS: list[Callable[[Path], AbstractContextManager[Transport]]] = [by_itself, by_ssh, by_ssh_without_sftp]
+WAYS: list[Callable[[Path], AbstractContextManager[Transport]]] = [by_itself, by_ssh, by_ssh_without_sftp, by_adb]
 
 
 @pytest.fixture(params=WAYS)
@@ -114,6 +143,30 @@ def test_stdin_that_nobody_reads_does_not_lock_up(transport: Transport) -> None:
 
 def test_a_death_by_signal_is_128_and_its_number(transport: Transport) -> None:
     assert transport.run(("sh", "-c", "kill -SEGV $$"), Deadline(SOON)).exit_code == 139
+
+
+@pytest.mark.parametrize("code", [1, 127, 254, 255])
+def test_an_exit_code_is_the_commands_own(transport: Transport, code: int) -> None:
+    done = transport.run(("sh", "-c", f"echo 'error: closed' >&2; exit {code}"), Deadline(SOON))
+    assert (done.exit_code, done.stderr) == (code, b"error: closed\n")
+
+
+def test_closing_ends_a_command_that_another_thread_waits_for(transport: Transport, there: Path) -> None:
+    """This machine itself has nothing to close."""
+    if isinstance(transport, LocalTransport):
+        return
+
+    def close_once_it_runs() -> None:
+        wait_until((there / "begun").exists)
+        transport.close()
+
+    closer = threading.Thread(target=close_once_it_runs)
+    closer.start()
+    script = 'sleep 300 & echo $! >"$1/pid"; touch "$1/begun"; wait'
+    with pytest.raises(DeviceLost):
+        transport.run(("sh", "-c", script, "sh", str(there)), Deadline(SOON))
+    closer.join()
+    assert wait_until(lambda: not is_running(int((there / "pid").read_text())))
 
 
 def test_a_program_that_is_not_there_is_127(transport: Transport) -> None:

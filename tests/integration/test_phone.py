@@ -28,15 +28,22 @@ from harness.core.launch import (
 )
 from harness.sources.tflite import read_graph
 from tests.support.models import tiny_cnn, write_model
-from tests.support.phones import SERIAL, Bed, a_bed
+from tests.support.phones import SERIAL, Bed, a_bed, an_adb_server
 
 SOON = 30.0
 SETTINGS = MeasureSettings(inferences=6, warmup_s=0.0, max_launch_s=5.0)
 
 
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """One adb server for all of them: it takes seconds to start."""
+    with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
+        yield found
+
+
 @pytest.fixture
-def bed(tmp_path: Path) -> Iterator[Bed]:
-    with a_bed(tmp_path) as attached:
+def bed(tmp_path: Path, port: int) -> Iterator[Bed]:
+    with a_bed(tmp_path, port) as attached:
         yield attached
 
 
@@ -131,6 +138,14 @@ def test_a_cluster_binds_the_tool_to_its_cores(bed: Bed, tmp_path: Path) -> None
     with bed.open() as phone:
         record_of(phone.launch(an_order(tmp_path, "cpu@middle:2")))
     assert (bed.state / "masks").read_text().split() == ["f0"]
+
+
+def test_a_cluster_is_told_by_what_the_kernel_says_the_tool_was_bound_to(bed: Bed, tmp_path: Path) -> None:
+    with bed.open() as phone:
+        bound = record_of(phone.launch(an_order(tmp_path, "cpu@middle:2")))
+        (bed.state / "unbound").touch()
+        unbound = record_of(phone.launch(an_order(tmp_path, "cpu@middle:2")))
+    assert [str(record.observed) for record in (bound, unbound)] == ["cpu/xnnpack@middle", "cpu/xnnpack"]
 
 
 def test_operators_are_keyed_to_the_models_own(bed: Bed, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ MAPPED = (
     "/proc/meminfo",
     "/proc/loadavg",
     "/proc/uptime",
+    "/proc/self/status",
     "/proc/sys/kernel/random/boot_id",
 )
 

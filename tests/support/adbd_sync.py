@@ -60,7 +60,7 @@ class Sync:
         if failure is not None:
             await self._fail(failure)
             return
-        target.chmod(int(mode) & 0o777)
+        target.chmod(int(mode) >> 6 & 0o7 | int(mode) & 0o700 | int(mode) >> 3 & 0o70)  # for all, as adbd has it
         os.utime(target, (length, length))
         await self.stream.write(struct.pack("<4sI", b"OKAY", 0))
 

@@ -159,6 +159,63 @@ FAULTS: dict[str, Fault] = {
         seen="`another board answers at its address now`",
         follows="nothing is measured on it; " + _RESUME,
     ),
+    "host_killed_over_adb": Fault(
+        what="SIGKILL while a launch runs on a phone",
+        where="host",
+        seen="nothing",
+        follows="the launch ends with its host; a resume may start at once, and switches back what was left on",
+    ),
+    "phone_rebooted_in_launch": Fault(
+        what="the phone restarts in a launch",
+        where="phone",
+        seen="nothing",
+        follows="it is prepared anew; " + _AGAIN,
+    ),
+    "phone_link_broken_in_launch": Fault(
+        what="the connection breaks in a launch and comes back", where="adb link", seen="nothing", follows=_AGAIN
+    ),
+    "phone_gone_in_launch": Fault(
+        what="the phone is unplugged in a launch, and stays so",
+        where="adb link",
+        seen="`phone: ...` with its address",
+        follows=_RESUME + ", and switches back what was left on",
+    ),
+    "phone_offline": Fault(
+        what="the phone answers no more, which adb calls offline",
+        where="adb link",
+        seen="`phone: ...` with its address, after that one phone was reconnected",
+        follows=_RESUME,
+    ),
+    "phone_unauthorised": Fault(
+        what="the phone takes its authorisation back",
+        where="phone",
+        seen="`it has not authorised this machine ...; accept the prompt ...`",
+        follows=_RESUME,
+    ),
+    "phone_killed_by_system": Fault(
+        what="Android kills a launch, as it does where memory runs out",
+        where="phone",
+        seen="`the system killed it (exit code 137)`",
+        follows=_ONE,
+    ),
+    "phone_full": Fault(
+        what="the disk is full",
+        where="phone",
+        seen="`no space is left on the phone`",
+        follows="the launches that need the file fail with that; the others go on",
+    ),
+    "phone_replaced": Fault(
+        what="another phone answers at the address",
+        where="phone",
+        seen="`another phone answers at its address`, with both serials",
+        follows="nothing is measured on it; " + _RESUME,
+    ),
+    "two_hosts_phone": Fault(
+        what="another host measures on it",
+        where="phone",
+        seen="who, and for how long",
+        follows=_RESUME,
+    ),
 }
 
 PROVEN: dict[str, str] = {}

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devices.phone import Phone, open_phone
-from devices.transport.adb_server import bundled_adb
+from devices.transport.adb_server import AdbServer, bundled_adb
 from harness.core.device import AdbAddress, DeviceSpec, PhoneTools
+from harness.core.errors import DeviceError
 from tests.support.adbd import Adbd
 
 
@@ -127,6 +128,13 @@ case "$1" in
 esac""",
     "taskset": """
 echo "$1" >> "$ANDROID_ROOT/state/masks"
+cores=; core=0; mask=$((0x$1))
+if [ -e "$ANDROID_ROOT/state/unbound" ]; then mask=511; fi
+while [ $mask -gt 0 ]; do
+  [ $((mask & 1)) = 0 ] || cores="$cores${cores:+,}$core"
+  mask=$((mask >> 1)); core=$((core + 1))
+done
+printf 'Cpus_allowed_list:\\t%s\\n' "$cores" > "$ANDROID_ROOT/proc/self/status"
 shift
 exec "$@" """,
 }
@@ -134,7 +142,14 @@ exec "$@" """,
 
 def plant(root: Path) -> Path:
     """A phone's system below root, as much of it as is looked at."""
-    for folder in ("data/local/tmp", "system/bin", "state", "proc/sys/kernel/random", "sys/devices/system/cpu/cpufreq"):
+    for folder in (
+        "data/local/tmp",
+        "system/bin",
+        "state",
+        "proc/self",
+        "proc/sys/kernel/random",
+        "sys/devices/system/cpu/cpufreq",
+    ):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for name, body in _PROGRAMS.items():
         program = root / "system/bin" / name
@@ -206,10 +221,13 @@ class Bed:
 
 
 @contextlib.contextmanager
-def a_bed(folder: Path) -> Iterator[Bed]:
-    """An emulated phone on an adb server of its own, with the stand-in for benchmark_model."""
+def a_bed(folder: Path, port: int | None = None) -> Iterator[Bed]:
+    """An emulated phone with the stand-in for benchmark_model, on the adb server of a port, else on one of its own."""
     tools = plant_tools(folder / "tools")
-    with an_adb_server(folder / "home") as port, Adbd(plant(folder / "phone")) as phone:
+    server = contextlib.nullcontext(port) if port is not None else an_adb_server(folder / "home")
+    with server as port, Adbd(plant(folder / "phone")) as phone:
         address = AdbAddress(address=phone.address, server_port=port)
         spec = DeviceSpec(name="pixel8", kind="android", adb=address, tools=PhoneTools(folder=tools))
         yield Bed(phone, spec, folder / "leases")
+        with contextlib.suppress(DeviceError):
+            AdbServer("test", address).ask(lambda client: client.disconnect(phone.address))

@@ -311,7 +311,7 @@ function drawMemory(cells) {
   draw("chart-memory", {
     grid: { ...room(), top: 34 }, legend: legend([...bars.map((one) => one.name), "peak"]),
     tooltip: tooltip(({ data }) => [clipped(data.cell.variant, 60), `after run ${byteText(data.cell.memory.after_run)}`, `anonymous ${byteText(data.cell.memory.anonymous)}`, `file-backed ${byteText(data.cell.memory.file_backed)}`, `peak ${byteText(data.cell.memory.peak)}`]),
-    xAxis: axis("MB above the level before loading", { type: "value" }),
+    xAxis: axis("MB", { type: "value" }),
     yAxis: names(known.map((cell) => cell.variant)),
     series: [...bars, peak],
   }, Math.max(220, 110 + 26 * known.length));

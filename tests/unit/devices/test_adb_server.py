@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from devices.transport.adb_server import AdbServer, bundled_adb
+from devices.transport.adb_server import AdbServer, bundled_adb, choose_port
 from harness.core.device import AdbAddress
 from harness.core.errors import DeviceError
 
@@ -42,6 +42,28 @@ def test_a_server_of_another_version_is_left_alone_and_refused() -> None:
 def test_a_server_of_our_version_is_joined() -> None:
     with a_server_of_version(b"OKAY00040029") as port:
         AdbServer("pixel", AdbAddress(server_port=port)).ensure()
+
+
+def a_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_the_users_own_server_is_used_where_it_speaks_our_protocol() -> None:
+    with a_server_of_version(b"OKAY00040029") as users:
+        assert choose_port(users, ours=1) == users
+
+
+@pytest.mark.parametrize(
+    "answer", [b"OKAY00040028", b"OKAY0004002a", b"FAIL0004oops", b"HTTP/1.1 400\r\n", b"OKAY", b""]
+)
+def test_whatever_else_answers_there_is_left_alone(answer: bytes) -> None:
+    with a_server_of_version(answer) as users:
+        assert choose_port(users, ours=1) == 1
+
+
+def test_where_no_server_runs_ours_is_used() -> None:
+    assert choose_port(a_free_port(), ours=1) == 1
 
 
 def test_the_adb_is_the_one_that_adbutils_brings() -> None:

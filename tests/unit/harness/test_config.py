@@ -169,12 +169,16 @@ def test_a_phone_is_reached_by_adb_as_its_configuration_says() -> None:
     config = a_config(
         "models: [digits]\n"
         "devices:\n"
-        "  - {name: pixel8, kind: android, serial: 37021FDJH, tools: t, delegate: q.so, delegate_options: {a: b}}\n"
+        "  - {name: pixel8, kind: android, serial: 37021FDJH, tools: t, delegate: q.so, delegate_options: {a: b},\n"
+        "     nnapi_accelerator: qti-dsp}\n"
     )
     (pixel,) = config.device_specs()
     assert pixel.adb == AdbAddress(serial="37021FDJH")
     assert pixel.tools == PhoneTools(
-        folder=Path("/folder/t"), delegate=Path("/folder/q.so"), delegate_options={"a": "b"}
+        folder=Path("/folder/t"),
+        delegate=Path("/folder/q.so"),
+        delegate_options={"a": "b"},
+        nnapi_accelerator="qti-dsp",
     )
 
 

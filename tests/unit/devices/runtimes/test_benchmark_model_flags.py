@@ -37,7 +37,8 @@ def test_threads_and_kernels_of_the_cpu_are_named() -> None:
 
 
 def test_a_cluster_is_a_mask_of_its_cores() -> None:
-    assert words("cpu@big:4")[:3] == ("taskset", "f0", "/p/tool")
+    assert words("cpu@big:4")[:2] == ("taskset", "f0")
+    assert words("cpu@big:4")[5:8] == ("sh", "/p/tool", "--graph=/p/model")
     assert words()[0] == "/p/tool"
 
 
@@ -59,6 +60,12 @@ def test_what_cannot_run_is_refused_in_words(unit: str, reason: str) -> None:
 def test_accelerators_have_their_flags() -> None:
     assert "--use_gpu=true" in words("gpu")
     assert {"--use_nnapi=true", "--disable_nnapi_cpu=true"} <= set(words("npu/nnapi"))
+
+
+def test_a_driver_of_nnapi_goes_by_its_name() -> None:
+    named = replace(TOOLS, nnapi_accelerator="qti-dsp")
+    assert "--nnapi_accelerator_name=qti-dsp" in words("npu/nnapi", named)
+    assert not [word for word in words("cpu", named) if "nnapi" in word]
 
 
 def test_an_external_delegate_has_its_path_and_options() -> None:

@@ -133,6 +133,20 @@ def test_a_gpu_in_software_is_another_unit_than_the_gpu() -> None:
     assert _grade(software, ComputeUnit.parse("gpu")).letter == "D"
 
 
+def test_other_cores_than_asked_are_another_unit() -> None:
+    little = replace(PERFECT, observed=ComputeUnit.parse("cpu@little"))
+    found = _grade(little, asked=ComputeUnit.parse("cpu@big"))
+    assert found.letter == "D"
+    assert "asked for cpu@big, ran on cpu@little" in found.reasons
+    assert _grade(little, asked=ComputeUnit.parse("cpu")).letter == "A"
+
+
+def test_cores_that_are_not_shown_are_at_best_a_b() -> None:
+    found = _grade(PERFECT, asked=ComputeUnit.parse("cpu@big"))
+    assert found.letter == "B"
+    assert found.reasons == ("asked for cpu@big, and it is not shown to have run on big cores",)
+
+
 def test_another_thread_count_of_the_same_kind_is_not_another_unit() -> None:
     found = _grade(_measurement(*(_launch(b, threads=2) for b in range(10))), asked=ComputeUnit.parse("cpu:2"))
     assert not [reason for reason in found.reasons if "ran on" in reason]
