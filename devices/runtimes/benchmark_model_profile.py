@@ -65,6 +65,7 @@ def table_from(
     graph: Graph,
     profile: bytes,
     runtime_info: bytes,
+    *,
     map_ops: Callable[[Graph, Sequence[ProfileEvent]], OpTable] = op_table,
 ) -> OpTable:
     """The operators of the graph with their mean times. Raises ProfileUnknown."""

@@ -25,12 +25,12 @@ def table_of_tool(
     """
     tool: Mapping[str, Any] = protocol.check("profile.tool", told, protocol.TOOL)
     try:
-        files = [base64.b64decode(tool[name], validate=True) for name in ("profile", "runtime_info")]
+        profile, info = (base64.b64decode(tool[name], validate=True) for name in ("profile", "runtime_info"))
     except (binascii.Error, ValueError) as exc:
         raise ProtocolError(f"profile.tool: {exc}") from exc
     by = f"benchmark_model sha256:{tool['sha256']}"
     try:
-        table = table_from(graph, *files, map_ops)
+        table = table_from(graph, profile, info, map_ops=map_ops)
     except (ProfileUnknown, ValueError) as exc:
         return None, f"{refused}; the profile that {by} wrote is not known here: {exc}"
     words = f"operators by {by}, whose LiteRT/TensorFlow version is not told, on inputs of its own making"

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,8 +110,6 @@ def test_a_tool_that_runs_is_ended_with_its_launch_s_supervisor(
     note = tmp_path / "tool.pid"
     model = write_model(tmp_path, models.tiny_cnn())
     with interpreted(tmp_path, monkeypatch, f"echo $$ >{note}.part; mv {note}.part {note}; exec sleep 60") as device:
-        import threading
-
         order = an_order(model, pass_=Pass.OPS, graph=read_graph(model))
         launching = threading.Thread(target=device.launch, args=(order,))
         launching.start()
@@ -119,7 +118,8 @@ def test_a_tool_that_runs_is_ended_with_its_launch_s_supervisor(
             assert not deadline.expired, "the tool was not started"
             time.sleep(0.01)
         tool = int(note.read_text())
-        os.kill(psutil.Process(tool).parent().parent().pid, signal.SIGKILL)
+        supervisor = psutil.Process(tool).parents()[1]
+        os.kill(supervisor.pid, signal.SIGKILL)
         launching.join(20.0)
         assert wait_for_end(tool)
 
