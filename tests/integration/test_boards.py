@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from devices.boards import board_of, ssh_device
 from devices.opening import open_devices
 from harness.core.device import DeviceSpec
 from harness.core.errors import DeviceBusy, DeviceError, DeviceLost, DeviceRefused
-from harness.core.launch import FailureKind, LaunchFailure, LaunchRecord
+from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchRecord
 from tests.contract.test_device import an_order
 from tests.support.boards import board_spec
 from tests.support.command import run_bench
@@ -31,6 +33,11 @@ def server(tmp_path: Path) -> Iterator[Sshd]:
 
 def files_on(server: Sshd) -> list[Path]:
     return sorted((server.home / ".weighbridge" / "files").iterdir())
+
+
+def anew(order: LaunchOrder) -> LaunchOrder:
+    """Another attempt at it: under one lease each is started once."""
+    return dataclasses.replace(order, attempt=uuid.uuid4().hex)
 
 
 def test_a_board_says_who_it_is_whatever_it_is_called(server: Sshd) -> None:
@@ -62,8 +69,8 @@ def test_what_is_brought_is_the_agent_and_the_model_each_once_and_private(server
     order = an_order(tmp_path)
     for _ in range(2):
         with ssh_device(board_spec(server)) as device:
-            assert isinstance(device.launch(order), LaunchRecord)
-            assert isinstance(device.launch(order), LaunchRecord)
+            assert isinstance(device.launch(anew(order)), LaunchRecord)
+            assert isinstance(device.launch(anew(order)), LaunchRecord)
     assert [file.suffix for file in files_on(server)].count(".tflite") == 1
     assert [file.suffix for file in files_on(server)].count(".pyz") == 1
     assert {file.stat().st_mode & 0o777 for file in files_on(server)} == {0o600}
@@ -83,23 +90,23 @@ def test_a_connection_that_breaks_is_one_lost_launch_and_the_next_connects_again
     with proxy_to(server.port) as proxy:
         spec = dataclasses.replace(board_spec(server), ssh=server.through(proxy.port))
         with ssh_device(spec) as device:
-            assert isinstance(device.launch(order), LaunchRecord)
+            assert isinstance(device.launch(anew(order)), LaunchRecord)
             proxy.reset()
-            lost = device.launch(order)
+            lost = device.launch(anew(order))
             assert isinstance(lost, LaunchFailure)
             assert lost.kind is FailureKind.LOST
-            assert isinstance(device.launch(order), LaunchRecord)
+            assert isinstance(device.launch(anew(order)), LaunchRecord)
 
 
 def test_a_board_that_is_gone_is_lost_and_one_that_is_back_is_used(server: Sshd, tmp_path: Path) -> None:
     order = an_order(tmp_path)
     with ssh_device(board_spec(server)) as device:
         server.stop()
-        device.launch(order)
+        device.launch(anew(order))
         with pytest.raises(DeviceLost, match="nothing listens there"):
-            device.launch(order)
+            device.launch(anew(order))
         server.start()
-        assert isinstance(device.launch(order), LaunchRecord)
+        assert isinstance(device.launch(anew(order)), LaunchRecord)
 
 
 def test_leaving_ends_a_push_that_is_under_way(server: Sshd, tmp_path: Path) -> None:
@@ -117,7 +124,7 @@ def test_leaving_ends_a_push_that_is_under_way(server: Sshd, tmp_path: Path) -> 
     with proxy_to(server.port) as proxy:
         device = ssh_device(dataclasses.replace(board_spec(server), ssh=server.through(proxy.port)))
         with device:
-            assert isinstance(device.launch(order), LaunchRecord)
+            assert isinstance(device.launch(anew(order)), LaunchRecord)
             proxy.weather.bytes_per_s = 100_000
             pushing = threading.Thread(target=launch)
             pushing.start()
@@ -204,3 +211,12 @@ devices:
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.splitlines()[-1]).read_text()
     assert "board" in page
+
+
+def test_a_board_that_was_left_is_not_connected_to_for_a_delivery(server: Sshd, tmp_path: Path) -> None:
+    order = an_order(tmp_path)
+    board = board_of(board_spec(server))
+    with closing(board.look()):
+        board.deliver(order)
+    with pytest.raises(DeviceLost, match="the connection is gone"):
+        board.deliver(order)
