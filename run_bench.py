@@ -111,17 +111,25 @@ def devices(release: str | None, bench: Path, as_json: bool) -> int:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder with the runtime's wheels. Default: pip downloads them here.",
 )
-def setup(target: str, wheels: Path | None) -> int:
+@click.option(
+    "--benchmark-model",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Also send this program, for operators where a runtime has no profiler (docs/boards.md).",
+)
+def setup(target: str, wheels: Path | None, benchmark_model: Path | None) -> int:
     """Install the runtime on devices, into a directory of its own. They need no internet and no pip.
 
     CONFIG sets up each of its devices that can be; DEVICE is `local`, this machine.
     """
     from devices.setup import set_up
+    from devices.tool_setup import send_tool
 
     code = FINE
     for spec in _specs_of(target):
         try:
             click.echo(str(set_up(spec, wheels, lambda words: click.echo(words, err=True))))
+            if benchmark_model is not None:
+                click.echo(send_tool(spec, benchmark_model))
         except DeviceError as error:
             click.echo(str(error), err=True)
             code = INCOMPLETE

@@ -130,7 +130,7 @@ class Board:
         """Brings files to it."""
         if self._delivery is None:
             folder = f"{self._home(self.transport())}/{FOLDER}"
-            self._delivery = Delivery(self._name, self.transport, folder)
+            self._delivery = Delivery(self._name, self._carrier, folder)
         return self._delivery
 
     @property
@@ -152,6 +152,13 @@ class Board:
         with self._lock:
             if self._transport is None:
                 self._transport = self._make()
+            return self._transport
+
+    def _carrier(self) -> SshTransport:
+        """The way that is open, and no other: an agent is gone with its own, and after leaving none is opened."""
+        with self._lock:
+            if self._transport is None or self._transport.is_lost:
+                raise DeviceLost(self._name, "the connection is gone")
             return self._transport
 
     def close(self) -> None:

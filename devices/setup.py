@@ -79,20 +79,20 @@ def set_up(spec: DeviceSpec, wheels: Path | None, told: Told) -> Installed:
 
     Raises DeviceError where the device is of a kind that has no setup, where no wheel fits, and where it does not work.
     """
-    reach = _REACH.get(spec.kind)
-    if reach is None:
-        raise DeviceError(spec.name, f"a device of the kind {spec.kind} has no setup; it goes for {', '.join(_REACH)}")
-    transport = reach(spec)
-    try:
+    with closing(reach(spec)) as transport:
         return install(transport, spec, wheels, told)
-    finally:
-        transport.close()
+
+
+def reach(spec: DeviceSpec) -> Transport:
+    """The way to a device that can be set up. Raises DeviceError for one of another kind."""
+    if spec.kind not in _REACH:
+        raise DeviceError(spec.name, f"a device of the kind {spec.kind} has no setup; it goes for {', '.join(_REACH)}")
+    return _REACH[spec.kind](spec)
 
 
 def install(transport: Transport, spec: DeviceSpec, wheels: Path | None, told: Told) -> Installed:
     """As set_up, over a link that is there."""
-    python = str(spec.python) if spec.python else sys.executable if spec.kind == "local" else _PYTHON
-    board = examine(transport, spec.name, python)
+    board = examine(transport, spec.name, python_of(spec))
     needs = wheel_choice.needs_of(spec.name, board, spec.runtime or LITERT)
     with TemporaryDirectory(prefix="weighbridge-wheels-") as folder:
         if wheels is None:
@@ -102,6 +102,11 @@ def install(transport: Transport, spec: DeviceSpec, wheels: Path | None, told: T
         target, sent = place(transport, spec.name, board, chosen, told)
     runtime = verify(transport, spec.name, board, target, spec.runtime or LITERT)
     return Installed(device=spec.name, runtime=runtime, folder=target, sent_bytes=sent, lean=needs.lean)
+
+
+def python_of(spec: DeviceSpec) -> str:
+    """The interpreter there."""
+    return str(spec.python) if spec.python else sys.executable if spec.kind == "local" else _PYTHON
 
 
 def examine(transport: Transport, device: str, python: str) -> BoardPython:

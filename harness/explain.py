@@ -39,9 +39,15 @@ def explain(
 
 
 def _told(measured: Measurement) -> OpTable | None:
-    """The operator table where its shares stand for the run."""
+    """The operator table where its shares stand for the run, and the runtime itself measured it."""
     table = measured.ops
-    if table is None or table.approximate or not is_profiled(table) or not _total(table.ops):
+    if (
+        table is None
+        or table.measured_by is not None
+        or table.approximate
+        or not is_profiled(table)
+        or not _total(table.ops)
+    ):
         return None
     return table if table.coverage is not None and table.coverage >= _LEAST_COVERAGE else None
 

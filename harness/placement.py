@@ -32,9 +32,14 @@ def complete_delegation(told: Delegation | None, table: OpTable | None) -> Deleg
     """The delegation with counts where the operator table has them; the runtime's own counts stand.
 
     Taken is every operator that did not run as a kernel of the runtime's own, those folded away among them, as in
-    devices/runtimes/evidence.py.
+    devices/runtimes/evidence.py. A table that another program measured tells nothing of the runtime.
     """
-    if table is None or not is_profiled(table) or (told is not None and told.taken is not None):
+    if (
+        table is None
+        or table.measured_by is not None
+        or not is_profiled(table)
+        or (told is not None and told.taken is not None)
+    ):
         return told
     ops = [op for op in table.ops if op.index >= 0]
     places = [op.placed_on for op in ops if op.kernels]

@@ -25,6 +25,7 @@ def mapping_fields(table: OpTable) -> Fields:
         "partitions": table.partitions,
         "runs": table.runs,
         "resolution_ns": table.resolution_ns,
+        "measured_by": table.measured_by,
         "unmapped_ns": None if unmapped and not told else sum(told),
     }
 

@@ -8,7 +8,7 @@ import platform
 import re
 import sys
 
-from . import board, edgetpu, vulkan
+from . import board, edgetpu, native_tool, vulkan
 from .conditions import kilobytes, run, text_of
 from .runtimes import LITERT, find
 from .targets import GPU_LIBRARIES, gpu_library
@@ -55,7 +55,10 @@ def read(search: list[str], root: str = "/", system: str = sys.platform) -> dict
         "accelerators": [_with_library(each, found, mac) if each["unit"] == "gpu" else each for each in units],
         "serial": None if mac else board.serial(root),
         "clusters": [] if mac else board.clusters(root),
-        "details": {} if mac else dict(board.details(root), **edgetpu.details(root)),
+        "details": dict(
+            {} if mac else dict(board.details(root), **edgetpu.details(root)),
+            **native_tool.details(str(runtime["package"]) for runtime in found),
+        ),
     }
 
 

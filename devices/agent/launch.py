@@ -53,7 +53,8 @@ def _run(task: dict[str, object], watch: Stopwatch, say: Say) -> int:
         started_at = time.time()
         opener, fallback = _load(runtime, order, _texts(task["path"]), task["proof"])  # type: ignore[arg-type]
         say("begun", started_at=started_at, runtime=full_name(runtime), api=opener.api, fallback=fallback)
-        PASSES[str(order["pass"])](opener, dict(order, caches=task["caches"]), watch, say)
+        more = {"caches": task["caches"], "package": runtime["package"]}
+        PASSES[str(order["pass"])](opener, dict(order, **more), watch, say)
         if asked is not None:
             say("bound", asked=asked, cores=affinity.read_back())
     except MemoryError as problem:
@@ -122,4 +123,6 @@ def _die_when_alone() -> None:
     """Stdin ends with the supervisor. A launch that nobody listens to must not go on."""
     while os.read(0, 1):
         pass
+    if os.getpgrp() == os.getpid():  # what it started goes with it
+        os.killpg(os.getpid(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import memory, profile, targets
+from . import memory, native_tool, profile, targets
 from .litert import LiteRtError
 from .session import NativeRuntime
 from .timing import Samples, Settings, Stopwatch, time_inferences, warm_up
@@ -34,8 +34,10 @@ def _measure_latency(runtime: Runtime, order: dict[str, object], watch: Stopwatc
 def _measure_ops(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:
     refused = runtime.ops_refused or targets.ops_refused(order["unit"])  # type: ignore[arg-type]
     if refused is not None:
+        told = _ask_tool(refused, order)
+        watch.restart()
         _measure_latency(runtime, order, watch, say)
-        say("profile", **profile.unavailable(refused))
+        say("profile", **told)
         return
     session = runtime.open(order, profiling=True)
     _feed(session, order)
@@ -51,6 +53,16 @@ def _measure_ops(runtime: Runtime, order: dict[str, object], watch: Stopwatch, s
             break
     _say_samples(say, watch, samples, warm)
     say("profile", **seen.message())
+
+
+def _ask_tool(refused: str, order: dict[str, object]) -> dict[str, object]:
+    """The `profile` of another program, where there is one, before the runtime takes memory or an accelerator."""
+    if not native_tool.can_measure(order["unit"]):  # type: ignore[arg-type]
+        return profile.unavailable(refused)
+    path = native_tool.find((str(order["package"]),))
+    if path is None:
+        return profile.unavailable("{}; {}".format(refused, native_tool.MISSING))
+    return native_tool.measure(order, refused, path)
 
 
 def _measure_memory(runtime: Runtime, order: dict[str, object], watch: Stopwatch, say: Say) -> None:

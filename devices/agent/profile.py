@@ -35,9 +35,9 @@ class Profile:
             {"tag": tag, "type": kind, "first": first, "second": second, "elapsed_us": [run[place] for run in runs]}
             for place, (tag, kind, first, second) in enumerate(sequence)
         ]
-        return {"events": events, "runs": len(runs), "dropped": total - len(runs), "unavailable": None}
+        return {"events": events, "runs": len(runs), "dropped": total - len(runs), "unavailable": None, "tool": None}
 
 
 def unavailable(reason: str) -> dict[str, object]:
     """The `profile` message where there is no per-op time."""
-    return {"events": [], "runs": 0, "dropped": 0, "unavailable": reason}
+    return {"events": [], "runs": 0, "dropped": 0, "unavailable": reason, "tool": None}

@@ -123,6 +123,8 @@ DELEGATION: dict[str, object] = {
     "partitions": _MAYBE_INT,
 }
 
+# The profile that another program wrote, and which; its two files in base64.
+TOOL: dict[str, object] = {"path": str, "sha256": str, "profile": str, "runtime_info": str}
 EVENT: dict[str, object] = {"tag": str, "type": int, "first": int, "second": int, "elapsed_us": list}
 
 # What a launch says, in this order; `profile` in an ops pass, `memory` in a memory pass, `bound` on a cluster.
@@ -136,7 +138,13 @@ LAUNCH_SAYS: dict[str, dict[str, object]] = {
         "adapter": _MAYBE_TEXT,
     },
     "samples": {"wall_ns": list, "cpu_ns": list, "starts_ns": list, "warmup_ns": list, "clock_ns": NUMBER},
-    "profile": {"events": list, "runs": int, "dropped": int, "unavailable": _MAYBE_TEXT},
+    "profile": {
+        "events": list,
+        "runs": int,
+        "dropped": int,
+        "unavailable": _MAYBE_TEXT,
+        "tool": (dict, type(None)),
+    },
     "memory": {
         "after_load": _MAYBE_INT,
         "after_run": _MAYBE_INT,

@@ -46,6 +46,10 @@ class Stopwatch:
         middle = beyond[_CALIBRATIONS // 4 : -_CALIBRATIONS // 4]
         return max(0.0, sum(middle) / len(middle))
 
+    def restart(self) -> None:
+        """Zero is now: what went before is not the measurement's."""
+        self.zero = self._wall()
+
     def elapsed_ns(self) -> int:
         """Since zero."""
         return self._wall() - self.zero

@@ -7,6 +7,7 @@ from typing import Any
 
 from devices.agent import protocol
 from devices.agent.protocol import ProtocolError
+from devices.runtimes.borrowed_ops import table_of_tool
 from devices.runtimes.edgetpu_advice import advice_on, crash_advice
 from devices.runtimes.events import ProfileEvent
 from devices.runtimes.evidence import adapter_of, backend_of, observed_unit, with_counts
@@ -256,10 +257,13 @@ def _ops(
 ) -> tuple[OpTable | None, str | None]:
     if "profile" not in heard:
         return None, None
-    if heard["profile"]["unavailable"] is not None:
-        return None, heard["profile"]["unavailable"]
+    told = heard["profile"]
+    if told["unavailable"] is not None and told["tool"] is None:
+        return None, told["unavailable"]
     if order.graph is None:
         return None, _NO_GRAPH
+    if told["tool"] is not None:
+        return table_of_tool(order.graph, told["tool"], str(told["unavailable"]), map_ops)
     return map_ops(order.graph, events), None
 
 

@@ -128,7 +128,8 @@ class BenchmarkModel:
                     raise
                 except DeviceError as exc:
                     return None, f"per-op unavailable: benchmark_model wrote no {name} ({exc.reason})"
-            return table_from(order.graph, *(file.read_bytes() for file in files.values())), None
+            profile, info = (file.read_bytes() for file in files.values())
+            return table_from(order.graph, profile, info), None
 
     def _record(
         self,

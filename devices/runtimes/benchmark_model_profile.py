@@ -8,7 +8,7 @@ approximate. Source: tflite/profiling/profile_summarizer.cc, profile_summary_for
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ _DELEGATED = re.compile(r"^Delegate/(?P<tag>.*):(?P<index>\d+)$", re.DOTALL)
 _OWN = re.compile(r"^\[.*\]:(?P<node>\d+)$", re.DOTALL)
 _SPAN = re.compile(r"^(?P<tag>.*)/(?P<subgraph>\d+)$", re.DOTALL)
 _XNNPACK = "TfLiteXNNPackDelegate"
+# What libedgetpu calls its operators: numbered like any delegate's, and mapped by whoever knows of programs.
+_EDGETPU = "EdgeTpuDelegateForCustomOp"
 _UNMAPPED = -1
 _PLACES = {"TfLiteGpuDelegateV2": "gpu", "TfLiteNnapiDelegate": "npu/nnapi"}
 
@@ -59,18 +61,24 @@ class RuntimeInfo:
     delegates: Mapping[int, DelegateNode]
 
 
-def table_from(graph: Graph, profile: bytes, runtime_info: bytes) -> OpTable:
+def table_from(
+    graph: Graph,
+    profile: bytes,
+    runtime_info: bytes,
+    *,
+    map_ops: Callable[[Graph, Sequence[ProfileEvent]], OpTable] = op_table,
+) -> OpTable:
     """The operators of the graph with their mean times. Raises ProfileUnknown."""
     entries, runs = entries_from(profile)
     info = runtime_info_from(runtime_info)
     kernels = {index: node for index, node in info.delegates.items() if node.delegate == _XNNPACK}
-    boxes = {index: node for index, node in info.delegates.items() if node.delegate != _XNNPACK}
+    boxes = {index: node for index, node in info.delegates.items() if node.delegate not in (_XNNPACK, _EDGETPU)}
     events, is_mixed = _Ordering(graph, entries, info, kernels).events()
     boxed = [_Box(node=boxes[event.first], event=event) for event in events if event.first in boxes and _is_own(event)]
     inside = {index for node in boxes.values() for index in node.replaced}
     rest = Graph(nodes=tuple(node for node in graph.nodes if node.index not in inside), inputs=graph.inputs)
     hidden = {id(box.event) for box in boxed}
-    table = op_table(rest, [event for event in events if id(event) not in hidden])
+    table = map_ops(rest, [event for event in events if id(event) not in hidden])
     table = replace(table, runs=runs, approximate=table.approximate or is_mixed)
     return _with_boxes(graph, table, boxed, inside) if boxes else table
 

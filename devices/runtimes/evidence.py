@@ -23,9 +23,9 @@ def with_counts(told: Delegation | None, table: OpTable | None) -> Delegation | 
     """What was told, with the counts that the profiler's events show where the runtime has none.
 
     Whatever the runtime ran itself has an event of its own; so the rest was taken, also what was folded away. Nothing
-    was where no operator is seen in a delegate.
+    was where no operator is seen in a delegate. Another program's events show nothing of it.
     """
-    if told is None or table is None or told.taken is not None:
+    if told is None or table is None or table.measured_by is not None or told.taken is not None:
         return told
     placed = [op.placed_on for op in table.ops if op.index >= 0]
     delegated = any(place not in (None, _OWN) for place in placed)

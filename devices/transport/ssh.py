@@ -41,6 +41,12 @@ class SshTransport:
         """The fingerprint of the board's own key, as OpenSSH shows it."""
         return self._linked().host_key
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it was connected, and the connection is gone."""
+        link = self._link
+        return self._closed.is_set() or (link is not None and not link.is_alive)
+
     def run(self, argv: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> Completed:
         link = self._linked()
         pieces = (stdin[at : at + _STDIN_CHUNK] for at in range(0, len(stdin), _STDIN_CHUNK))
@@ -80,7 +86,9 @@ class SshTransport:
             if self._closed.is_set():
                 raise DeviceLost(self._device, "the connection was closed")
             if self._link is None or not self._link.is_alive:
-                self._link = None
+                lost, self._link = self._link, None
+                if lost is not None:
+                    lost.abort()  # the servers on the way may still be there
                 self._link = Link(self._device, route_to(self._device, self._address), self._patience)
             link = self._link
         if self._closed.is_set():

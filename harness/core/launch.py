@@ -138,6 +138,7 @@ class OpTable:
     alignment of kernels to operators; `approximate` is set where a kernel was of an unknown kind.
     unmapped kernels keep their time in a row with index -1. runs is the number of profiled inferences.
     resolution_ns is the step of the profiler's clock: a latency below it only says "less than that". None: unknown.
+    measured_by is another program than the runtime of the cell that measured them, in words; None: the runtime did.
     """
 
     ops: tuple[OpRecord, ...]
@@ -147,6 +148,7 @@ class OpTable:
     partitions: int
     runs: int
     resolution_ns: Nanoseconds | None = None
+    measured_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

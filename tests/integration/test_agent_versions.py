@@ -53,6 +53,7 @@ def model(tmp_path: Path) -> Path:
     return write_model(tmp_path, models.tiny_cnn())
 
 
+OTHERWISE = "; benchmark_model would do: docs/boards.md"
 UNKNOWN = "per-op unavailable: LiteRT 9.9.0 is unknown, known 2.3"
 
 
@@ -84,7 +85,7 @@ def test_an_unknown_litert_gives_latency_and_memory_and_says_why_no_ops(
         ops = measured(device.launch(an_order(model, pass_=Pass.OPS, graph=read_graph(model))))
     assert (latency.runtime, len(latency.samples_ns)) == (name, 8)
     assert memory.memory is not None
-    assert (ops.ops, ops.ops_unavailable) == (None, reason)
+    assert (ops.ops, ops.ops_unavailable) == (None, reason + OTHERWISE)
     assert [record.fallback for record in (latency, memory, ops)] == [reason.partition(": ")[2]] * 3
 
 
@@ -94,7 +95,7 @@ def test_an_unknown_litert_s_reason_for_no_ops_is_its_version_however_it_was_ask
 ) -> None:
     order = replace(an_order(model, pass_=Pass.OPS, graph=read_graph(model)), api=api)
     with device_with(plant_another_version(place), tmp_path) as device:
-        assert measured(device.launch(order)).ops_unavailable == UNKNOWN
+        assert measured(device.launch(order)).ops_unavailable == UNKNOWN + OTHERWISE
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_a_known_litert_without_its_profiler_says_why_no_ops(place: Path, tmp_pa
     library.write_bytes(content.replace(b"\0LiteRtStartProfiler\0", b"\0LiteRtStirtProfiler\0"))
     with device_with(place, tmp_path) as device:
         ops = measured(device.launch(an_order(model, pass_=Pass.OPS, graph=read_graph(model))))
-    assert ops.ops_unavailable == "per-op unavailable: this LiteRT lacks LiteRtStartProfiler"
+    assert ops.ops_unavailable == "per-op unavailable: this LiteRT lacks LiteRtStartProfiler" + OTHERWISE
     assert len(ops.samples_ns) == 8
 
 

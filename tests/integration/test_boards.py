@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def anew(order: LaunchOrder) -> LaunchOrder:
 
 def files_on(server: Sshd) -> list[Path]:
     return sorted((server.home / ".weighbridge" / "files").iterdir())
+
+
+def anew(order: LaunchOrder) -> LaunchOrder:
+    """Another attempt at it: under one lease each is started once."""
+    return dataclasses.replace(order, attempt=uuid.uuid4().hex)
 
 
 def test_a_board_says_who_it_is_whatever_it_is_called(server: Sshd) -> None:
@@ -123,7 +129,7 @@ def test_leaving_ends_a_push_that_is_under_way(server: Sshd, tmp_path: Path) -> 
     with proxy_to(server.port) as proxy:
         device = ssh_device(dataclasses.replace(board_spec(server), ssh=server.through(proxy.port)))
         with device:
-            assert isinstance(device.launch(order), LaunchRecord)
+            assert isinstance(device.launch(anew(order)), LaunchRecord)
             proxy.weather.bytes_per_s = 100_000
             pushing = threading.Thread(target=launch)
             pushing.start()
@@ -211,3 +217,12 @@ devices:
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.splitlines()[-1]).read_text()
     assert "board" in page
+
+
+def test_a_board_that_was_left_is_not_connected_to_for_a_delivery(server: Sshd, tmp_path: Path) -> None:
+    order = an_order(tmp_path)
+    board = board_of(board_spec(server))
+    with closing(board.look()):
+        board.deliver(order)
+    with pytest.raises(DeviceLost, match="the connection is gone"):
+        board.deliver(order)

@@ -129,6 +129,7 @@ function operatorNotes(cell, side) {
   const parts = [`${side} covers ${percent(mapping.coverage)} of its profiled run in ${mapping.runs} runs, ${mapping.partitions} ${mapping.partitions === 1 ? "partition" : "partitions"}, mapping cost ${significant(mapping.cost)}. `];
   const doubts = [];
   if (mapping.coverage !== null && mapping.coverage < LITTLE) doubts.push(`its operators cover only ${percent(mapping.coverage)} of the run; shares of it would mean nothing and are left out`);
+  if (mapping.measured_by) doubts.push(mapping.measured_by);
   if (mapping.approximate) doubts.push("mapping approximate: a kernel of an unknown kind was assigned by its place");
   if (mapping.unmapped_ns === null) doubts.push("kernels too short to tell belong to no operator");
   if (mapping.unmapped_ns > 0) doubts.push(`${microseconds(mapping.unmapped_ns)} µs belong to no operator`);

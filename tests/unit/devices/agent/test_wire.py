@@ -82,7 +82,7 @@ PARTLY = said(
 SAMPLES = said("samples", wall_ns=[5, 6], cpu_ns=[4, 5], starts_ns=[0, 7], warmup_ns=[30], clock_ns=2)
 DONE = said("done")
 EVENT = {"tag": "Copy", "type": 8, "first": 0, "second": 0, "elapsed_us": [1, 2]}
-PROFILE = said("profile", events=[EVENT], runs=2, dropped=0, unavailable=None)
+PROFILE = said("profile", events=[EVENT], runs=2, dropped=0, unavailable=None, tool=None)
 
 
 def record(*messages: dict[str, Any], order: LaunchOrder | None = None) -> LaunchRecord:
@@ -156,7 +156,7 @@ def test_events_go_to_the_mapping_with_the_order_s_graph() -> None:
 
 
 def test_a_profile_that_could_not_be_had_keeps_its_reason() -> None:
-    none = said("profile", events=[], runs=0, dropped=0, unavailable="LiteRT 9 is unknown")
+    none = said("profile", events=[], runs=0, dropped=0, unavailable="LiteRT 9 is unknown", tool=None)
     made = record(BEGUN, LOADED, SAMPLES, none, DONE, order=an_order(Pass.OPS, graph=NO_NODES))
     assert (made.ops, made.ops_unavailable) == (None, "LiteRT 9 is unknown")
 
@@ -182,7 +182,7 @@ def test_backend_and_unit_are_what_the_evidence_shows(
     unit: str, loaded: dict[str, Any], kinds: tuple[int, ...], backend: str | None, observed: str
 ) -> None:
     events = [{**EVENT, "type": kind} for kind in kinds]
-    profile = said("profile", events=events, runs=2, dropped=0, unavailable=None)
+    profile = said("profile", events=events, runs=2, dropped=0, unavailable=None, tool=None)
     order = an_order(Pass.OPS if kinds else Pass.LATENCY, unit, NO_NODES)
     made = record(BEGUN, loaded, SAMPLES, *([profile] if kinds else []), DONE, order=order)
     assert (made.backend, made.observed) == (backend, ComputeUnit.parse(observed))
@@ -200,7 +200,7 @@ def test_an_ops_pass_counts_what_the_runtime_did_not_run_itself(tmp_path: Path) 
     kernel, own = ("Convolution (NHWC, F32) IGEMM", 8, 0), "REVERSE_V2"
     seen = [kernel, (own, 2, 1), kernel, (own, 2, 3), kernel]
     events = [{**EVENT, "tag": tag, "type": kind, "first": first} for tag, kind, first in seen]
-    profile = said("profile", events=events, runs=2, dropped=0, unavailable=None)
+    profile = said("profile", events=events, runs=2, dropped=0, unavailable=None, tool=None)
     order = an_order(Pass.OPS, graph=graph)
     made = outcome(order, (BEGUN, PARTLY, SAMPLES, profile, DONE), an_ending(), op_table)
     assert isinstance(made, LaunchRecord)
