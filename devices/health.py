@@ -16,6 +16,7 @@ _LOOK_EVERY_S: Seconds = 5.0
 # By limit: what helps, for the end of a message.
 _ADVICE: Mapping[str, str] = {
     "soc_celsius": "cool it or raise",
+    "skin_celsius": "cool it or raise",
     "accelerator_celsius": "cool it or raise",
     "battery_celsius": "cool it or raise",
     "thermal_status": "cool it or raise",
@@ -29,6 +30,7 @@ _ADVICE: Mapping[str, str] = {
 # By limit: what the device is waited to do, where that is not the rest of them.
 _AWAITED: Mapping[str, str] = {
     "soc_celsius": "to cool",
+    "skin_celsius": "to cool",
     "accelerator_celsius": "to cool",
     "battery_celsius": "to cool",
     "thermal_status": "to cool",
@@ -136,6 +138,7 @@ def _questions(now: Conditions, limits: Limits, facts: DeviceFacts) -> Iterator[
 
 _TEMPERATURES: Mapping[Zone, str] = {
     Zone.SOC: "soc_celsius",
+    Zone.SKIN: "skin_celsius",
     Zone.ACCELERATOR: "accelerator_celsius",
     Zone.BATTERY: "battery_celsius",
 }

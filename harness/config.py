@@ -20,6 +20,7 @@ from harness.config_devices import (
     EdgeTpuDevice,
     LocalDevice,
     SimulatedDevice,
+    usual_limits,
 )
 from harness.config_errors import explain
 from harness.config_fields import Form, Text, Unit, auto_or_list, taken, unique
@@ -39,7 +40,7 @@ from harness.core.device import DeviceSpec
 from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
-from harness.core.limits import Limits, limits_of
+from harness.core.limits import Limits
 from harness.core.variant import VariantSpec
 from harness.sources.reading import format_of
 from harness.yaml_source import MAX_BYTES, Key, Place, Tree, decode, parse
@@ -142,7 +143,7 @@ class Config(Form):
     @property
     def device_limits(self) -> tuple[Limits, ...]:
         """The limits of each device: its own, over the common ones, over those of its kind."""
-        return tuple(entry.limits.over(self.limits.over(limits_of(entry.kind))) for entry in self.devices)
+        return tuple(entry.limits.over(self.limits.over(usual_limits(entry))) for entry in self.devices)
 
     def device_specs(self) -> tuple[DeviceSpec, ...]:
         """The devices to open. Raises ConfigError where a scenario's file cannot be read."""

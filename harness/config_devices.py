@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from harness.config_fields import File, Form, Scenario, Text, as_mapping
 from harness.config_limits import LimitsForm
 from harness.core.device import AdbAddress, DeviceSpec, EdgeTpuChoice, PhoneTools, SshAddress
+from harness.core.limits import OWN_EDGETPU, Limits, limits_of
 from harness.yaml_source import Key
 
 LOCAL = "local"
@@ -224,6 +225,12 @@ _FORMS: Mapping[str, type[DeviceForm]] = {
 }
 _KINDS = tuple(_FORMS)  # what is compared to anything at all, also to what cannot be hashed
 FORMS_BY_TAG: Mapping[Key, type[Form]] = {f"<{kind}>": form for kind, form in _FORMS.items()}
+
+
+def usual_limits(entry: DeviceForm) -> Limits:
+    """What a device must keep to where nothing is said of it."""
+    own = isinstance(entry, EdgeTpuDevice) and entry.host is None
+    return limits_of(OWN_EDGETPU if own else entry.kind)
 
 
 def _kind_of_device(value: object) -> str:

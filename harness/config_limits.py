@@ -19,6 +19,7 @@ class LimitsForm(Form):
 
     soc_celsius: Degrees | None = None
     soc_peak_celsius: Degrees | None = None
+    skin_celsius: Degrees | None = None
     accelerator_celsius: Degrees | None = None
     accelerator_peak_celsius: Degrees | None = None
     battery_celsius: Degrees | None = None

@@ -1,7 +1,7 @@
 """The state that a device must be in to be measured, and how long it is waited for (docs/health.md)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from harness.core.units import Celsius, Seconds
@@ -11,17 +11,18 @@ from harness.core.units import Celsius, Seconds
 class Limits:
     """What a device must keep to. None: not judged, neither by the gate nor by the grade.
 
-    soc_celsius, accelerator_celsius and battery_celsius are the warmest that a block starts in; the peaks are the
-    warmest that its launches may see. thermal_status is the highest of Android's. battery_percent is the least charge.
-    load_per_core is the 1-minute load average over the cores, neighbours how many cores other programs keep busy.
-    clock_share is the least part of a core's highest clock that must be permitted. pinned_clocks: a governor that moves
-    the clocks costs the best grade. canary is the relative deviation from the device's own median.
+    soc_celsius, skin_celsius, accelerator_celsius and battery_celsius are the warmest that a block starts in; the peaks
+    are the warmest that its launches may see. thermal_status is the highest of Android's, battery_percent the least
+    charge. load_per_core is the 1-minute load average over the cores, neighbours how many cores other programs keep
+    busy. clock_share is the least part of a core's highest clock that must be permitted. pinned_clocks: a governor that
+    moves the clocks costs the best grade. canary is the relative deviation from the device's own median.
     wait_s is how long a gate waits, cooldown_s how long a canary is waited for, campaign_wait_s all waiting for the
     device in one campaign.
     """
 
     soc_celsius: Celsius | None = None
     soc_peak_celsius: Celsius | None = None
+    skin_celsius: Celsius | None = None
     accelerator_celsius: Celsius | None = None
     accelerator_peak_celsius: Celsius | None = None
     battery_celsius: Celsius | None = None
@@ -46,33 +47,28 @@ _BOARD = Limits(
     canary=0.10,
 )
 _PHONE = Limits(
-    soc_celsius=40.0,
-    soc_peak_celsius=70.0,
+    soc_celsius=50.0,
+    soc_peak_celsius=90.0,
+    skin_celsius=40.0,
     battery_celsius=37.0,
     thermal_status=0,
     battery_percent=30.0,
     neighbours=1.0,
     canary=0.10,
 )
-_BOARD_WITH_EDGETPU = Limits(
-    soc_celsius=_BOARD.soc_celsius,
-    soc_peak_celsius=_BOARD.soc_peak_celsius,
-    accelerator_celsius=75.0,
-    accelerator_peak_celsius=84.8,
-    neighbours=_BOARD.neighbours,
-    clock_share=_BOARD.clock_share,
-    pinned_clocks=True,
-    canary=_BOARD.canary,
-)
+_BOARD_WITH_EDGETPU = replace(_BOARD, accelerator_celsius=75.0, accelerator_peak_celsius=84.8)
+_OWN = Limits(soc_celsius=85.0, soc_peak_celsius=95.0)  # its owner works on it too
+OWN_EDGETPU = "edgetpu of this machine"
 
 # By kind of device in the configuration. The table in docs/health.md is held equal by a test.
 LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
-        "local": Limits(soc_celsius=85.0, soc_peak_celsius=95.0),
+        "local": _OWN,
         "ssh": _BOARD,
         "edgetpu": _BOARD_WITH_EDGETPU,
+        OWN_EDGETPU: replace(_OWN, accelerator_celsius=75.0, accelerator_peak_celsius=84.8),
         "android": _PHONE,
-        "simulated": _PHONE,
+        "simulated": replace(_PHONE, soc_celsius=40.0, soc_peak_celsius=70.0),
     }
 )
 NO_LIMITS = Limits()

@@ -13,13 +13,14 @@ from harness.core.units import Celsius
 
 class Zone(StrEnum):
     SOC = "SoC"
+    SKIN = "skin"
     ACCELERATOR = "accelerator"
     BATTERY = "battery"
 
 
 # The first pattern that fits a zone's name in small letters decides. Sources: Linux drivers/thermal and drivers/hwmon,
 # the device trees of Raspberry Pi, Rockchip, Amlogic and Allwinner boards, gasket's apex, and Android's types CPU, GPU,
-# BATTERY and SKIN. Skin counts as the SoC: it is what a phone's own throttling follows.
+# BATTERY and SKIN. The skin is what a phone's own throttling follows; its SoC is tens of degrees hotter at work.
 ZONES: tuple[tuple[str, Zone], ...] = (
     ("apex*", Zone.ACCELERATOR),
     ("edgetpu*", Zone.ACCELERATOR),
@@ -42,11 +43,11 @@ ZONES: tuple[tuple[str, Zone], ...] = (
     ("mid*", Zone.SOC),
     ("little*", Zone.SOC),
     ("g3d*", Zone.SOC),
-    ("skin*", Zone.SOC),
-    ("virtual-skin*", Zone.SOC),
+    ("skin*", Zone.SKIN),
+    ("virtual-skin*", Zone.SKIN),
     ("type_cpu*", Zone.SOC),
     ("type_gpu*", Zone.SOC),
-    ("type_skin*", Zone.SOC),
+    ("type_skin*", Zone.SKIN),
     ("type_soc*", Zone.SOC),
 )
 

@@ -31,11 +31,6 @@ def server(tmp_path: Path) -> Iterator[Sshd]:
         yield started
 
 
-def anew(order: LaunchOrder) -> LaunchOrder:
-    """The same once more: a board starts no attempt twice."""
-    return dataclasses.replace(order, attempt=uuid.uuid4().hex)
-
-
 def files_on(server: Sshd) -> list[Path]:
     return sorted((server.home / ".weighbridge" / "files").iterdir())
 

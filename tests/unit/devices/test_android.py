@@ -67,7 +67,7 @@ def test_temperatures_are_those_of_the_hal_and_not_the_remembered_ones() -> None
 
 def test_sensors_named_by_their_types_are_judged_as_what_they_are() -> None:
     now = Conditions(taken_at=0.0, temperatures=temperatures_of(SAMSUNG))
-    assert (hottest(now, Zone.SOC), hottest(now, Zone.BATTERY)) == (25.3, 24.4)
+    assert (hottest(now, Zone.SKIN), hottest(now, Zone.BATTERY)) == (25.3, 24.4)
 
 
 def test_clocks_and_caps_are_of_the_cores_that_clusters_name() -> None:

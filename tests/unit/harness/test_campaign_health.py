@@ -24,7 +24,7 @@ from harness.store import BlockState, Store
 from tests.support.campaigns import CAMPAIGN, RECIPES, a_scenario, a_simulated_plan, begin_simulated, loadables
 from tests.support.plans import a_model, some_rules, some_wishes
 
-PHONE = LIMITS["android"]
+PHONE = LIMITS["simulated"]
 HOT = Heat(zone="soc-thermal", start=58.0, ambient=29.0, rise=30.0, time_constant_s=60)
 # What nothing cools: the room is warmer than the limit.
 OVEN = Heat(zone="soc-thermal", ambient=47.5)

@@ -1,7 +1,7 @@
 """Limits by kind of device, in the configuration and in the manual."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from harness.config import parse_config
@@ -24,8 +24,15 @@ def test_the_manual_holds_the_limits_of_the_code() -> None:
     assert shown == [(f.name, *(_shown(getattr(LIMITS[k], f.name)) for k in KINDS)) for f in fields(Limits)]
 
 
-def test_a_simulated_device_has_the_limits_of_a_phone() -> None:
-    assert LIMITS["simulated"] == LIMITS["android"]
+def test_a_simulated_device_has_the_limits_of_a_phone_but_for_its_soc() -> None:
+    assert replace(LIMITS["simulated"], soc_celsius=50, soc_peak_celsius=90) == LIMITS["android"]
+
+
+def test_an_edge_tpu_of_this_machine_leaves_its_owner_at_work() -> None:
+    text = "models: [digits]\ndevices: [{name: a, kind: edgetpu, host: b}, {name: c, kind: edgetpu}]\n"
+    board, own = parse_config(text, source="c.yaml").device_limits
+    assert (board.neighbours, own.neighbours) == (0.5, None)
+    assert board.accelerator_celsius == own.accelerator_celsius == 75
 
 
 def test_a_kind_that_is_not_in_the_table_has_no_limits() -> None:
