@@ -92,9 +92,9 @@ def _simulated(scenario: Scenario) -> Device:
 def _open_edgetpu(spec: DeviceSpec) -> Device:
     """One of this machine; behind SSH a board differs in the transport alone."""
     if spec.ssh is not None:
-        raise DeviceError(
-            spec.name, "an Edge TPU on a board needs SSH"
-        )  # the opener of kind ssh goes here, see edgetpu
+        from devices.boards import edgetpu_board
+
+        return edgetpu_board(spec)
     return edgetpu_device(spec.name, LocalAgent(python=spec.python), edgetpu.route_of(spec))
 
 

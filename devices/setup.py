@@ -91,7 +91,7 @@ def set_up(spec: DeviceSpec, wheels: Path | None, told: Told) -> Installed:
 
 def install(transport: Transport, spec: DeviceSpec, wheels: Path | None, told: Told) -> Installed:
     """As set_up, over a link that is there."""
-    python = str(spec.python) if spec.python else sys.executable if spec.kind == "local" else _PYTHON
+    python = str(spec.python) if spec.python else _PYTHON if spec.ssh else sys.executable
     board = examine(transport, spec.name, python)
     needs = wheel_choice.needs_of(spec.name, board, spec.runtime or LITERT)
     with TemporaryDirectory(prefix="weighbridge-wheels-") as folder:
@@ -207,9 +207,14 @@ def _answer(device: str, said: bytes) -> dict[str, Any]:
         raise DeviceError(device, f"its Python says {said[:80]!r} where an answer was wanted") from exc
 
 
-def _reach_local(spec: DeviceSpec) -> Transport:
-    return LocalTransport(spec.name)
+def _reach_computer(spec: DeviceSpec) -> Transport:
+    """A board where it has an address, else this machine."""
+    if spec.ssh is None:
+        return LocalTransport(spec.name)
+    from devices.transport.ssh import SshTransport  # brings paramiko, which this machine does without
+
+    return SshTransport(spec.name, spec.ssh)
 
 
 # How a device of each kind is reached for its setup.
-_REACH: Mapping[str, Callable[[DeviceSpec], Transport]] = {"local": _reach_local}
+_REACH: Mapping[str, Callable[[DeviceSpec], Transport]] = dict.fromkeys(("local", "ssh", "edgetpu"), _reach_computer)
