@@ -16,7 +16,8 @@ VERDICT_PAIRS = 8
 class State(StrEnum):
     """faster: a variant that can be trusted beats the source. source: none does. tentative: one seems to, in
     numbers that cannot be trusted. uncompared: the source has no latency to stand against, as a float model has none
-    on an NPU that takes int8 alone. unmeasured: the plan skipped every cell, though variants were built. nothing: no latency at all."""
+    on an NPU that takes int8 alone. unmeasured: the plan skipped every cell, though variants were built. nothing: no
+    latency at all."""
 
     FASTER = "faster"
     SOURCE = "source"

@@ -42,8 +42,10 @@ class Campaign:
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     folder = tmp_path_factory.mktemp("four")
     bench = folder / "bench"
-    with four_devices(folder) as four:
-        ran = run_bench("run", four.config, "--bench", bench, **four.environment)
+    with four_devices(folder) as four, pytest.MonkeyPatch.context() as patch:
+        for name, value in four.environment.items():
+            patch.setenv(name, value)
+        ran = run_bench("run", four.config, "--bench", bench)
         shown = run_bench("report", "--format", "json", "-o", "-", "--bench", bench)
         assert shown.returncode == 0, ran.stderr + shown.stderr
         (page,) = (bench / "reports").glob("*.html")
@@ -69,9 +71,7 @@ def test_every_cell_is_measured_or_skipped_with_a_reason(campaign: Campaign) -> 
 
 @pytest.mark.parametrize("variant", ["float32", "int8"])
 @pytest.mark.parametrize("device", [LOCAL, BOARD, CORAL, PHONE])
-def test_each_device_measures_on_its_processor_and_is_seen_there(
-    campaign: Campaign, device: str, variant: str
-) -> None:
+def test_each_device_measures_on_its_processor_and_is_seen_there(campaign: Campaign, device: str, variant: str) -> None:
     cell = campaign.cell(device, variant, "cpu")
     assert (cell["outcome"], cell["observed_unit"]) == ("measured", "cpu/xnnpack")
     assert len(cell["launches"]) == 2

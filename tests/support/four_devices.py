@@ -16,7 +16,7 @@ from tests.support.phones import Bed, a_bed
 from tests.support.sshd import Sshd, sshd
 
 LOCAL, BOARD, CORAL, PHONE = "local", "board (sshd here)", "coral (FakeEdgeTpu)", "phone (emulated)"
-PASSWORD_ENV, PASSWORD = "FOUR_DEVICES_PASSWORD", "correct horse battery staple"  # noqa: S105 (unlocks nothing)
+PASSWORD_ENV, PASSWORD = "FOUR_DEVICES_PASSWORD", "correct horse battery staple"  # unlocks nothing
 COMPILED = "int8-edgetpu+edgetpu"
 _CONFIG = """
 name: four devices

@@ -15,8 +15,8 @@ from reports.tables import matrices, shipped, ships
 from reports.text import summary
 from reports.view import document
 from tests.support.fleet import ABSENT, GONE, NO_FLOAT, PLACES, Place, a_fleet_result
-from tests.support.measurements import MS
 from tests.support.hostile import HOSTILE_NAMES
+from tests.support.measurements import MS
 
 FLEET = document(a_fleet_result())
 INT8_ALONE = Place(device="rock5", family="linux", unit="npu", base_ns=1.1 * MS, recipes=("int8", "sparse-75+int8"))
