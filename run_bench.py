@@ -293,6 +293,7 @@ def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", pla
     from reports.progress import progress
 
     given_up: Sequence[str] = ()
+    _say_notices(targets)
     try:
         # Devices have leases of their own; a simulated one has none, and its campaign must not be run twice at once.
         with lease(campaign, campaign, places.leases), progress("building", "measuring") as (built, launched):
@@ -302,6 +303,7 @@ def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", pla
         given_up = ("stopped",)
     for reason in given_up:
         click.echo(f"{reason}; what was measured is saved, `run_bench.py run --resume` does the rest", err=True)
+    _say_notices(targets)
     return _show(places, campaign)
 
 
@@ -452,6 +454,14 @@ def _say_absent(facts: "Sequence[DeviceFacts]") -> None:
     for device in facts:
         if device.is_absent:
             click.echo(f"{device.name}: not measured: {device.exclusions[0].reason}", err=True)
+
+
+def _say_notices(targets: "Mapping[str, Device]") -> None:
+    """How devices were taken, where that was not as usual; what came up while measuring is said after it."""
+    from devices.opening import notices_of
+
+    for line in notices_of(targets.values()):
+        click.echo(line, err=True)
 
 
 def _say_unreadable(failed: "Sequence[ModelFailed]") -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from devices import lease as leases
 from devices.agent.protocol import ProtocolError
 from devices.device import AttachedDevice
-from devices.families import linux
+from devices.families import edgetpu, linux
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, Route
+from devices.runtimes.edgetpu_ops import edgetpu_op_table
 from devices.runtimes.litert_ops import op_table
 from devices.runtimes.owner import owner_of, tenure_words
 from devices.transport.bundle import bundle_file, bundle_folder
@@ -50,18 +51,38 @@ def ssh_device(spec: DeviceSpec) -> AttachedDevice:
     return attach(board_of(spec), spec.name, route, prepare=spec.prepare)
 
 
+def edgetpu_board(spec: DeviceSpec) -> AttachedDevice:
+    """The Edge TPU of a board; its leases are the board's and the accelerator's own. Raises DeviceError.
+
+    One with the double of the tests says so in its name, as edgetpu_device does.
+    """
+    route = edgetpu.route_of(spec)
+    assert route.delegate is not None
+    return attach(board_of(spec), edgetpu.name_of(spec.name, route.delegate), route, prepare=spec.prepare)
+
+
 def attach(board: "Board", name: str, route: Route = ANY_ROUTE, *, prepare: bool = False) -> AttachedDevice:
     """A board as a device. prepare: what makes measuring steadier is switched on there, and restored."""
     facts, _ = board_state(board, name, route)
     return AttachedDevice(
         facts=facts,
         connect=board.connect,
-        lease=partial(leases.lease, name, facts.machine or name, leases.lease_folder()),
-        map_ops=op_table,
+        lease=_lease_of(name, facts.machine or name, route),
+        map_ops=edgetpu_op_table if route.delegate else op_table,
         route=route,
         deliver=board.deliver,
         prepare=prepare,
     )
+
+
+def _lease_of(name: str, machine: str, route: Route) -> edgetpu.Lease:
+    """That of this host on a board, with the accelerator's where the device is one; the board itself keeps another."""
+    folder = leases.lease_folder()
+    board = partial(leases.lease, name, machine, folder)
+    if route.delegate is None:
+        return board
+    key = edgetpu.accelerator_key(machine, route.delegate)
+    return edgetpu.with_accelerator(board, partial(leases.lease, name, key, folder))
 
 
 def board_of(spec: DeviceSpec, patience: Patience | None = None) -> "Board":
@@ -78,7 +99,9 @@ def board_state(board: "Board", name: str, route: Route = ANY_ROUTE) -> tuple[De
         client = AgentClient(name, connection, op_table)
         client.greet()
         try:
-            facts = linux.facts_of(name, client.facts(), board.python, route.runtime, route.dispatch)
+            told, delegate = client.facts(), route.delegate
+            facts = linux.facts_of(name, told, board.python, route.runtime, route.dispatch, delegate)
+            facts = edgetpu.facts_of(facts, delegate) if delegate else facts
             own = replace(facts, machine=f"board {board.identity}", serial=facts.serial or board.identity)
             return own, client.conditions()
         except ProtocolError as exc:

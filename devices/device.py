@@ -49,7 +49,7 @@ class AttachedDevice:
     with every launch. deliver brings an order's files to the device and answers the order with their places there; it
     may raise DeviceLost and DeviceFull. prepare: every agent is asked to switch on what makes measuring steadier, which
     it restores when it ends; what it could not is in the conditions. notices are what a user should know of how the
-    device was taken, in words.
+    device was taken, in words; who shows them uses take_notices.
     One thread at a time measures; any thread may leave. What was under way then, and every call until the device is
     entered again, raises DeviceLost: without the lease no agent may run.
     """
@@ -83,6 +83,12 @@ class AttachedDevice:
     @property
     def facts(self) -> DeviceFacts:
         return self._facts
+
+    def take_notices(self) -> list[str]:
+        """The notices that nobody took yet."""
+        with self._lock:
+            told, self.notices = self.notices, []
+        return told
 
     def __enter__(self) -> "AttachedDevice":
         """Take the lease and start the agent. Raises DeviceBusy, DeviceLost."""

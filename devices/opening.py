@@ -1,11 +1,12 @@
 """From devices that were asked for to devices that can be entered."""
 
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
 from devices.absent import AbsentDevice
+from devices.device import AttachedDevice
 from devices.families import edgetpu
 from devices.inventory import LocalAgent, edgetpu_device, local_device
 from devices.runtimes.agent_launch import Route
@@ -55,6 +56,12 @@ def enter_devices(devices: Sequence[Device], stack: ExitStack, leave_alone: Cont
     return found
 
 
+def notices_of(devices: Iterable[Device]) -> list[str]:
+    """What a user should know of how devices were taken, such as a stale lease that was broken; each is said once."""
+    attached = (device for device in devices if isinstance(device, AttachedDevice))
+    return [f"{device.facts.name}: {words}" for device in attached for words in device.take_notices()]
+
+
 def _open_or_absent(spec: DeviceSpec) -> Device:
     try:
         return _open(spec)
@@ -92,9 +99,9 @@ def _simulated(scenario: Scenario) -> Device:
 def _open_edgetpu(spec: DeviceSpec) -> Device:
     """One of this machine; behind SSH a board differs in the transport alone."""
     if spec.ssh is not None:
-        raise DeviceError(
-            spec.name, "an Edge TPU on a board needs SSH"
-        )  # the opener of kind ssh goes here, see edgetpu
+        from devices.boards import edgetpu_board
+
+        return edgetpu_board(spec)
     return edgetpu_device(spec.name, LocalAgent(python=spec.python), edgetpu.route_of(spec))
 
 

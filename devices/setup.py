@@ -106,7 +106,7 @@ def install(transport: Transport, spec: DeviceSpec, wheels: Path | None, told: T
 
 def python_of(spec: DeviceSpec) -> str:
     """The interpreter there."""
-    return str(spec.python) if spec.python else sys.executable if spec.kind == "local" else _PYTHON
+    return str(spec.python) if spec.python else _PYTHON if spec.ssh else sys.executable
 
 
 def examine(transport: Transport, device: str, python: str) -> BoardPython:
@@ -212,9 +212,14 @@ def _answer(device: str, said: bytes) -> dict[str, Any]:
         raise DeviceError(device, f"its Python says {said[:80]!r} where an answer was wanted") from exc
 
 
-def _reach_local(spec: DeviceSpec) -> Transport:
-    return LocalTransport(spec.name)
+def _reach_computer(spec: DeviceSpec) -> Transport:
+    """A board where it has an address, else this machine."""
+    if spec.ssh is None:
+        return LocalTransport(spec.name)
+    from devices.transport.ssh import SshTransport  # brings paramiko, which this machine does without
+
+    return SshTransport(spec.name, spec.ssh)
 
 
 # How a device of each kind is reached for its setup.
-_REACH: Mapping[str, Callable[[DeviceSpec], Transport]] = {"local": _reach_local}
+_REACH: Mapping[str, Callable[[DeviceSpec], Transport]] = dict.fromkeys(("local", "ssh", "edgetpu"), _reach_computer)

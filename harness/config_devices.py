@@ -146,7 +146,15 @@ class EdgeTpuDevice(_Reached):
     device, options are passed to it; compiler is the path of edgetpu_compiler on this machine.
     """
 
-    only_with_host: ClassVar[tuple[str, ...]] = ("port", "user", "key", "jump", "password_env", "known_hosts")
+    only_with_host: ClassVar[tuple[str, ...]] = (
+        "port",
+        "user",
+        "key",
+        "jump",
+        "password_env",
+        "known_hosts",
+        "ssh_config",
+    )
 
     kind: Annotated[Literal["edgetpu"], _Kind]
     name: OwnName

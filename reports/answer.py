@@ -12,7 +12,7 @@ from reports.quality import Quality
 def caveats(choice: Choice, *, simulated: bool, elsewhere: Elsewhere | None = None) -> tuple[str, ...]:
     """What a reader must know before acting on the answer, weightiest first."""
     told = (elsewhere_words(elsewhere),) if elsewhere else ()
-    return (*told, *_caveats(choice, simulated))
+    return (*told, *_caveats(choice, simulated), *_compared(choice))
 
 
 def elsewhere_words(elsewhere: Elsewhere) -> str:
@@ -20,6 +20,18 @@ def elsewhere_words(elsewhere: Elsewhere) -> str:
     ratio = times(elsewhere.ratio)
     place = f"{clipped(elsewhere.variant, 48)} on {elsewhere.unit} of this device"
     return f"{ratio} the time of {place}: two medians, not paired launches"
+
+
+def _compared(choice: Choice) -> Iterable[str]:
+    """Beside what it stands, where that ran on another unit."""
+    if choice.compared_on and choice.source and choice.chosen is not choice.source:
+        yield f"compared with {_source_words(choice)} of this device, launch by launch in the same blocks"
+
+
+def _source_words(choice: Choice) -> str:
+    """`float32`, or `float32 on cpu` where that is another unit."""
+    name = clipped(choice.source.name, 48) if choice.source else "the source"
+    return f"{name} on {choice.compared_on}" if choice.compared_on else name
 
 
 def _caveats(choice: Choice, simulated: bool) -> Iterable[str]:
@@ -71,12 +83,12 @@ def _grade_caveats(chosen: Candidate, source: Candidate | None) -> Iterable[str]
 
 def sentence(choice: Choice) -> str:
     """The answer in one sentence."""
-    chosen, source = choice.chosen, clipped(choice.source.name, 48) if choice.source else "the source"
+    chosen, source = choice.chosen, _source_words(choice)
     if choice.state is State.UNMEASURED:
         return f"not measured: {choice.skipped}; {_without_device(choice.smallest, source)}"
     if chosen is None:
         return "no answer: nothing was measured that compares with the source"
-    name = clipped(chosen.name, 48)
+    name = source if chosen is choice.source else clipped(chosen.name, 48)
     if choice.state is State.UNCOMPARED:
         return f"{name} is the fastest that was measured; {source} has no time on this unit to compare with"
     if choice.alone:

@@ -15,8 +15,9 @@ VERDICT_PAIRS = 8
 
 class State(StrEnum):
     """faster: a variant that can be trusted beats the source. source: none does. tentative: one seems to, in
-    numbers that cannot be trusted. uncompared: the source has no latency on this unit, as a float model has none on an
-    Edge TPU. unmeasured: the plan skipped every cell, though variants were built. nothing: no latency at all."""
+    numbers that cannot be trusted. uncompared: the source has no latency to stand against, as a float model has none
+    on an NPU that takes int8 alone. unmeasured: the plan skipped every cell, though variants were built. nothing: no
+    latency at all."""
 
     FASTER = "faster"
     SOURCE = "source"
@@ -84,7 +85,8 @@ class Choice:
     the chosen one. smallest is the smallest variant that is no slower than the source,
     None where that is the chosen one; of an unmeasured group, the smallest whose outputs are kept. alone: of its cells
     only the source's was measured. launches: the most that any cell shares with the source where that is too few for a
-    verdict, else None. skipped: why the plan left all of it out, None where it did not.
+    verdict, else None. skipped: why the plan left all of it out, None where it did not. compared_on: the unit of the
+    source, where that is another than the group's.
     """
 
     state: State
@@ -96,6 +98,7 @@ class Choice:
     alone: bool = False
     launches: int | None = None
     skipped: str | None = None
+    compared_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +120,16 @@ def source_elsewhere(choice: Choice, sources: Iterable[CellResult]) -> Elsewhere
     return Elsewhere(variant=cell.variant, unit=str(cell.unit), ratio=latency.median / fastest)
 
 
-def choose(candidates: Sequence[Candidate]) -> Choice:
-    """Choose among the cells of one model on one unit of one device, the source among them."""
+def choose(candidates: Sequence[Candidate], reference: Candidate | None = None) -> Choice:
+    """Choose among the cells of one model on one unit of one device, the source among them.
+
+    reference is the source on another unit, where these are compared with that: an Edge TPU's with the processor's.
+    """
     source = next((c for c in candidates if c.result.cell.is_source), None)
     timed = [c for c in candidates if c.result.latency is not None]
     if not timed:
         return _untimed(source, candidates)
+    source = reference or source
     state, chosen = _pick(source, [c for c in timed if c.comparison is not None])
     if chosen is None and source is not None and source.result.latency is None:
         state, chosen = _fastest(timed)
@@ -137,6 +144,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
         passed_over=_passed_over(timed, chosen),
         alone=all(c is source for c in timed),
         launches=_too_few([c.comparison for c in timed if c.comparison is not None]),
+        compared_on=str(reference.result.cell.unit) if reference else None,
     )
 
 

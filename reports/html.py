@@ -89,7 +89,7 @@ def _arranged(document: Mapping[str, Any]) -> dict[str, object]:
         "front": frozenset().union(*(tables.pareto_front(cells) for cells in groups.values())),
         "broken": tables.broken_variants(document),
         "ships": tables.ships(document),
-        "shipped": {h["cell"] for h in document["headlines"] if h["state"] in ("faster", "source", "uncompared")},
+        "shipped": tables.shipped(document),
         "absent": dict(tables.absent_devices(document)),
         "several_devices": len({cell["device"] for cell in document["cells"]}) > 1,
         "states": device_view.state_of(document["cells"]),

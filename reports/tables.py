@@ -112,6 +112,7 @@ def cell_words(cell: Json | None, *, verdicts: Mapping[str, str], grade: str) ->
     ratio = against.get("latency_ratio")
     words = [
         "" if cell["is_source"] or ratio is None else numbers.times(ratio, against.get("ci95")),
+        f"(over {against['unit']})" if against.get("unit") else "",
         verdicts.get(against.get("verdict") or "", ""),
         numbers.duration(latency["median"], latency["ci95"]),
         grade.format(cell["grade"]) if cell["grade"] else "",
@@ -145,6 +146,12 @@ def ships(document: Mapping[str, Any]) -> dict[str, tuple[Ship, ...]]:
         first = not rows or rows[-1].headline["device"] != headline["device"]
         rows.append(Ship(headline=headline, cell=cells.get(headline["cell"]), first=first))
     return {model: tuple(rows) for model, rows in found.items()}
+
+
+def shipped(document: Mapping[str, Any]) -> frozenset[str]:
+    """Ids of the cells that are the answer on their own unit."""
+    answers = [h for h in document["headlines"] if h["state"] in ("faster", "source", "uncompared")]
+    return frozenset(h["cell"] for h in answers if not (h["compared_on"] and h["variant"] == h["source"]))
 
 
 def _order(document: Mapping[str, Any]) -> Callable[[Json], int]:

@@ -1,7 +1,7 @@
 """A campaign as one document of plain values: what `report --format json` prints and every other view is made from."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
@@ -89,14 +89,17 @@ def _source(cells: Iterable[CellResult]) -> CellResult | None:
 def _headline(
     result: CampaignResult,
     group: Group,
-    cells: Iterable[CellResult],
+    cells: Sequence[CellResult],
     judged: Mapping[int, Judged],
     doubts: Mapping[str, tuple[str, ...]],
 ) -> Fields:
     model, device, unit = group
     simulated = any(facts.simulated for facts in result.devices if facts.name == device)
-    choice = choose([Candidate(result=c, judged=judged[id(c)], said=doubts.get(device, ())) for c in cells])
-    elsewhere = source_elsewhere(choice, [c for c in result.cells if _is_source_of(c, model, device)])
+    sources = [c for c in result.cells if _is_source_of(c, model, device)]
+    told = {id(c): Candidate(result=c, judged=judged[id(c)], said=doubts.get(device, ())) for c in (*cells, *sources)}
+    reference = _reference(cells, sources)
+    choice = choose([told[id(c)] for c in cells], told[id(reference)] if reference else None)
+    elsewhere = source_elsewhere(choice, sources)
     return {
         "model": model,
         "device": device,
@@ -106,6 +109,12 @@ def _headline(
         "source_elsewhere": asdict(elsewhere) if elsewhere else None,
         "caveats": list(caveats(choice, simulated=simulated, elsewhere=elsewhere)),
     }
+
+
+def _reference(cells: Iterable[CellResult], sources: Iterable[CellResult]) -> CellResult | None:
+    """The source on the unit that these cells are compared on, where that is another than theirs."""
+    unit = next((c.compared_on for c in cells if c.compared_on), None)
+    return next((c for c in sources if unit is not None and c.cell.unit == unit), None)
 
 
 def _is_source_of(result: CellResult, model: str, device: str) -> bool:
@@ -122,6 +131,7 @@ def _choice(choice: Choice) -> Fields:
         "cell": chosen.result.cell.id if chosen else None,
         "source": choice.source.name if choice.source else None,
         "source_cell": choice.source.result.cell.id if choice.source else None,
+        "compared_on": choice.compared_on,
         "latency_ratio": comparison.ratio if comparison else None,
         "ci95": list(comparison.ci95) if comparison and comparison.ci95 else None,
         "grade": str(chosen.grade.letter) if chosen and chosen.grade else None,

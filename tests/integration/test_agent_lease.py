@@ -14,6 +14,7 @@ import pytest
 
 from devices.device import AttachedDevice
 from devices.inventory import LocalAgent
+from devices.opening import notices_of
 from devices.runtimes.agent_launch import encode
 from devices.runtimes.litert_ops import op_table
 from devices.runtimes.owner import Owner, tenure_words
@@ -344,8 +345,8 @@ def test_a_device_says_how_it_was_taken(tmp_path: Path, start: Start) -> None:
     first.process.kill()
     first.process.wait(10)
     with a_device(tmp_path, an_owner()) as device:
-        assert device.notices == [
-            "bench@tower (doctor, pid 123) left it without giving it back; what it left was ended and restored"
+        assert notices_of([device, device]) == [
+            "board: bench@tower (doctor, pid 123) left it without giving it back; what it left was ended and restored"
         ]
 
 

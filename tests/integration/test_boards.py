@@ -1,7 +1,9 @@
 """A board from end to end: the agent brought over a real sshd, the real runtime. The board itself is a double."""
 
 import dataclasses
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -195,9 +197,10 @@ def test_a_board_that_does_not_answer_is_absent_and_the_others_are_not(server: S
     assert present.facts.units
 
 
-def test_a_campaign_runs_on_a_board_to_its_report(server: Sshd, tmp_path: Path) -> None:
+def a_config(server: Sshd, folder: Path) -> Path:
+    """A campaign on the board alone."""
     address = server.address
-    config = tmp_path / "c.yaml"
+    config = folder / "c.yaml"
     config.write_text(f"""
 models: [digits]
 variants: [int8]
@@ -208,7 +211,21 @@ devices:
   - {{name: board, kind: ssh, host: 127.0.0.1, port: {address.port}, user: {address.user}, key: {address.key},
       known_hosts: {address.known_hosts}, ssh_config: {address.ssh_config}, python: {board_spec(server).python}}}
 """)
-    done = run_bench("run", config, "--bench", tmp_path / "b")
+    return config
+
+
+def test_a_run_says_how_it_took_a_board_that_was_left_without_giving_it_back(server: Sshd, tmp_path: Path) -> None:
+    with ssh_device(board_spec(server)):
+        (note,) = (file for file in (server.folder / "leases").iterdir() if file.read_text().startswith("{"))
+        os.kill(json.loads(note.read_text())["pid"], signal.SIGKILL)
+    done = run_bench("run", a_config(server, tmp_path), "--bench", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("board: "))
+    assert line.endswith("left it without giving it back; what it left was ended and restored")
+
+
+def test_a_campaign_runs_on_a_board_to_its_report(server: Sshd, tmp_path: Path) -> None:
+    done = run_bench("run", a_config(server, tmp_path), "--bench", tmp_path / "b")
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.splitlines()[-1]).read_text()
     assert "board" in page

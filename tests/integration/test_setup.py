@@ -1,5 +1,6 @@
-"""A runtime that is installed by setup over the local transport, and really measured with."""
+"""A runtime that is installed by setup, on this machine and over a real sshd, and really measured with."""
 
+import shlex
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -10,6 +11,7 @@ import pytest
 
 from devices import setup, wheels
 from devices.agent.runtimes import LITERT
+from devices.boards import attach, board_of
 from devices.device import AttachedDevice
 from devices.runtimes.litert_ops import op_table
 from devices.transport.bundle import bundle_file
@@ -17,8 +19,10 @@ from devices.transport.local import LocalTransport, ProcessLines
 from harness.core.device import DeviceFacts, DeviceSpec
 from harness.core.errors import DeviceError, DeviceFull
 from harness.core.launch import Api, LaunchFailure
+from tests.support.boards import board_spec
 from tests.support.command import run_bench
 from tests.support.models import tiny_cnn, write_model
+from tests.support.sshd import sshd
 
 from .agent_bench import an_order, measured
 
@@ -112,3 +116,36 @@ def test_a_python_that_is_not_there_is_told(home: Path) -> None:
     del home
     with pytest.raises(DeviceError, match="/no/python does not run there"):
         setup.set_up(replace(SPEC, python=Path("/no/python")), None, lambda _: None)
+
+
+@pytest.mark.parametrize("kind", ["ssh", "edgetpu"])
+def test_a_board_is_set_up_over_ssh_and_its_agent_measures_with_that(
+    wheel_folder: Path, tmp_path: Path, kind: str
+) -> None:
+    """The board's Python has nothing of its own: what the agent finds, setup brought."""
+    with sshd(tmp_path / "sshd") as server:
+        bare = tmp_path / "python"
+        bare.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -S "$@"\n')
+        bare.chmod(0o755)
+        spec = replace(board_spec(server), kind=kind, python=bare)
+        assert attach(board_of(spec), "board").facts.runtime is None
+        installed = setup.set_up(spec, wheel_folder, lambda _: None)
+        assert installed.folder.startswith(str(server.home / ".weighbridge/runtime/cp"))
+        assert setup.set_up(spec, wheel_folder, lambda _: None).sent_bytes == 0
+        with attach(board_of(spec), "board") as device:
+            record = measured(device.launch(an_order(write_model(tmp_path, tiny_cnn()))))
+        assert record.runtime == installed.runtime
+
+
+def test_the_command_sets_up_every_board_of_a_configuration(wheel_folder: Path, tmp_path: Path) -> None:
+    with sshd(tmp_path / "sshd") as server:
+        at = server.address
+        reached = f"host: {at.host}, port: {at.port}, user: {at.user}, key: {at.key}, known_hosts: {at.known_hosts}"
+        config = tmp_path / "c.yaml"
+        config.write_text(
+            "models: [digits]\ndevices:\n"
+            f"  - {{name: board, kind: ssh, {reached}, ssh_config: {at.ssh_config}, python: {sys.executable}}}\n"
+        )
+        done = run_bench("setup", config, "--wheels", wheel_folder)
+        assert (done.returncode, done.stdout.startswith("board: LiteRT 2")) == (0, True), done.stderr
+        assert list((server.home / ".weighbridge/runtime").glob("cp*"))

@@ -21,7 +21,7 @@ from tests.support.told import told
 from tests.support.variants import TRAITS, a_model, a_variant
 
 RECIPES = ("float32", "float16", "int8", "dynamic-int8", "sparse-75+int8")
-NO_FLOAT = "the Edge TPU runs int8 alone: compile an int8 variant"
+NO_FLOAT = "this unit runs int8 alone: compile an int8 variant"
 GONE = "oldphone (R58M1): adb lost the device in a launch and it did not come back in 60 s; plug it in and run --resume"
 ABSENT = "galaxy: no such serial among the devices of adb; `run_bench.py devices` lists what is attached"
 

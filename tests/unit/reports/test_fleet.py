@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -10,18 +11,21 @@ import pytest
 
 from reports.exports import csv_text, json_text, markdown_text, trace_text
 from reports.html import render
-from reports.tables import matrices, ships
+from reports.tables import matrices, shipped, ships
 from reports.text import summary
 from reports.view import document
-from tests.support.fleet import ABSENT, GONE, NO_FLOAT, a_fleet_result
+from tests.support.fleet import ABSENT, GONE, NO_FLOAT, PLACES, Place, a_fleet_result
 from tests.support.hostile import HOSTILE_NAMES
+from tests.support.measurements import MS
 
 FLEET = document(a_fleet_result())
+INT8_ALONE = Place(device="rock5", family="linux", unit="npu", base_ns=1.1 * MS, recipes=("int8", "sparse-75+int8"))
+WITH_NPU = document(a_fleet_result((*PLACES, INT8_ALONE)))
 TOLD = [cell for cell in FLEET["cells"] if cell["device"] == "pixel8"]
 
 
-def headline(device: str, unit: str, model: str = "mobilenet_v2") -> dict[str, Any]:
-    places = [h for h in FLEET["headlines"] if (h["model"], h["device"], h["compute_unit"]) == (model, device, unit)]
+def headline(device: str, unit: str, model: str = "mobilenet_v2", fleet: dict[str, Any] = FLEET) -> dict[str, Any]:
+    places = [h for h in fleet["headlines"] if (h["model"], h["device"], h["compute_unit"]) == (model, device, unit)]
     found: dict[str, Any]
     (found,) = places
     return found
@@ -38,22 +42,54 @@ def test_units_of_one_device_do_not_share_an_answer() -> None:
     assert headline("pixel8", "npu/nnapi")["variant"] == "int8"
 
 
-def test_a_unit_that_the_source_cannot_run_on_has_the_fastest_as_its_answer() -> None:
+def test_what_an_edge_tpu_runs_is_compared_with_the_source_on_the_processor_beside_it() -> None:
     found = headline("coral", "edgetpu")
+    assert (found["state"], found["variant"], found["compared_on"]) == ("faster", "int8", "cpu")
+    assert found["latency_ratio"] == pytest.approx(0.047, abs=0.002)
+    assert found["source_elsewhere"] is None
+
+
+@pytest.mark.parametrize("text", [markdown_text(FLEET), summary(FLEET, 1000), json_text(FLEET)])
+def test_what_it_is_compared_with_stands_in_every_text(text: str) -> None:
+    assert "compared with float32 on cpu" in text
+
+
+def test_what_it_is_compared_with_stands_in_the_answer_and_the_matrix_of_the_page() -> None:
+    page = render(FLEET)
+    assert "compared with float32 on <code>cpu</code>" in page
+    assert "over the source on <code>cpu</code>" in page
+
+
+def test_where_nothing_on_an_edge_tpu_is_faster_the_source_on_the_processor_is_the_answer() -> None:
+    slow = replace(next(place for place in PLACES if place.unit == "edgetpu"), base_ns=900 * MS)
+    cpu = next(place for place in PLACES if (place.device, place.unit) == ("coral", "cpu"))
+    fleet = document(a_fleet_result((cpu, slow)))
+    found = headline("coral", "edgetpu", fleet=fleet)
+    assert (found["state"], found["variant"], found["compared_on"]) == ("source", "float32", "cpu")
+    assert found["sentence"].startswith("float32 on cpu: no variant")
+    assert found["cell"] not in shipped(fleet)
+
+
+def test_a_unit_that_the_source_cannot_run_on_has_the_fastest_as_its_answer() -> None:
+    found = headline("rock5", "npu", fleet=WITH_NPU)
     assert (found["state"], found["variant"], found["latency_ratio"]) == ("uncompared", "int8", None)
+    assert found["compared_on"] is None
 
 
 def test_an_answer_without_a_source_stands_beside_the_source_on_another_unit() -> None:
-    found = headline("coral", "edgetpu")
-    assert (found["source_elsewhere"]["variant"], found["source_elsewhere"]["unit"]) == ("float32", "cpu")
-    assert found["source_elsewhere"]["ratio"] == pytest.approx(0.047, abs=0.002)
+    found = headline("rock5", "npu", fleet=WITH_NPU)
+    assert (found["source_elsewhere"]["variant"], found["source_elsewhere"]["unit"]) == ("float32", "cpu@big:4")
+    assert found["source_elsewhere"]["ratio"] == pytest.approx(0.081, abs=0.004)
     assert "two medians, not paired launches" in found["caveats"][0]
+    assert "nothing to compare with" in render(WITH_NPU)
 
 
-def test_broken_outputs_are_no_answer_where_nothing_compares_either() -> None:
-    (coral,) = [row for row in ships(FLEET)["digits"] if row.headline["compute_unit"] == "edgetpu"]
-    assert coral.cell is not None
-    assert coral.cell["variant"] != "sparse-75+int8"
+@pytest.mark.parametrize(("device", "unit"), [("coral", "edgetpu"), ("rock5", "npu")])
+def test_broken_outputs_are_no_answer_wherever_the_source_ran(device: str, unit: str) -> None:
+    rows = ships(WITH_NPU)["digits"]
+    (row,) = [each for each in rows if (each.headline["device"], each.headline["compute_unit"]) == (device, unit)]
+    assert row.cell is not None
+    assert row.cell["variant"] == "int8"
 
 
 def test_what_to_ship_stands_device_by_device() -> None:
