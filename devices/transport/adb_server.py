@@ -161,6 +161,12 @@ def _say(client: "AdbClient", command: str) -> None:
         connection.check_okay()
 
 
+def running_server() -> int | None:
+    """The port of the server that would be used and runs already; None where one would be started."""
+    port = _choose_port()
+    return port if _protocol_of(port) is not None else None
+
+
 def _choose_port() -> int:
     return USERS_PORT if _protocol_of(USERS_PORT) == _PROTOCOL else OUR_PORT
 
