@@ -163,6 +163,7 @@ def _clean(target: str, days: int) -> int:
     code = FINE
     for spec in devices_of(target)[0]:
         try:
+            click.echo(f"{spec.name}: looking for what the bench left there", err=True)
             click.echo(cleaned_text(clean_device(spec, days)))
         except DeviceError as error:
             click.echo(f"{error}; nothing was removed", err=True)

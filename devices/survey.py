@@ -41,6 +41,7 @@ def survey(
     waiting: Waiting,
     check: Callable[[], None],
     patience_s: Seconds = _PATIENCE_S,
+    word_every_s: Seconds = _WORD_EVERY_S,
 ) -> tuple[Seen, ...]:
     """Look at devices, in their order. One that does not answer says why.
 
@@ -48,12 +49,12 @@ def survey(
     """
     seen: dict[str, Seen] = {}
     threads = {spec.name: _looking(spec, its, seen) for spec, its in zip(specs, limits, strict=True)}
-    deadline, word = Deadline(patience_s), Deadline(_WORD_EVERY_S)
+    deadline, word = Deadline(patience_s), Deadline(word_every_s)
     while (late := [name for name, thread in threads.items() if thread.is_alive()]) and not deadline.expired:
         check()
         if word.expired:
             waiting(late)
-            word = Deadline(_WORD_EVERY_S)
+            word = Deadline(word_every_s)
         time.sleep(_POLL_S)
     silent = f"it did not answer in {patience_s:g} s; see that it is awake and its link works"
     return tuple(seen.get(spec.name) or _absent(spec, silent) for spec in specs)

@@ -123,7 +123,8 @@ def examine_device(seen: Seen, config: str) -> tuple[Finding, ...]:
     """What one device of a configuration is and wants."""
     if seen.facts is None:
         return (Finding(what=seen.name, ok=False, seen="does not answer", advice=seen.problem or ""),)
-    left_out = _left_out(seen.facts) if seen.facts.runtime else ()
+    is_told = seen.kind == "local" or seen.facts.runtime is None  # above, and with the runtime
+    left_out = () if is_told else _left_out(seen.facts)
     found = (*_needs(seen, seen.facts, config), *_of_state(seen), *left_out)
     return tuple(replace(finding, what=f"{seen.name}: {finding.what}") for finding in found)
 
@@ -149,7 +150,8 @@ def _of_runtime(seen: Seen, facts: DeviceFacts, config: str) -> Iterator[Finding
         return
     why = next((each.reason for each in facts.exclusions if each.what == "cpu"), "none was found")
     advice = f"`run_bench.py setup {config}` installs it there; or {why}" if seen.remote else why
-    yield Finding(what="runtime", ok=False, seen="not found", advice=advice)
+    what = "benchmark_model" if seen.kind == "android" else "runtime"
+    yield Finding(what=what, ok=False, seen="not found", advice=advice)
 
 
 def _of_edge_tpu(facts: DeviceFacts, compiler: Path | None) -> Iterator[Finding]:

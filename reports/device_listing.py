@@ -16,7 +16,7 @@ more devices go into a configuration; `run_bench.py devices CONFIG` then looks a
   models: [digits]
   devices:
     - {name: board, kind: ssh, host: HOST, user: USER}         # a Linux board: docs/ssh.md
-    - {name: coral, kind: edgetpu, accelerator: usb}           # an Edge TPU here; with host: on a board: docs/edgetpu.md
+    - {name: coral, kind: edgetpu, accelerator: usb}           # an Edge TPU, here or by `host`: docs/edgetpu.md
     - {name: phone, kind: android, serial: SERIAL}             # a phone by adb: docs/android.md"""
 
 
@@ -48,7 +48,7 @@ def _paragraph(seen: Seen, wants: Sequence[Want]) -> str:
 
 
 def _state_lines(seen: Seen) -> list[str]:
-    unknown = [f"unknown, and so not judged: {', '.join(seen.unknown)}"] if seen.unknown else []
+    unknown = [f"unknown at a first look, and so not judged: {', '.join(seen.unknown)}"] if seen.unknown else []
     held = [f"in use: {seen.held}"] if seen.held else []
     return [*held, *(f"over its limit: {want.what}; {want.advice}" for want in seen.over), *unknown]
 

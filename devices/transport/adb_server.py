@@ -93,7 +93,9 @@ class AdbServer:
 
     def states(self) -> dict[str, str]:
         """Every phone that the server knows, with its state (`device`, `offline`, `unauthorized`)."""
-        return self.ask(lambda client: {info.serial: info.state for info in client.list()})
+        found = self.ask(lambda client: {info.serial: info.state for info in client.list()})
+        # adbutils takes the first word of `no permissions (user in plugdev group; are your udev rules wrong?); see ...`
+        return {serial: "no permissions" if state == "no" else state for serial, state in found.items()}
 
     def choose(self) -> str:
         """The serial that the address means, connected to. Raises DeviceRefused, DeviceLost that say what is there."""
