@@ -15,7 +15,7 @@ from harness.core.device import AdbAddress, DeviceSpec
 from harness.core.errors import DeviceError
 from harness.core.survey import Cleaned
 
-_DAY_S = 86400
+_DAY_S, _YOUNG_S = 86400, 3600
 
 
 def clean_device(spec: DeviceSpec, older_than_days: int, lease_folder: Path | None = None) -> Cleaned:
@@ -31,8 +31,8 @@ def clean_device(spec: DeviceSpec, older_than_days: int, lease_folder: Path | No
 
 
 def _clean_here(spec: DeviceSpec, days: int, lease_folder: Path) -> Cleaned:
-    """Agents of earlier versions: nothing else is brought here."""
-    folder, latest = bundle_folder(), time.time() - days * _DAY_S
+    """Agents of other versions: nothing else is brought here. A young one may be another checkout's, just starting."""
+    folder, latest = bundle_folder(), time.time() - max(days * _DAY_S, _YOUNG_S)
     with leases.lease(spec.name, LOCAL, lease_folder):
         current = bundle_file(folder)
         old = [path for path in folder.glob("agent-*.pyz") if path != current and path.stat().st_mtime <= latest]
