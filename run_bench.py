@@ -249,7 +249,6 @@ def variants(source: str | None, format_: str | None, prune: bool, bench: Path, 
 @_json
 def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_json: bool) -> int:
     """Show what a run would do, and about how long it would take."""
-    from devices.opening import open_devices
     from harness.bench import estimate_s
     from harness.intake import take_in
     from harness.quarantine import record_at, withhold
@@ -257,7 +256,7 @@ def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_js
 
     chosen, _ = _config_of(source)
     intake = take_in(chosen, _places(bench))
-    found = open_devices(chosen.device_specs(), dry_run=dry_run)
+    found = _open(chosen, dry_run)
     facts = [device.facts for device in found]
     made = withhold(_plan(chosen, intake, facts, only), record_at(_places(bench).store).among(facts))
     shown = (made.cells, made.skipped, made.exclusions, estimate_s(made, intake.models))
@@ -284,7 +283,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
 
     The last line of the output is the report's path, the line before it the campaign's id.
     """
-    from devices.opening import enter_devices, open_devices
+    from devices.opening import enter_devices
     from harness.bench import Origin, begin
     from harness.intake import take_in
     from harness.quarantine import record_of, withhold
@@ -297,7 +296,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
         if resume and (found := _to_resume(store, source, places)):
             return _measure(store, found.id, enter_devices(_devices_of(found), stack), places)
         chosen, path = _config_of(source)
-        opened = open_devices(chosen.device_specs(), dry_run=dry_run)
+        opened = _open(chosen, dry_run)
         facts = [device.facts for device in opened]
         quarantined = record_of(store).among(facts)
         targets = enter_devices(opened, stack, leave_alone=quarantined)
@@ -417,11 +416,21 @@ def _to_resume(store: "Store", source: str | None, places: "Places") -> "Campaig
 
 def _devices_of(campaign: "Campaign") -> "Sequence[Device]":
     """The devices that a campaign began on."""
-    from devices.opening import open_devices
     from harness.config import parse_config
 
     config = parse_config(campaign.config, source=campaign.config_path or "config")
-    return open_devices(config.device_specs(), dry_run=campaign.dry_run)
+    return _open(config, campaign.dry_run)
+
+
+def _open(config: "Config", dry_run: bool) -> "Sequence[Device]":
+    """The devices of a configuration; those that may take a while to answer are named first."""
+    from devices.opening import open_devices
+
+    specs = config.device_specs()
+    away = [spec.name for spec in specs if (spec.ssh or spec.adb) and not dry_run]
+    if away:
+        click.echo(f"asking {', '.join(away)}", err=True)
+    return open_devices(specs, dry_run=dry_run)
 
 
 def _say_pruned(places: "Places") -> int:

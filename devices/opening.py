@@ -1,7 +1,9 @@
 """From devices that were asked for to devices that can be entered."""
 
+import threading
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -28,7 +30,7 @@ def open_devices(specs: Sequence[DeviceSpec], *, dry_run: bool) -> list[Device]:
     """
     if dry_run:
         return [_open_dry(spec) for spec in specs]
-    opened = [_open_or_absent(spec) for spec in specs]
+    opened = _at_once(_open_or_absent, specs)  # each that is gone takes its time to be found so
     absent = [device for device in opened if isinstance(device, AbsentDevice)]
     if len(absent) == len(opened):
         raise DeviceError(absent[0].facts.name, absent[0].reason)
@@ -53,6 +55,21 @@ def enter_devices(devices: Sequence[Device], stack: ExitStack, leave_alone: Cont
     if refusals and len(refusals) == len(devices):
         raise refusals[0]
     return found
+
+
+def _at_once(open_: Callable[[DeviceSpec], Device], specs: Sequence[DeviceSpec]) -> list[Device]:
+    """In threads that end with the process: whoever stops it does not wait for a device that hangs."""
+
+    def settle(spec: DeviceSpec, future: "Future[Device]") -> None:
+        try:
+            future.set_result(open_(spec))
+        except BaseException as exc:  # raised where the result is asked for
+            future.set_exception(exc)
+
+    futures: list[Future[Device]] = [Future() for _ in specs]
+    for pair in zip(specs, futures, strict=True):
+        threading.Thread(target=settle, args=pair, daemon=True).start()
+    return [future.result() for future in futures]
 
 
 def _open_or_absent(spec: DeviceSpec) -> Device:

@@ -160,7 +160,6 @@ BOARD: dict[str, object] = {"name": "board", "kind": "ssh", "host": "127.0.0.1",
     [
         ({"host": "no-such-host.invalid"}, "cannot be resolved"),
         ({}, "nothing listens there"),
-        ({"key": "/nowhere/key"}, "the key /nowhere/key cannot be read"),
     ],
 )
 def test_what_is_typed_wrong_is_one_line_and_code_3(tmp_path: Path, change: dict[str, object], words: str) -> None:
@@ -170,6 +169,16 @@ def test_what_is_typed_wrong_is_one_line_and_code_3(tmp_path: Path, change: dict
     assert line.startswith("board (ssh): does not answer: ")
     assert words in line
     assert "Traceback" not in shown.stderr
+
+
+def test_a_key_that_is_not_there_is_named(server: Sshd) -> None:
+    assert "the key /nowhere/key cannot be read" in (seen(board_spec(server, key=Path("/nowhere/key"))).problem or "")
+
+
+def test_devices_that_are_away_are_named_before_they_are_waited_for(tmp_path: Path) -> None:
+    shown = run_bench("plan", a_config(tmp_path, {"kind": "local"}, BOARD), "--bench", tmp_path / "b")
+    assert shown.returncode == 0
+    assert shown.stderr.splitlines() == ["asking board"]
 
 
 def test_the_doctor_of_a_configuration_ends_with_its_devices(tmp_path: Path) -> None:
