@@ -430,7 +430,7 @@ def _open(config: "Config", dry_run: bool) -> "Sequence[Device]":
     away = [spec.name for spec in specs if (spec.ssh or spec.adb) and not dry_run]
     if away:
         click.echo(f"asking {', '.join(away)}", err=True)
-    return open_devices(specs, dry_run=dry_run)
+    return open_devices(specs, dry_run=dry_run, check=INTERRUPTION.check)
 
 
 def _say_pruned(places: "Places") -> int:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -16,21 +16,24 @@ from devices.simulated import SimulatedDevice
 from devices.simulated_body import VirtualClock
 from harness.core.device import DeviceSpec
 from harness.core.errors import DeviceError
+from harness.core.interruption import Check, never
 from harness.core.ports import Device
+from harness.core.units import Seconds
 
 # What a dry run adds to a device's name, so that its made-up times can never be taken for the device's.
 _DRY = " (simulated)"
+_POLL_S: Seconds = 0.1
 
 
-def open_devices(specs: Sequence[DeviceSpec], *, dry_run: bool) -> list[Device]:
+def open_devices(specs: Sequence[DeviceSpec], *, dry_run: bool, check: Check = never) -> list[Device]:
     """The devices, not entered yet; in a dry run a simulated one in place of each.
 
-    One that does not say what it is offers nothing, with the reason. Raises ConfigError for a scenario that makes no
-    sense, and DeviceError where no device answers.
+    One that does not say what it is offers nothing, with the reason. check may raise to end the wait.
+    Raises ConfigError for a scenario that makes no sense, and DeviceError where no device answers.
     """
     if dry_run:
         return [_open_dry(spec) for spec in specs]
-    opened = _at_once(_open_or_absent, specs)  # each that is gone takes its time to be found so
+    opened = _at_once(_open_or_absent, specs, check)  # each that is gone takes its time to be found so
     absent = [device for device in opened if isinstance(device, AbsentDevice)]
     if len(absent) == len(opened):
         raise DeviceError(absent[0].facts.name, absent[0].reason)
@@ -57,7 +60,7 @@ def enter_devices(devices: Sequence[Device], stack: ExitStack, leave_alone: Cont
     return found
 
 
-def _at_once(open_: Callable[[DeviceSpec], Device], specs: Sequence[DeviceSpec]) -> list[Device]:
+def _at_once(open_: Callable[[DeviceSpec], Device], specs: Sequence[DeviceSpec], check: Check) -> list[Device]:
     """In threads that end with the process: whoever stops it does not wait for a device that hangs."""
 
     def settle(spec: DeviceSpec, future: "Future[Device]") -> None:
@@ -69,6 +72,8 @@ def _at_once(open_: Callable[[DeviceSpec], Device], specs: Sequence[DeviceSpec])
     futures: list[Future[Device]] = [Future() for _ in specs]
     for pair in zip(specs, futures, strict=True):
         threading.Thread(target=settle, args=pair, daemon=True).start()
+    while wait(futures, _POLL_S).not_done:
+        check()
     return [future.result() for future in futures]
 
 

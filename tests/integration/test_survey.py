@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ from harness.core.errors import DeviceBusy
 from harness.core.limits import NO_LIMITS, Limits, limits_of
 from harness.core.survey import Seen
 from tests.support.boards import board_spec
-from tests.support.command import run_bench
+from tests.support.command import argv, run_bench
 from tests.support.phones import Bed, a_bed
 from tests.support.sshd import Sshd, sshd
 
@@ -202,3 +204,17 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path, words: tuple[str
     refused = run_bench("devices", *words, "--bench", tmp_path / "b")
     assert refused.returncode == 2
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_ends_the_wait_for_a_device_that_says_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        config = a_config(tmp_path, {**BOARD, "port": int(silent.getsockname()[1])})
+        words = argv("plan", config, "--bench", tmp_path / "b")
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        link, _ = silent.accept()
+        with link:
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert said.split() == ["asking", "board", "stopped"]
