@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Weighbridge: weigh every variant of an on-device model before you ship it."""
 
-import glob
 import json
 import os
 import shutil
@@ -28,8 +27,9 @@ from harness.core.interruption import Interruption
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.core.campaign import Campaign, ModelFailed
-    from harness.core.device import DeviceFacts, DeviceSpec
+    from harness.core.device import DeviceFacts
     from harness.core.ports import Device
+    from harness.core.survey import Seen
     from harness.intake import Intake
     from harness.places import Places
     from harness.plan import Plan
@@ -66,14 +66,21 @@ def cli() -> None:
 
 
 @cli.command()
+@click.argument("config", required=False, metavar="[CONFIG]")
 @_bench
 @_json
-def doctor(bench: Path, as_json: bool) -> int:
-    """Say what this machine can measure, and what would make its numbers better."""
-    from devices.inventory import local_state
-    from harness.doctor import examine
+def doctor(config: str | None, bench: Path, as_json: bool) -> int:
+    """Say what this machine can measure, and what would make its numbers better.
 
-    findings = examine(*local_state(), bench)
+    With CONFIG also what each of its devices wants, and the command that helps.
+    """
+    from devices.attached import attached_phones
+    from devices.inventory import local_state
+    from harness.doctor import examine, examine_device, examine_phones
+
+    looked = [examine_device(seen, config) for seen in _survey(config)] if config else []
+    more = [finding for each in looked for finding in each] if config else examine_phones(attached_phones())
+    findings = [*examine(*local_state(), bench), *more]
     if as_json:
         _print_json({"findings": [finding.fields() for finding in findings]})
     else:
@@ -82,26 +89,86 @@ def doctor(bench: Path, as_json: bool) -> int:
 
 
 @cli.command()
+@click.argument("config", required=False, metavar="[CONFIG]")
 @click.option("--release", metavar="NAME", help="Lift a device's quarantine; its history stays.")
+@click.option(
+    "--clean", is_flag=True, help="Remove what the bench left on the devices; one that is in use is left alone."
+)
+@click.option(
+    "--older-than",
+    "days",
+    metavar="DAYS",
+    type=click.IntRange(min=0),
+    help="--clean: what was not used for so many days, 0 for all.  [default: 30]",
+)
 @_bench
 @_json
-def devices(release: str | None, bench: Path, as_json: bool) -> int:
-    """List the devices that can be measured, with their compute units, and the troubles on record."""
-    from devices.inventory import local_facts
-    from harness.quarantine import record_at
-    from reports.listings import device_fields, devices_text
-    from reports.troubles import record_fields, record_text
+def devices(config: str | None, release: str | None, clean: bool, days: int | None, bench: Path, as_json: bool) -> int:
+    """List devices with their compute units, their state, who uses them, what they want, and their troubles.
 
+    Without CONFIG: this machine, and the phones that adb sees. With CONFIG: each of its devices is asked.
+    """
+    if release is not None and (config or clean):
+        raise ConfigError("--release lifts one device's quarantine; leave out CONFIG and --clean")
+    if days is not None and not clean:
+        raise ConfigError("--older-than says what --clean removes; give both")
+    if clean and as_json:
+        raise ConfigError("--clean prints what it removed; leave out --json")
     if release is not None:
         return _release(release, _places(bench))
-    found = [local_facts()]
-    record = record_at(_places(bench).store)
+    return _clean(config or "local", 30 if days is None else days) if clean else _list(config, _places(bench), as_json)
+
+
+def _list(config: str | None, places: "Places", as_json: bool) -> int:
+    """Exit code of `devices`: 3 where one does not answer."""
+    from devices.attached import attached_phones
+    from harness.doctor import wants_of
+    from harness.quarantine import record_at
+    from reports import device_listing
+    from reports.troubles import record_fields, record_text
+
+    record = record_at(places.store)
     held = {device: kept.reason for device, kept in record.quarantines.items()}
+    found = _survey(config or "local")
+    wants = {seen.name: wants_of(seen, config or "local") for seen in found}
+    phones = None if config else attached_phones()
     if as_json:
-        _print_json({"devices": [device_fields(facts) for facts in found], **record_fields(record.troubles, held)})
+        rows = [device_listing.seen_fields(seen, wants[seen.name]) for seen in found]
+        more = {"phones": device_listing.phones_fields(phones)} if phones else {}
+        _print_json({"devices": rows, **more, **record_fields(record.troubles, held)})
     else:
-        click.echo("\n\n".join(filter(None, (devices_text(found), record_text(record.troubles, held)))))
-    return FINE
+        attached = device_listing.phones_text(phones) if phones else ""
+        parts = (device_listing.seen_text(found, wants), attached, record_text(record.troubles, held))
+        click.echo("\n\n".join(filter(None, parts)))
+    return INCOMPLETE if any(seen.problem for seen in found) else FINE
+
+
+def _survey(target: str) -> "Sequence[Seen]":
+    """Look at the devices of a configuration, or at this machine by its name."""
+    from devices.survey import survey
+    from harness.config_source import devices_of
+
+    specs, limits = devices_of(target)
+    return survey(
+        specs, limits, lambda late: click.echo(f"waiting for {', '.join(late)}", err=True), INTERRUPTION.check
+    )
+
+
+def _clean(target: str, days: int) -> int:
+    """Exit code of `devices --clean`."""
+    from devices.cleaning import clean_device
+    from harness.config_source import devices_of
+    from reports.device_listing import cleaned_text
+
+    code = FINE
+    for spec in devices_of(target)[0]:
+        try:
+            click.echo(f"{spec.name}: looking for what the bench left there", err=True)
+            click.echo(cleaned_text(clean_device(spec, days)))
+        except DeviceError as error:
+            click.echo(f"{error}; nothing was removed", err=True)
+            code = INCOMPLETE
+    return code
 
 
 @cli.command()
@@ -123,9 +190,10 @@ def setup(target: str, wheels: Path | None, benchmark_model: Path | None) -> int
     """
     from devices.setup import set_up
     from devices.tool_setup import send_tool
+    from harness.config_source import devices_of
 
     code = FINE
-    for spec in _specs_of(target):
+    for spec in devices_of(target)[0]:
         try:
             click.echo(str(set_up(spec, wheels, lambda words: click.echo(words, err=True))))
             if benchmark_model is not None:
@@ -134,18 +202,6 @@ def setup(target: str, wheels: Path | None, benchmark_model: Path | None) -> int
             click.echo(str(error), err=True)
             code = INCOMPLETE
     return code
-
-
-def _specs_of(target: str) -> "Sequence[DeviceSpec]":
-    """The devices that a configuration has, or this machine by its name."""
-    from harness.config import load_config
-    from harness.core.device import DeviceSpec
-
-    if target == "local":
-        return (DeviceSpec(name=target, kind=target),)
-    if not Path(target).is_file():
-        raise ConfigError(f"{target}: no such file; give a configuration that names the device, or `local`")
-    return load_config(Path(target)).device_specs()
 
 
 @cli.command()
@@ -201,7 +257,6 @@ def variants(source: str | None, format_: str | None, prune: bool, bench: Path, 
 @_json
 def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_json: bool) -> int:
     """Show what a run would do, and about how long it would take."""
-    from devices.opening import open_devices
     from harness.bench import estimate_s
     from harness.intake import take_in
     from harness.quarantine import record_at, withhold
@@ -209,7 +264,7 @@ def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_js
 
     chosen, _ = _config_of(source)
     intake = take_in(chosen, _places(bench))
-    found = open_devices(chosen.device_specs(), dry_run=dry_run)
+    found = _open(chosen, dry_run)
     facts = [device.facts for device in found]
     made = withhold(_plan(chosen, intake, facts, only), record_at(_places(bench).store).among(facts))
     shown = (made.cells, made.skipped, made.exclusions, estimate_s(made, intake.models))
@@ -236,7 +291,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
 
     The last line of the output is the report's path, the line before it the campaign's id.
     """
-    from devices.opening import enter_devices, open_devices
+    from devices.opening import enter_devices
     from harness.bench import Origin, begin
     from harness.intake import take_in
     from harness.quarantine import record_of, withhold
@@ -249,7 +304,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
         if resume and (found := _to_resume(store, source, places)):
             return _measure(store, found.id, enter_devices(_devices_of(found), stack), places)
         chosen, path = _config_of(source)
-        opened = open_devices(chosen.device_specs(), dry_run=dry_run)
+        opened = _open(chosen, dry_run)
         facts = [device.facts for device in opened]
         quarantined = record_of(store).among(facts)
         targets = enter_devices(opened, stack, leave_alone=quarantined)
@@ -332,52 +387,10 @@ def _places(bench: Path) -> "Places":
 
 
 def _config_of(source: str | None, format: str | None = None) -> "tuple[Config, Path]":
-    """What a command was given, as a configuration and where it stands. format is that of a shipped model.
+    """What a command was given, as a configuration and where it stands. format is that of a shipped model."""
+    from harness.config_source import config_of
 
-    A YAML file, a sample's name, a model file, a pattern of them or a folder of them.
-    """
-    from harness.config import load_config
-    from harness.sources.reading import ENDINGS, is_torch
-    from harness.sources.samples import SAMPLES
-
-    if source == "":
-        raise ConfigError("an empty name was given; give a configuration, a model, or nothing for the shipped models")
-    path = Path(source) if source else FIRST
-    if source in SAMPLES and not path.exists():
-        return _config_with({"sample": source} | ({"format": format} if format else {}))
-    if path.suffix.lower() in (".tflite", *ENDINGS):
-        return _config_with({"path": str(source).rstrip("/")})
-    if is_torch(path):
-        return _config_with({"path": str(source)} | ({"format": format} if format else {}))
-    if (path / "Manifest.json").is_file():
-        raise ConfigError(
-            f"{source}: looks like a Core ML package without its ending; rename it to {path.name}.mlpackage"
-        )
-    if path.is_dir():
-        folder = glob.escape(str(source))
-        return _config_with(*[{"path": f"{folder}/*{ending}"} for ending in _endings_in(path)])
-    if not path.exists():
-        shipped = ", ".join(SAMPLES)
-        reason = f"no such file; give a configuration, a .tflite, an .mlpackage or a shipped model ({shipped})"
-        raise ConfigError(f"{source}: {reason}")
-    return load_config(path), path
-
-
-def _config_with(*models: Mapping[str, str]) -> "tuple[Config, Path]":
-    from harness.config import parse_config
-
-    return parse_config(json.dumps({"models": models}), source="argument"), Path("argument")
-
-
-def _endings_in(folder: Path) -> list[str]:
-    """Endings of the models in a folder. Raises ConfigError where there are none."""
-    from harness.sources.reading import ENDINGS
-
-    known = (".tflite", *ENDINGS)
-    found = [ending for ending in known if any(folder.glob(f"*{ending}"))]
-    if not found:
-        raise ConfigError(f"{folder}: no model in it; looked for {', '.join(f'*{ending}' for ending in known)}")
-    return found
+    return config_of(source, FIRST, format)
 
 
 def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", only: str | None) -> "Plan":
@@ -414,11 +427,21 @@ def _to_resume(store: "Store", source: str | None, places: "Places") -> "Campaig
 
 def _devices_of(campaign: "Campaign") -> "Sequence[Device]":
     """The devices that a campaign began on."""
-    from devices.opening import open_devices
     from harness.config import parse_config
 
     config = parse_config(campaign.config, source=campaign.config_path or "config")
-    return open_devices(config.device_specs(), dry_run=campaign.dry_run)
+    return _open(config, campaign.dry_run)
+
+
+def _open(config: "Config", dry_run: bool) -> "Sequence[Device]":
+    """The devices of a configuration; those that may take a while to answer are named first."""
+    from devices.opening import open_devices
+
+    specs = config.device_specs()
+    away = [spec.name for spec in specs if (spec.ssh or spec.adb) and not dry_run]
+    if away:
+        click.echo(f"asking {', '.join(away)}", err=True)
+    return open_devices(specs, dry_run=dry_run, check=INTERRUPTION.check)
 
 
 def _say_pruned(places: "Places") -> int:

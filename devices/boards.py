@@ -148,12 +148,24 @@ class Board:
         """Bring an order's files; the order with their places on the board."""
         return self.delivery.deliver(order)
 
+    def ask(self, mode: str) -> bytes:
+        """What the agent says there in a mode that answers once and ends. Raises DeviceError."""
+        agent = self.delivery.bring(self._bundle())
+        done = self.transport().run((self.python, agent, mode), Deadline(_ASK_S))
+        if done.exit_code:
+            raise DeviceError(self._name, f"its agent does not answer: {done.words}")
+        return done.stdout
+
+    @property
+    def folder(self) -> str:
+        """What the bench leaves there lies in it."""
+        return f"{self._home(self.transport())}/{FOLDER}"
+
     @property
     def delivery(self) -> Delivery:
         """Brings files to it."""
         if self._delivery is None:
-            folder = f"{self._home(self.transport())}/{FOLDER}"
-            self._delivery = Delivery(self._name, self._carrier, folder)
+            self._delivery = Delivery(self._name, self._carrier, self.folder)
         return self._delivery
 
     @property

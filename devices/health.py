@@ -54,7 +54,12 @@ class Excess:
     def after(self, waited: Seconds) -> str:
         """The whole of what to say once waiting has not helped."""
         said = f"{self.what} {self.reading:g}{self.unit} after {waited:.0f} s, limit {self.limit:g}{self.unit}"
-        return f"{said}; {_ADVICE[self.key]} limits.{self.key}"
+        return f"{said}; {self.advice}"
+
+    @property
+    def advice(self) -> str:
+        """What helps."""
+        return f"{_ADVICE[self.key]} limits.{self.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

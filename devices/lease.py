@@ -1,5 +1,6 @@
 """One measurement at a time on a device: a lock file that dies with its holder."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -61,6 +62,32 @@ def lease(device: str, key: str, folder: Path, clock: Callable[[], float] = time
     finally:
         with _GUARD:
             _give_back(path)
+
+
+def holder(key: str, folder: Path) -> str | None:
+    """Who holds it now, None where nobody does. The lock is not tried, which could keep somebody else from it."""
+    path = folder / lock_name(key)
+    try:
+        note = json.loads(path.read_bytes()[:_NOTE_BYTES])
+        pid, since = int(note["pid"]), float(note["since"])
+        if not _has_open(pid, path):
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return f"process {pid} has measured on it since {datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """Whether a process has a file open; one of another user's is believed. Raises OSError where it has ended."""
+    ours = path.stat()
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(ours, os.stat(f"/proc/{pid}/fd/{name}")):
+                    return True
+    except PermissionError:
+        return True
+    return False
 
 
 def _take(path: Path, device: str, clock: Callable[[], float]) -> None:

@@ -1,7 +1,9 @@
 """From devices that were asked for to devices that can be entered."""
 
+import threading
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -15,21 +17,24 @@ from devices.simulated import SimulatedDevice
 from devices.simulated_body import VirtualClock
 from harness.core.device import DeviceSpec
 from harness.core.errors import DeviceError
+from harness.core.interruption import Check, never
 from harness.core.ports import Device
+from harness.core.units import Seconds
 
 # What a dry run adds to a device's name, so that its made-up times can never be taken for the device's.
 _DRY = " (simulated)"
+_POLL_S: Seconds = 0.1
 
 
-def open_devices(specs: Sequence[DeviceSpec], *, dry_run: bool) -> list[Device]:
+def open_devices(specs: Sequence[DeviceSpec], *, dry_run: bool, check: Check = never) -> list[Device]:
     """The devices, not entered yet; in a dry run a simulated one in place of each.
 
-    One that does not say what it is offers nothing, with the reason. Raises ConfigError for a scenario that makes no
-    sense, and DeviceError where no device answers.
+    One that does not say what it is offers nothing, with the reason. check may raise to end the wait.
+    Raises ConfigError for a scenario that makes no sense, and DeviceError where no device answers.
     """
     if dry_run:
         return [_open_dry(spec) for spec in specs]
-    opened = [_open_or_absent(spec) for spec in specs]
+    opened = _at_once(_open_or_absent, specs, check)  # each that is gone takes its time to be found so
     absent = [device for device in opened if isinstance(device, AbsentDevice)]
     if len(absent) == len(opened):
         raise DeviceError(absent[0].facts.name, absent[0].reason)
@@ -60,6 +65,23 @@ def notices_of(devices: Iterable[Device]) -> list[str]:
     """What a user should know of how devices were taken, such as a stale lease that was broken; each is said once."""
     attached = (device for device in devices if isinstance(device, AttachedDevice))
     return [f"{device.facts.name}: {words}" for device in attached for words in device.take_notices()]
+
+
+def _at_once(open_: Callable[[DeviceSpec], Device], specs: Sequence[DeviceSpec], check: Check) -> list[Device]:
+    """In threads that end with the process: whoever stops it does not wait for a device that hangs."""
+
+    def settle(spec: DeviceSpec, future: "Future[Device]") -> None:
+        try:
+            future.set_result(open_(spec))
+        except BaseException as exc:  # raised where the result is asked for
+            future.set_exception(exc)
+
+    futures: list[Future[Device]] = [Future() for _ in specs]
+    for pair in zip(specs, futures, strict=True):
+        threading.Thread(target=settle, args=pair, daemon=True).start()
+    while wait(futures, _POLL_S).not_done:
+        check()
+    return [future.result() for future in futures]
 
 
 def _open_or_absent(spec: DeviceSpec) -> Device:

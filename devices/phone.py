@@ -19,11 +19,9 @@ from typing import TypeVar
 
 from devices import lease as leases
 from devices.families import android_lease, android_prepare
-from devices.families.android import PhoneFacts, sections
-from devices.families.android_conditions import CONDITIONS_SCRIPT, conditions_from
-from devices.families.android_prepare import prepared_from
+from devices.families.android import PhoneFacts
 from devices.health import await_fit
-from devices.phone_facts import RUNTIME, ask, facts_of
+from devices.phone_facts import RUNTIME, ask, conditions_of, facts_of
 from devices.phone_files import PhoneFiles
 from devices.phone_tools import HostTools
 from devices.runtimes.benchmark_model import RUNS, BenchmarkModel
@@ -301,13 +299,7 @@ class Phone:
             return self._files.bring(file)
 
     def _conditions(self) -> Conditions:
-        done = self._transport.shell(CONDITIONS_SCRIPT, Deadline(_PATIENCE_S))
-        text = done.stdout.decode("utf-8", "replace")
-        told = sections(text)
-        try:
-            return conditions_from(text, prepared_from(told.get("prepared", ""), told.get("stay", "")))
-        except ValueError as exc:
-            raise DeviceError(self._facts.name, f"it does not tell its state ({exc})") from exc
+        return conditions_of(self._transport)
 
     def _canary(self) -> Canary:
         file = self._attached().canary

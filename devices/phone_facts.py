@@ -1,12 +1,14 @@
 """What a phone is and offers, from what it tells and from the tools that are there for it."""
 
-from devices.families.android import FACTS_SCRIPT, PhoneFacts, facts_from
+from devices.families.android import FACTS_SCRIPT, PhoneFacts, facts_from, sections
+from devices.families.android_conditions import CONDITIONS_SCRIPT, conditions_from
+from devices.families.android_prepare import prepared_from
 from devices.phone_tools import HostTools, find_tools
 from devices.runtimes.benchmark_model_flags import NNAPI
 from devices.transport.adb import AdbTransport
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
-from harness.core.device import DeviceFacts, DeviceSpec, Exclusion, PhoneTools
+from harness.core.device import Conditions, DeviceFacts, DeviceSpec, Exclusion, PhoneTools
 from harness.core.errors import DeviceError
 from harness.core.units import Seconds
 
@@ -22,6 +24,17 @@ def ask(transport: AdbTransport) -> PhoneFacts:
     if not told.abis and told.os is None:
         raise DeviceError(transport.device, f"it does not answer like an Android phone ({done.words[:200]})")
     return told
+
+
+def conditions_of(transport: AdbTransport) -> Conditions:
+    """The phone's state now, in one round trip. Raises DeviceError."""
+    done = transport.shell(CONDITIONS_SCRIPT, Deadline(_PATIENCE_S))
+    text = done.stdout.decode("utf-8", "replace")
+    told = sections(text)
+    try:
+        return conditions_from(text, prepared_from(told.get("prepared", ""), told.get("stay", "")))
+    except ValueError as exc:
+        raise DeviceError(transport.device, f"it does not tell its state ({exc})") from exc
 
 
 def facts_of(spec: DeviceSpec, attached_as: str, told: PhoneFacts) -> tuple[DeviceFacts, HostTools | None]:

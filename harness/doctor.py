@@ -4,11 +4,13 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
 from harness.core.device import Conditions, DeviceFacts
+from harness.core.survey import Phones, Seen, Want
+from harness.variants.tflite.edgetpu_compiler import why_absent
 
 _FREE_BYTES = 2_000_000_000
 _QUIET_LOAD_PER_CORE = 0.3
@@ -115,3 +117,80 @@ def _quietness(facts: DeviceFacts, now: Conditions) -> Iterator[Finding]:
         yield Finding(what="clock governor", ok=True, seen=str(now.governor), advice=advice)
     if now.power == "battery":
         yield Finding(what="power", ok=True, seen="battery", advice="plug it in: on battery processors slow down")
+
+
+def examine_device(seen: Seen, config: str) -> tuple[Finding, ...]:
+    """What one device of a configuration is and wants."""
+    if seen.facts is None:
+        return (Finding(what=seen.name, ok=False, seen="does not answer", advice=seen.problem or ""),)
+    is_told = seen.kind == "local" or seen.facts.runtime is None  # above, and with the runtime
+    left_out = () if is_told else _left_out(seen.facts)
+    found = (*_needs(seen, seen.facts, config), *_of_state(seen), *left_out)
+    return tuple(replace(finding, what=f"{seen.name}: {finding.what}") for finding in found)
+
+
+def wants_of(seen: Seen, config: str) -> tuple[Want, ...]:
+    """What a device lacks to be measured, or to be measured well."""
+    found = _needs(seen, seen.facts, config) if seen.facts else ()
+    return tuple(Want(what=f"{each.what}: {each.seen}", advice=each.advice) for each in found if each.advice)
+
+
+def _needs(seen: Seen, facts: DeviceFacts, config: str) -> Iterator[Finding]:
+    yield from _of_runtime(seen, facts, config)
+    if seen.kind == "edgetpu":
+        yield from _of_edge_tpu(facts, seen.compiler)
+    if seen.now is not None:
+        yield from _of_governor(seen, seen.now)
+
+
+def _of_runtime(seen: Seen, facts: DeviceFacts, config: str) -> Iterator[Finding]:
+    if facts.runtime is not None:
+        yield Finding(what="runtime", ok=True, seen=f"{facts.runtime} {facts.runtimes.get(facts.runtime, '')}".strip())
+        yield _units(facts)
+        return
+    why = next((each.reason for each in facts.exclusions if each.what == "cpu"), "none was found")
+    advice = f"`run_bench.py setup {config}` installs it there; or {why}" if seen.remote else why
+    what = "benchmark_model" if seen.kind == "android" else "runtime"
+    yield Finding(what=what, ok=False, seen="not found", advice=advice)
+
+
+def _of_edge_tpu(facts: DeviceFacts, compiler: Path | None) -> Iterator[Finding]:
+    yield from _edge_tpus(facts)
+    is_double = "double" in facts.details
+    if "libedgetpu" not in facts.details:
+        advice = "install libedgetpu1-std there (coral.ai/software), or name it as the device's `library`"
+        yield Finding(what="libedgetpu", ok=False, seen="not found", advice=advice)
+    if not is_double and not any(key.startswith("edgetpu ") for key in facts.details):
+        advice = "plug it in: `lsusb` shows 1a6e:089a or 18d1:9302, on PCIe there is /dev/apex_0"
+        yield Finding(what="Edge TPU", ok=False, seen="none is attached", advice=advice)
+    if (absent := why_absent(compiler, "MODEL")) is not None:
+        yield Finding(what="edgetpu_compiler", ok=True, seen="not on this machine", advice=absent)
+
+
+def _of_governor(seen: Seen, now: Conditions) -> Iterator[Finding]:
+    if now.governor in (None, "performance") or seen.kind == "android":  # a phone has its own mode for that
+        return
+    if seen.may_set_governor:
+        advice = "`prepare: true` sets it for measuring" if seen.kind == "local" else ""
+    else:
+        advice = (
+            "clocks change with load, and this user may not set them: "
+            "`sudo chmod a+w /sys/devices/system/cpu/cpufreq/policy*/scaling_governor` there"
+        )
+    yield Finding(what="clock governor", ok=True, seen=str(now.governor), advice=advice)
+
+
+def _of_state(seen: Seen) -> Iterator[Finding]:
+    for want in seen.over:
+        yield Finding(what="state", ok=True, seen=want.what, advice=want.advice)
+    if seen.unknown:
+        yield Finding(what="state", ok=True, seen=f"has a limit and no reading: {', '.join(seen.unknown)}")
+    if seen.held is not None:
+        yield Finding(what="lease", ok=True, seen="somebody measures on it", advice=seen.held)
+
+
+def examine_phones(phones: Phones) -> tuple[Finding, ...]:
+    """The phones of this machine."""
+    if not phones.found:
+        return (Finding(what="phones", ok=True, seen=phones.server),)
+    return tuple(Finding(what=f"phone {p.serial}", ok=True, seen=p.state, advice=p.advice) for p in phones.found)

@@ -194,10 +194,21 @@ def plan_text(
     left_out = [
         *warning_lines(warnings),
         *(f"skipped: {line}" for line in reasons),
-        *(f"left out: {_one_line(f'{e.what}: {e.reason}', 100)}" for e in exclusions),
+        *(f"left out: {line}" for line in _left_out(exclusions)),
     ]
     total = f"{runs} cells to measure, {len(skipped)} skipped; about {duration(estimate_s)} of measuring"
     return "\n".join([table_text(head, rows), "", *left_out, total])
+
+
+def _left_out(exclusions: Iterable[Exclusion]) -> list[str]:
+    """A short line each; what leaves out several things at once, such as a device that is gone, is said once and
+    whole."""
+    whats: dict[str, list[str]] = {}
+    for exclusion in exclusions:
+        whats.setdefault(exclusion.reason, []).append(exclusion.what)
+    shared = [pair for why, held in whats.items() if len(held) > 1 for pair in ((what, why) for what in held)]
+    single = [_one_line(f"{held[0]}: {why}", 100) for why, held in whats.items() if len(held) == 1]
+    return [*single, *by_reason(shared)]
 
 
 def _named(cell: Cell, several_devices: bool) -> str:

@@ -18,5 +18,9 @@ def main() -> int:
         from . import proof
 
         return proof.main(sys.argv[2:])
+    if mode == "look":
+        from . import look
+
+        return look.main()
     sys.stderr.write("usage: agent.pyz supervise [--root DIR] [--search DIR]... [--launch JSON] ...\n")
     return 2

@@ -31,7 +31,7 @@ PATIENCE_S = 60.0
 _PLACES = ("/run/lock", "/tmp")  # Not TMPDIR, which each user and service has for itself.
 _FOLDER = "weighbridge-leases"
 _FILE = "device.lock"
-_NOTE_BYTES = 4096  # always written whole: one page is not seen half
+NOTE_BYTES = 4096  # always written whole: one page is not seen half
 _LONGEST = 300  # of a text in the note
 _POLL_S = 0.02
 _UNSIGNED_S = 3.0  # who has the lock signs at once, who was killed is gone at once
@@ -108,7 +108,7 @@ class Lease:
         while not self._lock():
             waited = time.monotonic() - begun
             holder = self._read()
-            if holder is None or not _is_alive(holder):
+            if holder is None or not is_alive(holder):
                 if (waited > _UNSIGNED_S and not ended) or waited > _TAKE_S:
                     raise self._busy(holder, "something that has not said who it is holds its lock")
             else:
@@ -158,8 +158,8 @@ class Lease:
     def _read(self) -> Note | None:
         """The note of whoever signed last; None where there is none, or where it makes no sense."""
         try:
-            note = json.loads(os.pread(self._descriptor, _NOTE_BYTES, 0).decode("utf-8"))
-            return _check_note(note)
+            note = json.loads(os.pread(self._descriptor, NOTE_BYTES, 0).decode("utf-8"))
+            return check_note(note)
         except (ValueError, OverflowError, RecursionError, ProtocolError):
             return None
 
@@ -181,7 +181,7 @@ class Lease:
     def _write(self, note: Note) -> None:
         line = json.dumps(note).encode("utf-8")
         try:
-            os.pwrite(self._descriptor, line + b" " * (_NOTE_BYTES - len(line)), 0)
+            os.pwrite(self._descriptor, line + b" " * (NOTE_BYTES - len(line)), 0)
         except OSError as problem:
             raise LeaseError("{}: {}".format(self.path, problem.strerror)) from problem
         self._signed = self._heard
@@ -231,26 +231,17 @@ class Lease:
             return
         try:
             if self._note:
-                os.pwrite(self._descriptor, b" " * _NOTE_BYTES, 0)
+                os.pwrite(self._descriptor, b" " * NOTE_BYTES, 0)
         except OSError:
             pass  # the note of one that is dead does no harm
         os.close(self._descriptor)
         self._descriptor = -1
 
     def _busy(self, holder: Note | None, why: str) -> Busy:
-        return Busy(dict(self._shown(holder), error=why))
+        return Busy(dict(shown(holder, self._now()), error=why))
 
     def _told(self, holder: Note, why: str) -> dict[str, object]:
-        return dict(self._shown(holder), why=why)
-
-    def _shown(self, holder: Note | None) -> dict[str, object]:
-        """Owner and ages of a holder, without its token."""
-        if holder is None:
-            return {"owner": None, "held_s": None, "heard_s": None}
-        owner = {key: holder["owner"][key] for key in protocol.OWNER}
-        same = holder["boot"] == boot()
-        ages = {"held_s": self._now() - holder["taken"], "heard_s": self._now() - holder["heard"]}
-        return dict({key: max(0.0, age) if same else None for key, age in ages.items()}, owner=owner)
+        return dict(shown(holder, self._now()), why=why)
 
 
 _LAUNCH = {"attempt": str, "pid": int, "start": (int, type(None))}
@@ -266,7 +257,7 @@ _NOTE = {
 }
 
 
-def _check_note(given: object) -> Note:
+def check_note(given: object) -> Note:
     note = protocol.check("lease", given, _NOTE)
     protocol.check("lease.owner", note["owner"], dict(protocol.OWNER, token=str))
     if note["launch"] is not None:
@@ -278,6 +269,16 @@ def _check_note(given: object) -> Note:
         if number < 2:  # type: ignore[operator]
             raise ProtocolError("lease: {} is no process of ours".format(number))
     return note
+
+
+def shown(holder: Note | None, now: float) -> dict[str, object]:
+    """Owner and ages of a holder, without its token. now is seconds since boot."""
+    if holder is None:
+        return {"owner": None, "held_s": None, "heard_s": None}
+    owner = {key: holder["owner"][key] for key in protocol.OWNER}
+    same = holder["boot"] == boot()
+    ages = {"held_s": now - holder["taken"], "heard_s": now - holder["heard"]}
+    return dict({key: max(0.0, age) if same else None for key, age in ages.items()}, owner=owner)
 
 
 def _attempts_in(path: str) -> set[str]:
@@ -315,7 +316,7 @@ def start_of(pid: int) -> int | None:
         return None
 
 
-def _is_alive(holder: Note) -> bool:
+def is_alive(holder: Note) -> bool:
     """Whether the holder's process is there. One of another boot, or of another machine, is not ours to look for."""
     if holder["boot"] != boot():
         return True

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-_POLICIES = ("sys/devices/system/cpu/cpufreq/policy[0-9]*", "sys/devices/system/cpu/cpu[0-9]*/cpufreq")
+POLICIES = ("sys/devices/system/cpu/cpufreq/policy[0-9]*", "sys/devices/system/cpu/cpu[0-9]*/cpufreq")
 _POLICY = re.compile(r"sys/devices/system/cpu/(cpufreq/policy[0-9]+|cpu[0-9]+/cpufreq)")
 _GOVERNOR = re.compile(r"[a-z_]{1,40}")
 _LONGEST_NOTE = 1 << 20
@@ -120,7 +120,7 @@ class Preparation:
 
     def _policies(self) -> list[str]:
         """The policies' folders, below root."""
-        for pattern in _POLICIES:
+        for pattern in POLICIES:
             found = sorted(glob.glob(os.path.join(glob.escape(self._root), pattern)))
             policies = [os.path.relpath(path, self._root) for path in found]
             if policies:

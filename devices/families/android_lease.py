@@ -55,6 +55,13 @@ _GIVE_BACK = """
 [ "$(cat "$1/token" 2>/dev/null)" = "$2" ] && rm -rf "$1"
 true
 """
+# lease. What it says is as _TAKE's.
+_LOOK = """
+now=$(cut -d. -f1 /proc/uptime); until=$(cat "$1/until" 2>/dev/null)
+[ "$(cat "$1/boot" 2>/dev/null)" = "$(cat /proc/sys/kernel/random/boot_id)" ] && [ -n "$until" ] || exit 0
+[ "$now" -lt "$until" ] || exit 0
+echo held; echo "$now"; cat "$1/owner"
+"""
 
 
 @dataclass(slots=True)
@@ -99,6 +106,13 @@ class PhoneLease:
         if done.exit_code != 0:
             raise DeviceError(self.phone.device, f"its lease in {LEASE} cannot be kept ({done.words})")
         return done.stdout.decode("utf-8", "replace")
+
+
+def holder(phone: AdbTransport, now: float) -> str | None:
+    """Who measures on a phone and for how long, None where nobody does. now is seconds since the epoch."""
+    done = phone.run(("sh", "-c", _LOOK, "lease", LEASE), Deadline(_PATIENCE_S))
+    said, _, rest = done.stdout.decode("utf-8", "replace").partition("\n")
+    return _holder(rest, now) if said == _HELD else None
 
 
 def _holder(rest: str, now: float) -> str:

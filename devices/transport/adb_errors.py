@@ -13,7 +13,10 @@ _UNAUTHORISED = ("unauthorized", "authorizing", "failed to authenticate")
 _FULL = ("no space left on device", "disk quota exceeded")
 _PERMISSIONS = ("no permissions", "insufficient permissions")
 _ACCEPT = "accept the prompt `Allow USB debugging?` on the phone's screen"
-_RULES = "give yourself access to USB devices (https://developer.android.com/tools/device), then plug it in again"
+_RULES = (
+    "give yourself access to USB devices (https://developer.android.com/tools/device), then plug it in again; "
+    "Debian's and Ubuntu's package android-sdk-platform-tools-common brings the rules"
+)
 
 
 def refuse(device: str, words: str, state: str | None = None) -> DeviceError:

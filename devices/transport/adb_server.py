@@ -93,7 +93,9 @@ class AdbServer:
 
     def states(self) -> dict[str, str]:
         """Every phone that the server knows, with its state (`device`, `offline`, `unauthorized`)."""
-        return self.ask(lambda client: {info.serial: info.state for info in client.list()})
+        found = self.ask(lambda client: {info.serial: info.state for info in client.list()})
+        # adbutils takes the first word of `no permissions (user in plugdev group; are your udev rules wrong?); see ...`
+        return {serial: "no permissions" if state == "no" else state for serial, state in found.items()}
 
     def choose(self) -> str:
         """The serial that the address means, connected to. Raises DeviceRefused, DeviceLost that say what is there."""
@@ -164,6 +166,12 @@ def _say(client: "AdbClient", command: str) -> None:
 def choose_port(users: int = USERS_PORT, ours: int = OUR_PORT) -> int:
     """The user's server where it speaks our adb's protocol: a phone on USB is there already. Else ours."""
     return users if _protocol_of(users) == _PROTOCOL else ours
+
+
+def running_server() -> int | None:
+    """The port of the server that would be used and runs already; None where one would be started."""
+    port = choose_port()
+    return port if _protocol_of(port) is not None else None
 
 
 def _protocol_of(port: int) -> int | None:

@@ -21,7 +21,7 @@ from harness.core.units import Bytes, Seconds
 _ASK_S: Seconds = 30.0
 _SLOWEST: Bytes = 256 * 1024  # bytes a second that a link carries or a device reads: below that a file is late
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,12}")
-_NAME = re.compile(r"\.?[0-9a-f]{64}[.A-Za-z0-9-]{0,40}")
+_NAME = re.compile(r"\.?[0-9a-f]{64}(?:\.d/[A-Za-z0-9_.+-]{1,120}|[.A-Za-z0-9-]{0,40})")
 _DIGEST = re.compile(r"\\?([0-9a-f]{64})\b")
 _BATCH = 50  # names in one command
 

@@ -83,3 +83,13 @@ def test_the_phones_example_asks_for_a_phone() -> None:
     assert (device.kind, device.name) == ("android", "pixel8")
     assert device.adb is not None
     assert device.adb.serial == "37021FDJH0001"
+
+
+def test_the_fleet_is_planned_for_a_device_of_each_family(tmp_path: Path) -> None:
+    """Its devices are nobody's: simulated ones stand in. tests/integration measures on doubles of each."""
+    shown = run_bench("plan", EXAMPLES / "fleet.yaml", "--dry-run", "--json", "--bench", tmp_path / "b")
+    assert shown.returncode == 0, shown.stderr
+    devices = {cell["device"] for cell in json.loads(shown.stdout)["cells"] if not cell["skipped"]}
+    assert devices == {f"{name} (simulated)" for name in ("local", "pi5", "coral", "pixel8")}
+    kinds = [spec.kind for spec in load_config(EXAMPLES / "fleet.yaml").device_specs()]
+    assert kinds == ["local", "ssh", "edgetpu", "android"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.lease import lease, lease_folder, lock_name
+from devices.lease import holder, lease, lease_folder, lock_name
 from harness.core.errors import DeviceBusy, DeviceError
 
 HOLD = """
@@ -194,3 +194,22 @@ def test_any_key_has_a_harmless_file_name(key: str) -> None:
 
 def test_keys_that_read_alike_have_different_files() -> None:
     assert lock_name("a/b") != lock_name("a_b")
+
+
+def test_who_holds_a_lease_can_be_seen_without_trying_it(tmp_path: Path) -> None:
+    assert holder("local", tmp_path) is None
+    with lease("local", "local", tmp_path, clock=lambda: 1_700_000_000.0):
+        seen = holder("local", tmp_path)
+    assert seen is not None
+    assert seen.startswith(f"process {os.getpid()} has measured on it since 2023-11-1")
+    assert holder("local", tmp_path) is None
+
+
+def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path) -> None:
+    process = subprocess.Popen((sys.executable, "-c", HOLD, str(tmp_path)), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"held\n"
+    assert f"process {process.pid} " in str(holder("local", tmp_path))
+    process.kill()
+    process.communicate()
+    assert holder("local", tmp_path) is None

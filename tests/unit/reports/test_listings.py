@@ -47,6 +47,12 @@ def test_what_was_left_out_is_a_short_line() -> None:
     assert len(text.splitlines()[2]) < 120
 
 
+def test_a_device_that_is_gone_is_said_once_and_whole() -> None:
+    reason = "nothing listens there; is sshd on, and the port right?" * 3
+    gone = [Exclusion(what=f"pi5: {kind}", reason=reason) for kind in ("cpu", "gpu", "npu")]
+    assert plan_text((), {}, gone, 5.0).splitlines()[2] == f"left out: pi5: cpu, pi5: gpu and 1 more: {reason}"
+
+
 def test_plan_warns_once_for_each_reason() -> None:
     warning = Exclusion(what="m int16x8", reason="reference kernels")
     assert "warning: m int16x8: reference kernels" in plan_text((), {}, (), 5.0, warnings=[warning]).splitlines()
