@@ -5,6 +5,7 @@ import pytest
 from tests.integration import (  # noqa: F401  (importing them marks what they prove)
     test_faults,
     test_kill_every_step,
+    test_phone_faults,
     test_ssh_faults,
     test_store_faults,
 )
