@@ -14,11 +14,12 @@ SEED ?= 0
 bench: .venv/installed
 	@$(BIN)/python run_bench.py run
 
-# Integration tests measure, so they have the machine for themselves.
+# What waits for devices runs several at once. The other integration tests measure, and have the machine for themselves.
 test: .venv/installed-dev $(OLD)/installed
 	@sh tests/install_system_packages.sh
-	@$(BIN)/python -m pytest -n 2 tests/unit tests/contract
-	@$(BIN)/python -m pytest tests/integration
+	@$(BIN)/python -m pytest -n 2 tests/unit
+	@$(BIN)/python -m pytest -n 3 -m waits tests/contract tests/integration
+	@$(BIN)/python -m pytest -m "not waits" tests/contract tests/integration
 
 check: .venv/installed-dev
 	@$(BIN)/ruff format --check .

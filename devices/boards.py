@@ -150,8 +150,11 @@ class Board:
 
     def ask(self, mode: str) -> bytes:
         """What the agent says there in a mode that answers once and ends. Raises DeviceError."""
+        transport = self.transport()
+        if transport.is_lost:
+            transport = self._renew()
         agent = self.delivery.bring(self._bundle())
-        done = self.transport().run((self.python, agent, mode), Deadline(_ASK_S))
+        done = transport.run((self.python, agent, mode), Deadline(_ASK_S))
         if done.exit_code:
             raise DeviceError(self._name, f"its agent does not answer: {done.words}")
         return done.stdout

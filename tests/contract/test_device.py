@@ -22,6 +22,8 @@ from tests.support.boards import a_board
 from tests.support.models import tiny_cnn, write_model
 from tests.support.phones import a_bed
 
+pytestmark = pytest.mark.waits
+
 SETTINGS = MeasureSettings(inferences=6, warmup_s=0.0, warmup_max_s=0.2, max_launch_s=5.0)
 CPU = ComputeUnit(kind="cpu")
 

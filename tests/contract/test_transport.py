@@ -30,6 +30,8 @@ from tests.support.adbd import Adbd
 from tests.support.phones import an_adb_server, plant
 from tests.support.sshd import sshd
 
+pytestmark = pytest.mark.waits
+
 SOON = 30.0
 _STARTED = ExitStack()
 HOSTILE = ("a b", "quote'\"", "$(touch pwned)", "`id`;&|", "-rf", "ümlaut", "back\\slash", "*", "~", "new\nline", "!")

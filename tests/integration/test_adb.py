@@ -15,6 +15,8 @@ from tests.support.hostile import HOSTILE_NAMES
 from tests.support.phones import an_adb_server, plant
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.waits
+
 SOON = 20.0
 # Those that a file system takes.
 NAMES = [name for name in HOSTILE_NAMES if len(name) < 200 and "\ud800" not in name]

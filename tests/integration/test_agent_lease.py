@@ -25,6 +25,8 @@ from tests.integration.agent_bench import MISBEHAVING, an_order, is_running, wai
 from tests.integration.test_agent_supervisor import Talk
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.waits
+
 Start = Callable[..., Talk]
 
 

@@ -160,10 +160,10 @@ def test_a_litert_with_an_interpreter_of_another_day_is_refused_by_what_it_lacks
     (package / "__init__.py").touch()
     (package / "interpreter.py").write_text("class Interpreter:\n    def _get_tensor_details(self, index): ...\n")
     with device_with(place, tmp_path) as device:
-        outcome = device.launch(an_order(model))
+        outcome = device.launch(an_order(model, unit="cpu/builtin"))
     assert isinstance(outcome, LaunchFailure)
     assert outcome.kind is FailureKind.ERROR
-    assert "the Python interpreter of LiteRT 0.9.0 is not one that this agent knows: it lacks OpRes" in outcome.message
+    assert "LiteRT 0.9.0 has its own choice of kernels alone, take cpu: it lacks OpRes" in outcome.message
 
 
 def test_a_known_litert_without_its_profiler_says_why_no_ops(place: Path, tmp_path: Path, model: Path) -> None:

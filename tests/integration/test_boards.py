@@ -26,6 +26,8 @@ from tests.support.command import run_bench
 from tests.support.sshd import Sshd, make_key, sshd
 from tests.support.tcp_proxy import proxy_to
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Sshd]:
@@ -156,8 +158,11 @@ def test_another_board_at_the_same_address_is_refused(server: Sshd, tmp_path: Pa
             (server.folder / name).unlink()
         make_key(server.folder / "host")
         server.start()
+        lost = device.launch(an_order(tmp_path))
+        assert isinstance(lost, LaunchFailure)
+        assert lost.kind is FailureKind.LOST
         with pytest.raises(DeviceRefused, match=r"the host key of .* is another"):
-            device.launch(an_order(tmp_path))
+            device.canary()
 
 
 def test_another_board_is_noticed_even_where_its_new_key_was_accepted(server: Sshd) -> None:

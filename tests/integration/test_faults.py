@@ -31,6 +31,8 @@ from tests.support.jumping_clock import JumpingClock
 from tests.support.passwords import password_server
 from tests.support.sshd import make_key
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0
 FIRST_SAVED, SECOND_BEGUN = Moment(step="saved"), Moment(step="begun", number=1)

@@ -30,6 +30,8 @@ from harness.sources.tflite import read_graph
 from tests.support.models import tiny_cnn, write_model
 from tests.support.phones import SERIAL, Bed, a_bed, an_adb_server
 
+pytestmark = pytest.mark.waits
+
 SOON = 30.0
 SETTINGS = MeasureSettings(inferences=6, warmup_s=0.0, max_launch_s=5.0)
 

@@ -14,6 +14,8 @@ from harness.core.deadline import Deadline
 from tests.support.models import tiny_cnn, write_model
 from tests.support.phones import Bed, a_bed, an_adb_server
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -20,6 +20,8 @@ from harness.core.launch import LaunchOrder, MeasureSettings, Pass
 from tests.contract.test_transport import by_itself, by_ssh
 from tests.integration.test_ssh_faults import small_disk as small_disk
 
+pytestmark = pytest.mark.waits
+
 HOSTILE = ("$(touch pwned).tflite", "-rf", "a b'\".tflite", "x.t;reboot", "new\nline.bin", "ü.ümlaut", ".tflite", "a.")
 
 

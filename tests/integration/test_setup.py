@@ -26,6 +26,8 @@ from tests.support.sshd import sshd
 
 from .agent_bench import an_order, measured
 
+pytestmark = pytest.mark.waits
+
 SPEC = DeviceSpec(name="local", kind="local")
 
 

@@ -20,6 +20,8 @@ from tests.support.sshd import Sshd, sshd
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.waits
+
 SOON = 30.0
 PATIENCE = Patience(connect_s=5.0, dead_s=2.0, silence_s=2.0, keepalive_s=1)
 BIG = 8_000_000

@@ -17,6 +17,8 @@ from harness.core.errors import DeviceLost, DeviceRefused
 from tests.support.passwords import SECRET, password_server
 from tests.support.sshd import Sshd, free_port, make_key, sshd
 
+pytestmark = pytest.mark.waits
+
 SOON = 30.0
 
 

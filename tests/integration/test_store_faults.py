@@ -21,6 +21,8 @@ from harness.store.engine import connect
 from tests.support.faults import proves
 from tests.unit.harness.store.nouns import a_block, a_launch, a_record, begin
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
 # What a process does that writes until it is killed: it says what is saved only after it was saved.

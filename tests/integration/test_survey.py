@@ -27,6 +27,8 @@ from tests.support.command import argv, run_bench
 from tests.support.phones import Bed, a_bed
 from tests.support.sshd import Sshd, sshd
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Sshd]:
