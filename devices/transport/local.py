@@ -2,17 +2,16 @@
 
 import contextlib
 import os
-import queue
 import shutil
 import signal
 import subprocess
 import threading
 import uuid
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from devices.transport.inbox import LONGEST_LINE, LONGEST_TAIL_LINE, Inbox
 from devices.transport.transport import Completed, Sent, unheard
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceLost
@@ -20,9 +19,6 @@ from harness.core.units import Seconds
 
 SILENCE_S: Seconds = 15.0  # the agent's heart beats every second
 _GRACE_S: Seconds = 3.0
-_LONGEST_LINE = 1 << 25
-_TAIL_LINES = 40
-_LONGEST_TAIL_LINE = 500
 _PRIVATE = 0o600
 
 
@@ -95,9 +91,7 @@ class ProcessLines:
 
     def __init__(self, device: str, argv: Sequence[str], silence_s: Seconds = SILENCE_S) -> None:
         self._device = device
-        self._silence_s = silence_s
-        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._inbox = Inbox(silence_s, self._lost, self._await_end)
         pipe = subprocess.PIPE
         try:
             self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
@@ -126,16 +120,7 @@ class ProcessLines:
 
     def receive(self, deadline: Deadline) -> bytes:
         """The next line. Raises DeviceLost at the end, after too long a silence, and at the deadline."""
-        patience = min(deadline.remaining, self._silence_s)
-        try:
-            line = self._lines.get(timeout=patience)
-        except queue.Empty:
-            raise self._lost(f"said nothing for {patience:g} s") from None
-        if line is None:
-            self._lines.put(None)  # the end stays the end
-            self._await_end()
-            raise self._lost("ended")
-        return line
+        return self._inbox.take(deadline)
 
     def close(self) -> None:
         """End the process and with it everything it started: politely by closing its stdin, then by force."""
@@ -156,23 +141,22 @@ class ProcessLines:
             self._readers[1].join(_GRACE_S)
 
     def _lost(self, what: str) -> DeviceLost:
-        words = " / ".join(self._tail) or "nothing on stderr"
         code = self._process.poll()
         ending = "still running" if code is None else f"exit code {128 - code if code < 0 else code}"
-        return DeviceLost(self._device, f"the agent {what} ({ending}; {words})")
+        return DeviceLost(self._device, f"the agent {what} ({ending}; {self._inbox.last_words})")
 
     def _read_lines(self, stream: IO[bytes]) -> None:
         with stream:
-            while line := stream.readline(_LONGEST_LINE):
+            while line := stream.readline(LONGEST_LINE):
                 if not line.endswith(b"\n"):
                     break
-                self._lines.put(line[:-1])
-        self._lines.put(None)
+                self._inbox.put(line[:-1])
+        self._inbox.put(None)
 
     def _read_tail(self, stream: IO[bytes]) -> None:
         with stream:
-            while line := stream.readline(_LONGEST_TAIL_LINE):
-                self._tail.append(line.decode("utf-8", "replace").rstrip())
+            while line := stream.readline(LONGEST_TAIL_LINE):
+                self._inbox.note(line)
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:

@@ -1,11 +1,10 @@
 """A process on a board that is spoken to in lines."""
 
 import contextlib
-import queue
 import threading
-from collections import deque
 from collections.abc import Sequence
 
+from devices.transport.inbox import LONGEST_LINE, LONGEST_TAIL_LINE, Inbox
 from devices.transport.ssh_command import Mark, new_mark, shell_text
 from devices.transport.ssh_errors import FOREIGN
 from devices.transport.ssh_link import Link
@@ -15,9 +14,6 @@ from harness.core.units import Seconds
 
 _CHUNK = 1 << 15
 _GRACE_S: Seconds = 3.0
-_LONGEST_LINE = 1 << 25
-_TAIL_LINES = 40
-_LONGEST_TAIL_LINE = 500
 
 
 class ChannelLines:
@@ -30,8 +26,7 @@ class ChannelLines:
         self._device = device
         self._link = link
         self._silence_s = silence_s
-        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._inbox = Inbox(silence_s, self._lost, self._await_end)
         self._mark = Mark(mark := new_mark())
         self._channel = link.open_session()
         self._channel.exec_command(shell_text(argv, mark, become=True))
@@ -59,17 +54,11 @@ class ChannelLines:
 
     def receive(self, deadline: Deadline) -> bytes:
         """The next line. Raises DeviceLost at the end, after too long a silence, and at the deadline."""
-        patience = min(deadline.remaining, self._silence_s)
-        try:
-            line = self._lines.get(timeout=patience)
-        except queue.Empty:
-            raise self._lost(f"said nothing for {patience:g} s") from None
-        if line is None:
-            self._lines.put(None)  # the end stays the end
-            self._channel.status_event.wait(_GRACE_S)
-            self._readers[1].join(_GRACE_S)
-            raise self._lost("ended")
-        return line
+        return self._inbox.take(deadline)
+
+    def _await_end(self) -> None:
+        self._channel.status_event.wait(_GRACE_S)
+        self._readers[1].join(_GRACE_S)
 
     def close(self) -> None:
         """End the process and what it started: politely by closing its stdin, then by force over another channel."""
@@ -84,7 +73,6 @@ class ChannelLines:
             reader.join(_GRACE_S)
 
     def _lost(self, what: str) -> DeviceLost:
-        words = " / ".join(self._tail) or "nothing on stderr"
         status = self._channel.exit_status
         if status >= 0:
             ending = f"exit code {status}"
@@ -92,16 +80,16 @@ class ChannelLines:
             ending = "the connection is gone"
         else:
             ending = "ended by a signal" if self._channel.closed else "still running"
-        return DeviceLost(self._device, f"the agent {what} ({ending}; {words})")
+        return DeviceLost(self._device, f"the agent {what} ({ending}; {self._inbox.last_words})")
 
     def _read_lines(self) -> None:
         partial = bytearray()
         with contextlib.suppress(*FOREIGN):
             while piece := self._channel.recv(_CHUNK):
                 self._take(piece, partial)
-                if len(partial) > _LONGEST_LINE or (self.pid is None and len(self._mark.before) > _LONGEST_LINE):
+                if len(partial) > LONGEST_LINE or (self.pid is None and len(self._mark.before) > LONGEST_LINE):
                     break
-        self._lines.put(None)
+        self._inbox.put(None)
 
     def _take(self, piece: bytes, partial: bytearray) -> None:
         known = self.pid
@@ -110,7 +98,7 @@ class ChannelLines:
             self._link.groups.add(self.pid)
         *lines, rest = piece.split(b"\n")
         for line in lines:
-            self._lines.put(bytes(partial) + line)
+            self._inbox.put(bytes(partial) + line)
             partial.clear()
         partial += rest
 
@@ -119,11 +107,8 @@ class ChannelLines:
         with contextlib.suppress(*FOREIGN):
             while piece := self._channel.recv_stderr(_CHUNK):
                 *lines, partial = (partial + piece).split(b"\n")
-                self._tail.extend(map(_words, lines))
-                partial = partial[:_LONGEST_TAIL_LINE]
+                for line in lines:
+                    self._inbox.note(line)
+                partial = partial[:LONGEST_TAIL_LINE]
         if partial:
-            self._tail.append(_words(partial))
-
-
-def _words(line: bytes) -> str:
-    return line[:_LONGEST_TAIL_LINE].decode("utf-8", "replace").rstrip()
+            self._inbox.note(partial)

@@ -180,12 +180,12 @@ def test_the_digest_is_taken_by_whatever_the_device_has(folder: Path, tmp_path: 
     assert later.pushed.files == 0
 
 
+# A full disk of this machine is its own error.
+@pytest.mark.parametrize("transport", [by_ssh], indirect=True)
 def test_a_full_disk_is_said_to_be_one_and_keeps_no_part(
     transport: Transport, small_disk: Path, tmp_path: Path
 ) -> None:
     big = a_file(tmp_path, content=os.urandom(5_000_000))
-    if isinstance(transport, LocalTransport):
-        pytest.skip("a disk of this machine is its own error")
     with pytest.raises(DeviceFull, match="no space is left"):
         delivery_over(transport, small_disk / "w").bring(big)
     assert there(small_disk / "w") == []
