@@ -27,14 +27,14 @@ def a_simulated_plan(device: Device, launches: int = 3, cold_starts: int = 0) ->
     return make_plan(wishes, [a_model()], [device.facts], some_rules())
 
 
-def begin_simulated(store: Store, plan: Plan, device: Device) -> None:
+def begin_simulated(store: Store, plan: Plan, *devices: Device) -> None:
     campaign = Campaign(
         id=CAMPAIGN, name="c", started_at=0.0, ended_at=None, config="", command="", seed=0, version="0"
     )
     store.begin_campaign(
         campaign,
         environment={},
-        devices=[device.facts],
+        devices=[device.facts for device in devices],
         models=[a_model()],
         models_failed=[],
         exclusions=[],
@@ -51,12 +51,17 @@ def loadables(folder: Path) -> dict[tuple[str, str], Loadable]:
 def _variant(recipe: str, folder: Path) -> Variant:
     path = folder / f"{recipe}.tflite"
     path.write_bytes(recipe.encode())
+    return a_built_variant(recipe, path, recipe)
+
+
+def a_built_variant(recipe: str, path: Path, digest: str) -> Variant:
+    """A variant of the model `m` whose file is there. Its sizes mean nothing."""
     return Variant(
         model="m",
         name=recipe,
         recipe=recipe,
         format="tflite",
-        digest=recipe,
+        digest=digest,
         path=path,
         size_bytes=10,
         zip_bytes=10,

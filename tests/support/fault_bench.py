@@ -25,27 +25,25 @@ from devices.transport.bundle import bundle_file
 from devices.transport.ssh import SshTransport
 from devices.transport.ssh_link import Patience
 from harness.campaign import Loadable, run_campaign
-from harness.core.campaign import Campaign
+from harness.core import digest
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, SshAddress
 from harness.core.judgement import Grade
 from harness.core.launch import LaunchFailure, LaunchOutcome, MeasureSettings, Pass
 from harness.core.ports import Device
-from harness.core.variant import Variant
 from harness.journal import Journal
 from harness.plan import Block, Plan, make_plan, schedule
 from harness.results import assemble
 from harness.sources.tflite import read_graph
 from harness.store import BlockRecord, Store, StoredLaunch
-from tests.support.campaigns import a_scenario
+from tests.support.campaigns import CAMPAIGN, a_built_variant, a_scenario, begin_simulated
 from tests.support.models import tiny_cnn, write_model
 from tests.support.plans import a_model, some_rules, some_wishes
 from tests.support.sshd import Sshd, sshd
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
 BOARD, NEIGHBOUR = "board", "neighbour"
-CAMPAIGN = "faults"
 LAUNCHES = 2
 SOON = Patience(connect_s=5.0, dead_s=2.0, silence_s=3.0, keepalive_s=1)
 _WAIT_S = 60.0
@@ -133,7 +131,8 @@ class FaultBench:
             devices = enter_devices([self.board(), self.neighbour], stack)
             with Store.open(self.folder / "bench.db") as store:
                 plan = self._plan(devices)
-                self._begin(store, plan, devices)
+                if not store.campaigns():
+                    begin_simulated(store, plan, *devices.values())
                 store.tear_open_blocks(CAMPAIGN)
                 journal = StruckJournal(store, CAMPAIGN, at, strike)
                 blocks = schedule(plan.runnable(), 0)
@@ -200,49 +199,13 @@ class FaultBench:
         wishes = replace(some_wishes("float32", "int8", units=(ComputeUnit(kind="cpu"),)), settings=_QUICK)
         return make_plan(wishes, [a_model()], [device.facts for device in devices.values()], some_rules())
 
-    @staticmethod
-    def _begin(store: Store, plan: Plan, devices: dict[str, Device]) -> None:
-        if store.campaigns():
-            return
-        store.begin_campaign(
-            Campaign(id=CAMPAIGN, name="f", started_at=0.0, ended_at=None, config="", command="", seed=0, version="0"),
-            environment={},
-            devices=[device.facts for device in devices.values()],
-            models=[a_model()],
-            models_failed=[],
-            exclusions=[],
-            cells=plan.cells,
-            skipped=plan.skipped,
-        )
-
     def _make_loadables(self) -> dict[tuple[str, str], Loadable]:
         found = {}
         for seed, name in enumerate(("float32", "int8")):
             path = write_model(self.folder, tiny_cnn(seed), f"{name}.tflite")
-            found["m", name] = Loadable(variant=_variant(name, path), inputs=(), graph=read_graph(path))
+            variant = a_built_variant(name, path, digest.of_file(path))
+            found["m", name] = Loadable(variant=variant, inputs=(), graph=read_graph(path))
         return found
-
-
-def _variant(name: str, path: Path) -> Variant:
-    from harness.core import digest
-
-    return Variant(
-        model="m",
-        name=name,
-        recipe=name,
-        format="tflite",
-        digest=digest.of_file(path),
-        path=path,
-        size_bytes=path.stat().st_size,
-        zip_bytes=path.stat().st_size,
-        weights_compressed=0,
-        weights_total=0,
-        parameters=0,
-        tensors=(),
-        inputs=(),
-        outputs=(),
-        build_s=0.0,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
