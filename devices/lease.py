@@ -1,6 +1,5 @@
 """One measurement at a time on a device: a lock file that dies with its holder."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -13,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from devices.agent.shared_files import is_for_all, make_folder, open_shared
+from devices.agent import shared_files
+from devices.agent.shared_files import PLACES, has_open, make_folder, open_shared
 from harness.core import digest
 from harness.core.errors import DeviceBusy, DeviceError
 
@@ -28,20 +28,13 @@ class _Hold:
 
 _HELD: dict[Path, _Hold] = {}
 _GUARD = threading.Lock()
-# Not tempfile.gettempdir(): that is each user's own on macOS, and each service's own with systemd's PrivateTmp.
-_PLACES = (Path("/run/lock"), Path("/tmp"))
 _LONGEST = 40
 _NOTE_BYTES = 4096
 
 
-def lease_folder(places: Sequence[Path] = _PLACES) -> Path:
-    """Where the lock files of this machine lie: the same for all its users and processes, whatever TMPDIR they have.
-
-    The first of places that everybody may write to, else the last: what only root may write to would part root from
-    the others.
-    """
-    shared = (place for place in places if is_for_all(str(place)))
-    return next(shared, places[-1]) / "weighbridge-leases"
+def lease_folder(places: Sequence[Path | str] = PLACES) -> Path:
+    """Where the lock files of this machine lie, beside its agent's lease."""
+    return Path(shared_files.lease_folder([str(place) for place in places]))
 
 
 @contextmanager
@@ -68,26 +61,12 @@ def holder(key: str, folder: Path) -> str | None:
     """Who holds it now, None where nobody does. The lock is not tried, which could keep somebody else from it."""
     path = folder / lock_name(key)
     try:
-        note = json.loads(path.read_bytes()[:_NOTE_BYTES])
-        pid, since = int(note["pid"]), float(note["since"])
-        if not _has_open(pid, path):
-            return None
-    except (OSError, ValueError, KeyError, TypeError):
+        told = _signed(path.read_bytes()[:_NOTE_BYTES])
+        return told[1] if told is not None and has_open(told[0], path.stat()) else None
+    except PermissionError:  # one of another user's is believed
+        return told[1] if told is not None else None
+    except OSError:
         return None
-    return f"process {pid} has measured on it since {datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def _has_open(pid: int, path: Path) -> bool:
-    """Whether a process has a file open; one of another user's is believed. Raises OSError where it has ended."""
-    ours = path.stat()
-    try:
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(ours, os.stat(f"/proc/{pid}/fd/{name}")):
-                    return True
-    except PermissionError:
-        return True
-    return False
 
 
 def _take(path: Path, device: str, clock: Callable[[], float]) -> None:
@@ -143,12 +122,20 @@ def _lock(descriptor: int, device: str) -> None:
 
 
 def _holder(descriptor: int) -> str:
-    try:
-        note = json.loads(os.pread(descriptor, _NOTE_BYTES, 0))
-        pid, since = int(note["pid"]), datetime.fromtimestamp(float(note["since"])).astimezone()
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    signed = _signed(os.pread(descriptor, _NOTE_BYTES, 0))
+    if signed is None:
         return "another process measures on it; wait for it to end"  # it holds the lock and has not signed yet
-    return f"process {pid} has measured on it since {since:%Y-%m-%d %H:%M:%S}; wait for it to end, or `kill {pid}`"
+    return f"{signed[1]}; wait for it to end, or `kill {signed[0]}`"
+
+
+def _signed(note: bytes) -> tuple[int, str] | None:
+    """The process that wrote a note, and that in words; None where the note makes no sense."""
+    try:
+        fields = json.loads(note)
+        pid, since = int(fields["pid"]), datetime.fromtimestamp(float(fields["since"])).astimezone()
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+    return pid, f"process {pid} has measured on it since {since:%Y-%m-%d %H:%M:%S}"
 
 
 def _note(descriptor: int, content: dict[str, float]) -> None:

@@ -20,8 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-CUSTOM_OP = "edgetpu-custom-op"  # what the compiler leaves of the operators that it took
-DELEGATE = "edgetpu"
 LIBRARY = "libedgetpu.so.1"
 # The accelerator changes its name when its firmware has been loaded, which its first use does.
 USB_IDS = {"1a6e:089a": "not initialised yet", "18d1:9302": "initialised"}

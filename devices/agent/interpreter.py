@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from . import edgetpu, feeding, signatures
+from . import feeding, signatures
 from .litert import LiteRtError
 from .old_interpreter import OldInterpreter
 from .swallowed import delegation
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 REFUSALS = (ValueError, RuntimeError, TypeError, NotImplementedError)  # what the interpreter raises, by its source
 _DESCRIBE_ARGUMENTS = 3  # the interpreter, the tensor, the graph
 _LIBEDGETPU = "libedgetpu"
+_EDGETPU_OP = "edgetpu-custom-op"  # what the compiler leaves of the operators that it took
 RESOLVERS = {None: "AUTO", "xnnpack": "BUILTIN", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES"}
 
 
@@ -135,6 +136,8 @@ class InterpreterSession:
             return None
         if order["delegate"] is None:
             raise LiteRtError("edgetpu needs its delegate's library: measure it as a device of kind edgetpu")
+        from . import edgetpu  # brings subprocess, which no launch on a processor needs
+
         begun = time.perf_counter_ns()
         try:
             delegate = edgetpu.load(self._module, order["delegate"])
@@ -163,7 +166,7 @@ class InterpreterSession:
             return None
         outputs = [int(output["index"]) for output in self._interpreter.get_output_details()]
         if self._delegates is not None:
-            return delegation(tell(), outputs, delegate=edgetpu.DELEGATE, claims=edgetpu.CUSTOM_OP)
+            return delegation(tell(), outputs, delegate="edgetpu", claims=_EDGETPU_OP)
         return delegation(tell(), outputs)
 
     def feed(self, files: list[str], seed: int) -> None:

@@ -16,20 +16,19 @@ import signal
 import time
 
 from . import protocol
+from .conditions import text_of
 from .protocol import ProtocolError
-from .shared_files import is_for_all, make_folder, open_shared
+from .shared_files import PLACES, has_open, lease_folder, make_folder, open_shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     Note = dict[str, Any]
 
 AUTO = "auto"
 PATIENCE_S = 60.0
-_PLACES = ("/run/lock", "/tmp")  # Not TMPDIR, which each user and service has for itself.
-_FOLDER = "weighbridge-leases"
 _FILE = "device.lock"
 NOTE_BYTES = 4096  # always written whole: one page is not seen half
 _LONGEST = 300  # of a text in the note
@@ -64,7 +63,7 @@ def check_owner(owner: object) -> dict[str, object]:
     return {key: value[:_LONGEST] if isinstance(value, str) else value for key, value in checked.items()}
 
 
-def find_file(given: str, places: tuple[str, ...] = _PLACES) -> str:
+def find_file(given: str, places: Sequence[str] = PLACES) -> str:
     """The file of the lease; `auto` is the one that all users of this device share.
 
     WEIGHBRIDGE_LEASES names the folder where neither place will do; all users of the device need the same.
@@ -73,8 +72,7 @@ def find_file(given: str, places: tuple[str, ...] = _PLACES) -> str:
         return os.path.abspath(given)
     if os.environ.get("WEIGHBRIDGE_LEASES"):
         return os.path.join(os.environ["WEIGHBRIDGE_LEASES"], _FILE)
-    shared = [place for place in places if is_for_all(place)]
-    return os.path.join((shared or list(places))[0 if shared else -1], _FOLDER, _FILE)
+    return os.path.join(lease_folder(places), _FILE)
 
 
 class Lease:
@@ -126,7 +124,7 @@ class Lease:
         if why is None:
             raise self._busy(holder, "")
         try:
-            if not _has_open(holder["pid"], self._descriptor):
+            if not has_open(holder["pid"], os.fstat(self._descriptor)):
                 raise self._busy(holder, "whose process {} does not hold its lock".format(holder["pid"]))
             os.kill(holder["pid"], signal.SIGKILL)
         except (ProcessLookupError, FileNotFoundError):
@@ -300,11 +298,7 @@ def since_boot() -> float:
 
 def boot() -> str | None:
     """Tells this start of the device from any other; None where the system has no name for it."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as stream:
-            return stream.read().strip() or None
-    except OSError:
-        return None
+    return text_of("/proc/sys/kernel/random/boot_id")
 
 
 def start_of(pid: int) -> int | None:
@@ -321,21 +315,6 @@ def is_alive(holder: Note) -> bool:
     if holder["boot"] != boot():
         return True
     return holder["start"] is not None and start_of(holder["pid"]) == holder["start"]
-
-
-def _has_open(pid: int, descriptor: int) -> bool:
-    """Whether a process has the file of the lease open: a note that others may write must not choose whom we kill.
-
-    Raises FileNotFoundError where it has ended, PermissionError where it is another user's.
-    """
-    ours, folder = os.fstat(descriptor), "/proc/{}/fd".format(pid)
-    for name in os.listdir(folder):
-        try:
-            if os.path.samestat(ours, os.stat(os.path.join(folder, name))):
-                return True
-        except FileNotFoundError:
-            pass  # closed meanwhile
-    return False
 
 
 def _end_leftovers(path: str) -> None:

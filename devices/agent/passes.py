@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import memory, native_tool, profile, targets
+from . import memory, profile, targets
 from .litert import LiteRtError
 from .session import NativeRuntime
 from .timing import Samples, Settings, Stopwatch, time_inferences, warm_up
@@ -57,6 +57,8 @@ def _measure_ops(runtime: Runtime, order: dict[str, object], watch: Stopwatch, s
 
 def _ask_tool(refused: str, order: dict[str, object]) -> dict[str, object]:
     """The `profile` of another program, where there is one, before the runtime takes memory or an accelerator."""
+    from . import native_tool  # brings subprocess, which no other launch needs
+
     if not native_tool.can_measure(order["unit"]):  # type: ignore[arg-type]
         return profile.unavailable(refused)
     path = native_tool.find((str(order["package"]),))

@@ -9,6 +9,23 @@ import errno
 import os
 import stat
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Not tempfile.gettempdir(): that is each user's own on macOS, and each service's own with systemd's PrivateTmp.
+PLACES = ("/run/lock", "/tmp")
+
+
+def lease_folder(places: Sequence[str] = PLACES) -> str:
+    """Where leases lie: the same for all users and processes of this machine, whatever TMPDIR they have.
+
+    In the first of places that everybody may write to, else in the last: what only root may write to would part root
+    from the others.
+    """
+    shared = (place for place in places if is_for_all(place))
+    return os.path.join(next(shared, places[-1]), "weighbridge-leases")
+
 
 def is_for_all(place: str) -> bool:
     """Whether everybody may write to a folder, we too."""
@@ -60,3 +77,18 @@ def open_planted(path: str, flags: int) -> int:
         return descriptor
     os.close(descriptor)
     raise OSError(errno.EPERM, "it is no file of its own, but a link, a pipe or a folder", path)
+
+
+def has_open(pid: int, file: os.stat_result) -> bool:
+    """Whether a process has a file open: a note that others may write proves nothing.
+
+    Raises FileNotFoundError where it has ended, PermissionError where it is another user's.
+    """
+    folder = "/proc/{}/fd".format(pid)
+    for name in os.listdir(folder):
+        try:
+            if os.path.samestat(file, os.stat(os.path.join(folder, name))):
+                return True
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return False
