@@ -63,7 +63,7 @@ def by_adb(folder: Path) -> Iterator[Transport]:
 
 @functools.cache
 def _adb_port() -> int:
-    """One adb server for all of them, ended with the tests: it takes seconds to start."""
+    """One adb server for all of them, ended with the tests."""
     home = _STARTED.enter_context(tempfile.TemporaryDirectory())
     return _STARTED.enter_context(an_adb_server(Path(home) / "home"))
 

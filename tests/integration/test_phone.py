@@ -38,7 +38,7 @@ SETTINGS = MeasureSettings(inferences=6, warmup_s=0.0, max_launch_s=5.0)
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One adb server for all of them: it takes seconds to start."""
+    """One adb server for all of them."""
     with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
         yield found
 

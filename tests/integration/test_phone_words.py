@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One adb server for all of them: it takes seconds to start."""
+    """One adb server for all of them."""
     with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
         yield found
 
