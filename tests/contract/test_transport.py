@@ -8,7 +8,6 @@ on its device, which tests can look at.
 import functools
 import os
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -29,10 +28,12 @@ from harness.core.errors import DeviceError, DeviceLost
 from tests.support.adbd import Adbd
 from tests.support.phones import an_adb_server, plant
 from tests.support.sshd import sshd
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
 
 SOON = 30.0
+ENDED_S = 10.0
 _STARTED = ExitStack()
 HOSTILE = ("a b", "quote'\"", "$(touch pwned)", "`id`;&|", "-rf", "ümlaut", "back\\slash", "*", "~", "new\nline", "!")
 
@@ -63,7 +64,7 @@ def by_adb(folder: Path) -> Iterator[Transport]:
 
 @functools.cache
 def _adb_port() -> int:
-    """One adb server for all of them, ended with the tests: it takes seconds to start."""
+    """One adb server for all of them, ended with the tests."""
     home = _STARTED.enter_context(tempfile.TemporaryDirectory())
     return _STARTED.enter_context(an_adb_server(Path(home) / "home"))
 
@@ -104,15 +105,6 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if holds():
-            return True
-        time.sleep(0.01)
-    return holds()
 
 
 def test_stdout_stderr_and_exit_code_come_apart(transport: Transport) -> None:
@@ -159,7 +151,7 @@ def test_closing_ends_a_command_that_another_thread_waits_for(transport: Transpo
         return
 
     def close_once_it_runs() -> None:
-        wait_until((there / "begun").exists)
+        until((there / "begun").exists, ENDED_S)
         transport.close()
 
     closer = threading.Thread(target=close_once_it_runs)
@@ -168,7 +160,7 @@ def test_closing_ends_a_command_that_another_thread_waits_for(transport: Transpo
     with pytest.raises(DeviceLost):
         transport.run(("sh", "-c", script, "sh", str(there)), Deadline(SOON))
     closer.join()
-    assert wait_until(lambda: not is_running(int((there / "pid").read_text())))
+    until(lambda: not is_running(int((there / "pid").read_text())), ENDED_S)
 
 
 def test_a_program_that_is_not_there_is_127(transport: Transport) -> None:
@@ -184,7 +176,7 @@ def test_at_the_deadline_the_whole_group_is_ended(transport: Transport, there: P
         transport.run(("sh", "-c", script, "sh", str(there / "pid")), Deadline(1.0))
     assert time.monotonic() - begun < 10
     pid = int((there / "pid").read_text())
-    assert wait_until(lambda: not is_running(pid))
+    until(lambda: not is_running(pid), ENDED_S)
 
 
 def test_a_file_is_sent_whole_and_private(transport: Transport, tmp_path: Path, there: Path) -> None:
@@ -279,7 +271,7 @@ def test_the_end_of_a_process_says_how_and_its_last_words(transport: Transport) 
 
 
 def test_a_silence_is_a_loss(transport: Transport) -> None:
-    lines = transport.start(("sleep", "300"))
+    lines = transport.start(("cat",))  # which ends with its stdin
     try:
         with pytest.raises(DeviceLost, match="said nothing for 2 s"):
             lines.receive(Deadline(SOON))
@@ -296,7 +288,7 @@ def test_closing_ends_the_polite_and_the_stubborn(transport: Transport, script: 
     begun = time.monotonic()
     lines.close()
     assert time.monotonic() - begun < 15
-    assert wait_until(lambda: not is_running(pid))
+    until(lambda: not is_running(pid), ENDED_S)
 
 
 def test_closing_wakes_whoever_waits(transport: Transport) -> None:
@@ -322,16 +314,13 @@ def test_a_process_that_cannot_start_is_a_loss_with_its_name(transport: Transpor
 
 def test_what_fled_its_group_holds_nobody_past_the_deadline(transport: Transport, there: Path) -> None:
     pid = there / "pid"
-    flee = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(120)"
-    start = (
-        "import subprocess, sys, time; subprocess.Popen((sys.executable, '-c', *sys.argv[1:]), start_new_session=True)"
-    )
+    flee = 'setsid sh -c \'echo $$ > "$1"; exec sleep 120\' sh "$1" & exec sleep 120'
     begun = time.monotonic()
     try:
         with pytest.raises(DeviceLost, match="did not end in"):
-            transport.run((sys.executable, "-c", f"{start}; time.sleep(120)", flee, str(pid)), Deadline(8.0))
+            transport.run(("sh", "-c", flee, "sh", str(pid)), Deadline(3.0))
         assert time.monotonic() - begun < 60.0  # and not its 120
     finally:
-        assert wait_until(lambda: pid.exists() and bool(pid.read_text()))
+        until(lambda: pid.exists() and bool(pid.read_text()), ENDED_S)
         with suppress(ProcessLookupError):  # a way may end also those
             os.kill(int(pid.read_text()), signal.SIGKILL)

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,6 @@ from devices.families.android_lease import PhoneLease
 from devices.families.android_prepare import Note
 from devices.transport.adb import AdbTransport
 from harness.core.compute_unit import ComputeUnit
-from harness.core.deadline import Deadline
 from harness.core.device import PhoneTools
 from harness.core.errors import DeviceBusy, DeviceLost, DeviceRefused
 from harness.core.launch import (
@@ -29,6 +27,7 @@ from harness.core.launch import (
 from harness.sources.tflite import read_graph
 from tests.support.models import tiny_cnn, write_model
 from tests.support.phones import SERIAL, Bed, a_bed, an_adb_server
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
 
@@ -38,7 +37,7 @@ SETTINGS = MeasureSettings(inferences=6, warmup_s=0.0, max_launch_s=5.0)
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One adb server for all of them: it takes seconds to start."""
+    """One adb server for all of them."""
     with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
         yield found
 
@@ -73,13 +72,6 @@ def failure_of(outcome: LaunchOutcome) -> LaunchFailure:
     return outcome
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = Deadline(SOON)
-    while not holds():
-        assert not deadline.expired
-        time.sleep(0.02)
-
-
 def runs_benchmark(bed: Bed) -> bool:
     """Whether the stand-in is up, by its process id in the launch's own folder."""
     return any(pid.read_text().strip() for pid in (bed.folder / "runs").glob("*/pid"))
@@ -89,7 +81,7 @@ def while_it_hangs(bed: Bed, do: Callable[[], None]) -> threading.Thread:
     bed.behave("hang")
 
     def wait_and_do() -> None:
-        until(lambda: runs_benchmark(bed))
+        until(lambda: runs_benchmark(bed), SOON)
         do()
 
     thread = threading.Thread(target=wait_and_do)
@@ -280,7 +272,7 @@ def test_a_launch_that_hangs_is_ended_on_the_phone(bed: Bed, tmp_path: Path) -> 
     bed.behave("hang")
     with bed.open() as phone:
         failure = failure_of(phone.launch(an_order(tmp_path, deadline_s=3.0)))
-        until(lambda: not bed.phone.pids)
+        until(lambda: not bed.phone.pids, SOON)
     assert failure.kind is FailureKind.DEADLINE
 
 
@@ -387,7 +379,7 @@ def test_leaving_ends_a_launch_that_another_thread_waits_for(bed: Bed, tmp_path:
     with pytest.raises(DeviceLost, match="closed"):
         phone.launch(an_order(tmp_path))
     leaving.join()
-    until(lambda: not bed.phone.pids)
+    until(lambda: not bed.phone.pids, SOON)
     assert stay_on(bed) == "0"
     assert not (bed.folder / "lease").exists()
 
@@ -415,6 +407,6 @@ def test_a_link_that_stalls_during_a_launch_loses_the_launch_alone(bed: Bed, tmp
         bed.phone.is_mute = False
         bed.phone.drop()
         assert record_of(phone.launch(an_order(tmp_path)))
-        until(lambda: not bed.phone.pids)
+        until(lambda: not bed.phone.pids, SOON)
     assert failure.kind is FailureKind.LOST
     assert stay_on(bed) == "0"

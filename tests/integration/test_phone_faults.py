@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from harness.core.launch import FailureKind
-from tests.support.fault_bench import NEIGHBOUR, Moment
+from tests.support.fault_bench import NEIGHBOUR, WAIT_S, Moment
 from tests.support.faults import proves
-from tests.support.phone_fault_bench import PHONE, PhoneFaultBench, a_phone_bench, until
+from tests.support.phone_fault_bench import PHONE, PhoneFaultBench, a_phone_bench
 from tests.support.phones import SERIAL, an_adb_server
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
 
@@ -26,7 +27,7 @@ FIRST_SAVED = Moment(step="saved")
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One adb server for all of them: it takes seconds to start."""
+    """One adb server for all of them."""
     with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
         yield found
 
@@ -151,6 +152,6 @@ def test_a_host_that_is_killed_leaves_nothing_on_the_phone(bench: PhoneFaultBenc
         assert host.stdout is not None
         assert host.stdout.readline() == "hangs\n"
         host.kill()
-    until(lambda: not bench.bed.phone.pids)
+    until(lambda: not bench.bed.phone.pids, WAIT_S)
     assert bench.run() == ()
     check_survived(bench)

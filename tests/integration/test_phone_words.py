@@ -3,16 +3,15 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from devices.transport.adb_server import AdbServer
-from harness.core.deadline import Deadline
 from tests.support.models import tiny_cnn, write_model
 from tests.support.phones import Bed, a_bed, an_adb_server
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
 
@@ -21,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One adb server for all of them: it takes seconds to start."""
+    """One adb server for all of them."""
     with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
         yield found
 
@@ -44,9 +43,7 @@ def silent(bed: Bed) -> str:
     server.choose()
     bed.phone.is_mute = True
     bed.phone.drop()
-    deadline = Deadline(30.0)
-    while server.states().get(bed.phone.address) != "offline" and not deadline.expired:
-        time.sleep(0.05)
+    until(lambda: server.states().get(bed.phone.address) == "offline", 30.0)
     return f"serial: '{bed.phone.address}'"
 
 

@@ -42,11 +42,12 @@ from tests.support.models import tiny_cnn, write_model
 from tests.support.plans import a_model, some_rules, some_wishes
 from tests.support.sshd import Sshd, sshd
 from tests.support.tcp_proxy import TcpProxy, proxy_to
+from tests.support.waiting import until
 
 BOARD, NEIGHBOUR = "board", "neighbour"
 LAUNCHES = 2
 SOON = Patience(connect_s=5.0, dead_s=2.0, silence_s=3.0, keepalive_s=1)
-_WAIT_S = 60.0
+WAIT_S = 60.0
 _QUICK = MeasureSettings(
     launches=LAUNCHES, inferences=5, warmup_s=0.0, warmup_max_s=0.1, max_launch_s=1.0, cold_starts=0
 )
@@ -116,14 +117,14 @@ class FaultBench:
 
     def launch_pid(self, mood: str) -> int:
         """The process of the launch that is in this mood, once there is one."""
-        deadline = Deadline(_WAIT_S)
-        while not deadline.expired:
-            with contextlib.suppress(OSError, ValueError):
-                told = json.loads((self.folder / "pid").read_text())
-                if told["mood"] == mood:
-                    return int(told["pid"])
-            time.sleep(0.01)
-        raise AssertionError(f"no launch in the mood {mood}")
+        return until(lambda: self._pid_in(mood), WAIT_S)
+
+    def _pid_in(self, mood: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            told = json.loads((self.folder / "pid").read_text())
+            if told["mood"] == mood:
+                return int(told["pid"])
+        return 0
 
     def run(self, *, at: Moment | None = None, strike: Strike = lambda: None) -> tuple[str, ...]:
         """Run the campaign, or what is left of it; why devices were given up."""
@@ -176,7 +177,7 @@ class FaultBench:
 
     def check_nothing_left(self) -> None:
         """No process of ours on the board, no lease, no part of a file."""
-        deadline = Deadline(_WAIT_S)
+        deadline = Deadline(WAIT_S)
         while left := self._processes():
             assert not deadline.expired, left
             time.sleep(0.05)

@@ -5,19 +5,17 @@ The phone is the emulated adbd behind the real adb, with a stand-in for benchmar
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from devices.phone import Phone
-from harness.core.deadline import Deadline
-from tests.support.fault_bench import BOARD, FaultBench, Strike, later
+from tests.support.fault_bench import BOARD, WAIT_S, FaultBench, Strike, later
 from tests.support.phones import Bed, a_bed
+from tests.support.waiting import until
 
 PHONE = BOARD  # the name under which the bench strikes
-_WAIT_S = 60.0
 
 
 class PhoneFaultBench(FaultBench):
@@ -50,7 +48,7 @@ class PhoneFaultBench(FaultBench):
 
     def hanging_pid(self) -> int:
         """The process of the stand-in, once it runs: its own Python, not the shell before it."""
-        return until(self._stand_in)
+        return until(self._stand_in, WAIT_S)
 
     def _stand_in(self) -> int:
         for file in (self.bed.folder / "runs").glob("*/pid"):
@@ -67,21 +65,12 @@ class PhoneFaultBench(FaultBench):
         """Nothing runs on the phone, nothing is switched on, no lease, no part of a file."""
         with self.board():
             pass  # whoever held the lease would keep us out
-        until(lambda: not self.bed.phone.pids)
+        until(lambda: not self.bed.phone.pids, WAIT_S)
         assert (self.bed.state / "stay_on").read_text().strip() == "0"
         assert (self.bed.state / "fixed_performance").read_text().strip() == "false"
         assert not [name for name in ("lease", "prepared.json") if (self.bed.folder / name).exists()]
         assert list((self.bed.folder / "runs").glob("*")) == []
         assert list((self.bed.folder / "files").glob(".*.part")) == []
-
-
-def until(found: Callable[[], int]) -> int:
-    """What is found once it is true."""
-    deadline = Deadline(_WAIT_S)
-    while not (value := found()):
-        assert not deadline.expired
-        time.sleep(0.02)
-    return value
 
 
 @contextmanager

@@ -17,6 +17,9 @@ from harness.core.device import AdbAddress, DeviceSpec, PhoneTools
 from harness.core.errors import DeviceError
 from tests.support.adbd import Adbd
 
+# It looks for no phone by itself: not on USB, for which it takes 3 s to start, nor for emulators, nor by mDNS.
+_SERVER = {"ADB_USB": "0", "ADB_EMU": "0", "ADB_MDNS_AUTO_CONNECT": "0"}
+
 
 @contextlib.contextmanager
 def an_adb_server(home: Path) -> Iterator[int]:
@@ -25,7 +28,7 @@ def an_adb_server(home: Path) -> Iterator[int]:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     home.mkdir(exist_ok=True)
-    environment = {**os.environ, "HOME": str(home), "ANDROID_ADB_SERVER_PORT": str(port), "ADB_MDNS_AUTO_CONNECT": "0"}
+    environment = {**os.environ, **_SERVER, "HOME": str(home), "ANDROID_ADB_SERVER_PORT": str(port)}
     argv = (str(bundled_adb()), "-P", str(port), "server", "nodaemon")
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(argv, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
