@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +26,10 @@ from harness.core.interruption import Interruption
 
 if TYPE_CHECKING:
     from harness.config import Config
-    from harness.core.campaign import Campaign, ModelFailed
-    from harness.core.device import DeviceFacts
+    from harness.core.device import DeviceSpec
     from harness.core.ports import Device
     from harness.core.survey import Seen
-    from harness.intake import Intake
     from harness.places import Places
-    from harness.plan import Plan
     from harness.store import Store
 
 FIRST = Path(__file__).parent / "examples" / "first.yaml"
@@ -157,16 +154,25 @@ def _survey(target: str) -> "Sequence[Seen]":
 def _clean(target: str, days: int) -> int:
     """Exit code of `devices --clean`."""
     from devices.cleaning import clean_device
-    from harness.config_source import devices_of
     from reports.device_listing import cleaned_text
+
+    def clean_one(spec: "DeviceSpec") -> None:
+        click.echo(f"{spec.name}: looking for what the bench left there", err=True)
+        click.echo(cleaned_text(clean_device(spec, days)))
+
+    return _on_each(target, clean_one, otherwise="; nothing was removed")
+
+
+def _on_each(target: str, work: "Callable[[DeviceSpec], None]", otherwise: str = "") -> int:
+    """Exit code of work on each device of a target; what one has against it is told, and the others go on."""
+    from harness.config_source import devices_of
 
     code = FINE
     for spec in devices_of(target)[0]:
         try:
-            click.echo(f"{spec.name}: looking for what the bench left there", err=True)
-            click.echo(cleaned_text(clean_device(spec, days)))
+            work(spec)
         except DeviceError as error:
-            click.echo(f"{error}; nothing was removed", err=True)
+            click.echo(f"{error}{otherwise}", err=True)
             code = INCOMPLETE
     return code
 
@@ -190,18 +196,13 @@ def setup(target: str, wheels: Path | None, benchmark_model: Path | None) -> int
     """
     from devices.setup import set_up
     from devices.tool_setup import send_tool
-    from harness.config_source import devices_of
 
-    code = FINE
-    for spec in devices_of(target)[0]:
-        try:
-            click.echo(str(set_up(spec, wheels, lambda words: click.echo(words, err=True))))
-            if benchmark_model is not None:
-                click.echo(send_tool(spec, benchmark_model))
-        except DeviceError as error:
-            click.echo(str(error), err=True)
-            code = INCOMPLETE
-    return code
+    def set_up_one(spec: "DeviceSpec") -> None:
+        click.echo(str(set_up(spec, wheels, lambda words: click.echo(words, err=True))))
+        if benchmark_model is not None:
+            click.echo(send_tool(spec, benchmark_model))
+
+    return _on_each(target, set_up_one)
 
 
 @cli.command()
@@ -221,9 +222,9 @@ def variants(source: str | None, format_: str | None, prune: bool, bench: Path, 
     A shipped model is a .tflite unless --format says otherwise.
     """
     from harness.building import build_only
-    from harness.core.variant import BuildFailed, Variant
+    from harness.core.variant import BuildFailed
     from harness.intake import take_in
-    from reports.listings import variant_fields, variants_text
+    from reports.listings import unread_lines, variants_fields, variants_text
     from reports.progress import progress
 
     places = _places(bench)
@@ -235,18 +236,15 @@ def variants(source: str | None, format_: str | None, prune: bool, bench: Path, 
     with progress("building") as (step,):
         chosen = [model for model in intake.models if format_ in (None, model.format)]
         built = build_only(intake.specs, chosen, places.variants, step, INTERRUPTION.check)
-    failed = [outcome for outcome in built if isinstance(outcome, BuildFailed)]
     if as_json:
-        rows = [variant_fields(outcome) for outcome in built if isinstance(outcome, Variant)]
-        _print_json(
-            {"variants": rows, "failed": [{"model": f.model, "variant": f.name, "error": f.error} for f in failed]}
-        )
+        _print_json(variants_fields(built))
     elif built:
         click.echo(variants_text(built))
     elif not intake.failed:
         click.echo(f"{source or 'the shipped models'}: nothing of the format {format_} there", err=True)
-    _say_unreadable(intake.failed)
-    return INCOMPLETE if intake.failed or any(not outcome.refused for outcome in failed) else FINE
+    _say(unread_lines(intake.failed))
+    failed = any(isinstance(outcome, BuildFailed) and not outcome.refused for outcome in built)
+    return INCOMPLETE if intake.failed or failed else FINE
 
 
 @cli.command()
@@ -259,20 +257,21 @@ def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_js
     """Show what a run would do, and about how long it would take."""
     from harness.bench import estimate_s
     from harness.intake import take_in
-    from harness.quarantine import record_at, withhold
-    from reports.listings import plan_fields, plan_text
+    from harness.planning import plan_of
+    from harness.quarantine import record_at
+    from reports.listings import plan_fields, plan_text, unread_lines
 
+    places = _places(bench)
     chosen, _ = _config_of(source)
-    intake = take_in(chosen, _places(bench))
-    found = _open(chosen, dry_run)
-    facts = [device.facts for device in found]
-    made = withhold(_plan(chosen, intake, facts, only), record_at(_places(bench).store).among(facts))
+    intake = take_in(chosen, places)
+    facts = [device.facts for device in _open(chosen, dry_run)]
+    made = plan_of(chosen, intake, facts, only, record_at(places.store).among(facts))
     shown = (made.cells, made.skipped, made.exclusions, estimate_s(made, intake.models))
     if as_json:
         _print_json(plan_fields(*shown, warnings=made.surprises))
     else:
         click.echo(plan_text(*shown, warnings=made.surprises))
-    _say_unreadable(intake.failed)
+    _say(unread_lines(intake.failed))
     return INCOMPLETE if intake.failed else FINE
 
 
@@ -294,24 +293,30 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
     from devices.opening import enter_devices
     from harness.bench import Origin, begin
     from harness.intake import take_in
-    from harness.quarantine import record_of, withhold
+    from harness.planning import plan_of
+    from harness.quarantine import record_of
+    from harness.resuming import campaign_to_resume, config_begun_with
     from harness.store import Store
+    from reports.listings import absent_lines, warning_lines
 
     if resume and (only or dry_run):
         raise ConfigError("--resume finishes what was begun, as it was begun; leave out --only and --dry-run")
     places = _places(bench)
     with Store.open(places.store) as store, ExitStack() as stack:
-        if resume and (found := _to_resume(store, source, places)):
-            return _measure(store, found.id, enter_devices(_devices_of(found), stack), places)
+        if resume and (found := campaign_to_resume(store, source, FIRST, places)):
+            devices = _open(config_begun_with(found), found.dry_run)
+            return _measure(store, found.id, enter_devices(devices, stack), places)
+        if resume:
+            click.echo(f"{source}: never ran as it stands now; starting a new campaign", err=True)
         chosen, path = _config_of(source)
         opened = _open(chosen, dry_run)
         facts = [device.facts for device in opened]
         quarantined = record_of(store).among(facts)
         targets = enter_devices(opened, stack, leave_alone=quarantined)
-        _say_absent(facts)
+        _say(absent_lines(facts))
         intake = take_in(chosen, places)
-        made = withhold(_plan(chosen, intake, facts, only), quarantined)
-        _say_warnings(made)
+        made = plan_of(chosen, intake, facts, only, quarantined)
+        _say(warning_lines(made.surprises))
         campaign = begin(store, chosen, Origin(path=path, dry_run=dry_run), intake, made, facts)
         return _measure(store, campaign, targets, places)
 
@@ -344,11 +349,12 @@ def report(campaign: str | None, format_: str, output: str | None, bench: Path) 
 def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", places: "Places") -> int:
     """Build and measure what is left of a campaign, then show it. An interruption still shows what there is."""
     from devices.lease import lease
+    from devices.opening import notices_of
     from harness.bench import Watchers, carry_out
     from reports.progress import progress
 
     given_up: Sequence[str] = ()
-    _say_notices(targets)
+    _say(notices_of(targets.values()))
     try:
         # Devices have leases of their own; a simulated one has none, and its campaign must not be run twice at once.
         with lease(campaign, campaign, places.leases), progress("building", "measuring") as (built, launched):
@@ -356,15 +362,15 @@ def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", pla
             given_up = carry_out(store, campaign, targets, places, watchers)
     except KeyboardInterrupt:
         given_up = ("stopped",)
-    for reason in given_up:
-        click.echo(f"{reason}; what was measured is saved, `run_bench.py run --resume` does the rest", err=True)
-    _say_notices(targets)
+    _say(f"{reason}; what was measured is saved, `run_bench.py run --resume` does the rest" for reason in given_up)
+    _say(notices_of(targets.values()))  # what came up while measuring
     return _show(places, campaign)
 
 
 def _show(places: "Places", campaign: str) -> int:
     from harness.bench import is_complete, read
     from reports.html import render
+    from reports.listings import unread_lines
     from reports.output import write_text
     from reports.text import summary
     from reports.view import document
@@ -374,7 +380,7 @@ def _show(places: "Places", campaign: str) -> int:
     target = places.reports / f"{campaign}.html"
     write_text(target, render(shown))
     click.echo(summary(shown, _width()))
-    _say_unreadable(result.models_failed)
+    _say(unread_lines(result.models_failed))
     click.echo(campaign)
     click.echo(str(target.absolute()))
     return FINE if is_complete(result) else INCOMPLETE
@@ -391,46 +397,6 @@ def _config_of(source: str | None, format: str | None = None) -> "tuple[Config, 
     from harness.config_source import config_of
 
     return config_of(source, FIRST, format)
-
-
-def _plan(config: "Config", intake: "Intake", facts: "Sequence[DeviceFacts]", only: str | None) -> "Plan":
-    from harness.building import RULES
-    from harness.intake import wishes
-    from harness.plan import make_plan, select
-
-    made = make_plan(wishes(config, intake), intake.models, facts, RULES)
-    if only is None:
-        return made
-    chosen = select(made, only)
-    if not chosen.cells and made.cells:
-        raise ConfigError(f"--only {only}: no cell matches; `run_bench.py plan` lists them")
-    return chosen
-
-
-def _to_resume(store: "Store", source: str | None, places: "Places") -> "Campaign | None":
-    """What --resume means: the latest campaign, that of a configuration or model, or the one called so.
-
-    None: the configuration has none yet. Raises ConfigError where there is nothing of that name.
-    """
-    from harness.bench import unfinished
-    from harness.sources.samples import SAMPLES
-
-    if source is not None and source not in SAMPLES and not Path(source).exists():
-        return store.load(source).campaign
-    found = unfinished(store, _config_of(source)[0].text if source else None)
-    if found is None and source is None:
-        raise ConfigError(f"{places.store}: no campaign to resume; `run_bench.py run` starts one")
-    if found is None:
-        click.echo(f"{source}: never ran as it stands now; starting a new campaign", err=True)
-    return found
-
-
-def _devices_of(campaign: "Campaign") -> "Sequence[Device]":
-    """The devices that a campaign began on."""
-    from harness.config import parse_config
-
-    config = parse_config(campaign.config, source=campaign.config_path or "config")
-    return _open(config, campaign.dry_run)
 
 
 def _open(config: "Config", dry_run: bool) -> "Sequence[Device]":
@@ -455,41 +421,15 @@ def _say_pruned(places: "Places") -> int:
 
 def _release(name: str, places: "Places") -> int:
     """Exit code of `devices --release`."""
-    import time
+    from harness.quarantine import release_at
 
-    from harness.quarantine import release
-    from harness.store import Store
-
-    with Store.open(places.store, create=False) as store:
-        known = release(store, name, time.time())
-    click.echo(f"{known}: released; the next run measures it again")
+    click.echo(f"{release_at(places.store, name)}: released; the next run measures it again")
     return FINE
 
 
-def _say_warnings(made: "Plan") -> None:
-    from reports.listings import warning_lines
-
-    for line in warning_lines(made.surprises):
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
         click.echo(line, err=True)
-
-
-def _say_absent(facts: "Sequence[DeviceFacts]") -> None:
-    for device in facts:
-        if device.is_absent:
-            click.echo(f"{device.name}: not measured: {device.exclusions[0].reason}", err=True)
-
-
-def _say_notices(targets: "Mapping[str, Device]") -> None:
-    """How devices were taken, where that was not as usual; what came up while measuring is said after it."""
-    from devices.opening import notices_of
-
-    for line in notices_of(targets.values()):
-        click.echo(line, err=True)
-
-
-def _say_unreadable(failed: "Sequence[ModelFailed]") -> None:
-    for model in failed:
-        click.echo(f"{model.name}: not measured: {model.error}", err=True)
 
 
 def _print_json(content: object) -> None:

@@ -78,10 +78,9 @@ def build_only(
 
 def _refusal(spec: VariantSpec, model: Model) -> str | None:
     """Raises RecipeUnknown."""
-    from harness.variants.recipes import parse, refusal, uncompilable
+    from harness.variants.recipes import refusal_here
 
-    recipe = parse(spec.recipe)
-    return refusal(recipe, model, spec.settings, spec.target) or uncompilable(recipe, model, spec.compiler)
+    return refusal_here(spec, model)
 
 
 def _unable(model: Model, device: DeviceFacts) -> str | None:

@@ -12,12 +12,10 @@ from harness.core.interruption import Check, never
 from harness.core.limits import NO_LIMITS, Limits
 from harness.core.ports import Device
 from harness.core.trouble import kind_of
-from harness.countdown import Countdown, Progress, Report
+from harness.countdown import Countdown, Report
 from harness.journal import Journal
-from harness.launching import Loadable, launch_order
+from harness.launching import Loadable
 from harness.plan import Block
-
-__all__ = ["Countdown", "Loadable", "Progress", "Report", "launch_order", "run_campaign"]
 
 _POLL_S = 0.2
 _NOBODYS: Mapping[str, Limits] = MappingProxyType({})

@@ -46,7 +46,6 @@ from harness.sources.reading import format_of
 from harness.yaml_source import MAX_BYTES, Key, Place, Tree, decode, parse
 
 PREBUILT = "prebuilt"
-_EDGETPU = "edgetpu"  # the step of a recipe that edgetpu_compiler does
 _MEASURE = MeasureSettings()
 _BANDS = Bands()
 
@@ -68,10 +67,6 @@ class BandsForm(Form):
 
     effect: float = Field(default=_BANDS.effect, ge=0, lt=1)
     same: float = Field(default=_BANDS.same, gt=0, lt=1)
-
-
-def _is_compiled(spec: VariantSpec) -> bool:
-    return spec.recipe.split("+")[-1] == _EDGETPU
 
 
 class Config(Form):
@@ -185,7 +180,7 @@ class Config(Form):
         compiler = next(
             (each.compiler for each in self.devices if isinstance(each, EdgeTpuDevice) and each.compiler), None
         )
-        return tuple(replace(spec, compiler=compiler) if _is_compiled(spec) else spec for spec in specs)
+        return tuple(replace(spec, compiler=compiler) if spec.for_edgetpu else spec for spec in specs)
 
     def _check_names(self, model: str, specs: Sequence[VariantSpec]) -> None:
         names = [spec.name for spec in specs]

@@ -1,8 +1,9 @@
 """What a configuration may say of devices. One form a kind; what it means stands in `spec`."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -16,6 +17,8 @@ from harness.yaml_source import Key
 LOCAL = "local"
 Runtime = Literal["LiteRT", "tflite-runtime"]
 Port = Annotated[int, Field(ge=1, le=65535)]
+# Keys that say how a board is reached; the host is theirs too, and a matter of each kind.
+_REACHED_BY = tuple(field.name for field in fields(SshAddress) if field.name != "host")
 
 
 def _not_local(name: str) -> str:
@@ -102,16 +105,7 @@ class _Reached(Form):
     prepare: bool | None = None
 
     def _address(self, host: str) -> SshAddress:
-        return SshAddress(
-            host=host,
-            port=self.port,
-            user=self.user,
-            key=self.key,
-            jump=self.jump,
-            password_env=self.password_env,
-            known_hosts=self.known_hosts,
-            ssh_config=self.ssh_config,
-        )
+        return SshAddress(host=host, **{key: getattr(self, key) for key in _REACHED_BY})
 
     @property
     def _python(self) -> Path | None:
@@ -146,16 +140,6 @@ class EdgeTpuDevice(_Reached):
     device, options are passed to it; compiler is the path of edgetpu_compiler on this machine.
     """
 
-    only_with_host: ClassVar[tuple[str, ...]] = (
-        "port",
-        "user",
-        "key",
-        "jump",
-        "password_env",
-        "known_hosts",
-        "ssh_config",
-    )
-
     kind: Annotated[Literal["edgetpu"], _Kind]
     name: OwnName
     host: Text | None = None
@@ -167,7 +151,7 @@ class EdgeTpuDevice(_Reached):
 
     @model_validator(mode="after")
     def _check_host(self) -> "EdgeTpuDevice":
-        given = [key for key in self.only_with_host if getattr(self, key) is not None]
+        given = [key for key in _REACHED_BY if getattr(self, key) is not None]
         if self.host is None and given:
             reason = f"{given[0]} goes with host; without host the Edge TPU is one of this machine"
             raise PydanticCustomError("hostless", "{reason}", {"reason": reason})

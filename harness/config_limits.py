@@ -1,6 +1,6 @@
 """What a configuration may say of the state that devices must be in."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -36,5 +36,4 @@ class LimitsForm(Form):
 
     def over(self, usual: Limits) -> Limits:
         """The usual limits with what was given in their place."""
-        given = {f.name: getattr(self, f.name) for f in fields(Limits) if f.name in self.model_fields_set}
-        return replace(usual, **given)
+        return replace(usual, **self.model_dump(exclude_unset=True))

@@ -42,8 +42,7 @@ class Countdown:
             self._left[cell.id] -= 1
             if spent_s is not None:
                 self._spent.setdefault(cell.id, []).append(spent_s)
-            done = self._total - sum(self._left.values())
-            self._report(Progress(done=done, total=self._total, text=text, left_s=self._remaining()))
+            self._tell(text)
 
     def torn(self, cells: Sequence[Cell]) -> None:
         """The launches of these cells will be run again: their block came to nothing."""
@@ -54,8 +53,11 @@ class Countdown:
     def waiting(self, text: str) -> None:
         """Nothing ended: this is what is waited for."""
         with self._lock:
-            done = self._total - sum(self._left.values())
-            self._report(Progress(done=done, total=self._total, text=text, left_s=self._remaining()))
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        done = self._total - sum(self._left.values())
+        self._report(Progress(done=done, total=self._total, text=text, left_s=self._remaining()))
 
     def _remaining(self) -> Seconds:
         known = [s for spent in self._spent.values() for s in spent]

@@ -5,9 +5,8 @@ The list says what it is made of and nothing of how its time divides.
 
 from dataclasses import replace
 
-from harness.core.launch import OpRecord, OpTable
-from harness.core.outcome import Invalid, Measured, Measurement, Outcome, measurement_of
-from harness.core.variant import BuildFailed, EdgeTpuCompilation, Variant
+from harness.core.outcome import Invalid, Measured, Outcome
+from harness.core.variant import BuildFailed, Variant
 
 _PROGRAM = "CUSTOM:edgetpu-custom-op"
 
@@ -18,26 +17,11 @@ def with_inside(outcome: Outcome, build: Variant | BuildFailed | None) -> Outcom
     With several programs nobody says which operator is in which, so the rows stay as they are.
     """
     compiled = build.compiled if isinstance(build, Variant) else None
-    measured = measurement_of(outcome)
-    if compiled is None or not compiled.inside or measured is None or measured.ops is None:
+    if compiled is None or not compiled.inside or not isinstance(outcome, Measured | Invalid):
         return outcome
-    if sum(op.type == _PROGRAM for op in measured.ops.ops) != 1:
+    table = outcome.measurement.ops
+    if table is None or sum(op.type == _PROGRAM for op in table.ops) != 1:
         return outcome
-    told = replace(measured, ops=_named(measured.ops, compiled))
-    return _over(outcome, told)
-
-
-def _named(table: OpTable, compiled: EdgeTpuCompilation) -> OpTable:
-    return replace(table, ops=tuple(_row(op, compiled) for op in table.ops))
-
-
-def _row(op: OpRecord, compiled: EdgeTpuCompilation) -> OpRecord:
-    if op.type != _PROGRAM:
-        return op
-    return replace(op, kernels=tuple(f"{each.count} x {each.type}" for each in compiled.inside))
-
-
-def _over(outcome: Outcome, measurement: Measurement) -> Outcome:
-    if isinstance(outcome, Measured | Invalid):
-        return replace(outcome, measurement=measurement)
-    return outcome
+    inside = tuple(f"{each.count} x {each.type}" for each in compiled.inside)
+    rows = tuple(replace(op, kernels=inside) if op.type == _PROGRAM else op for op in table.ops)
+    return replace(outcome, measurement=replace(outcome.measurement, ops=replace(table, ops=rows)))

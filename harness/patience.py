@@ -58,13 +58,13 @@ class Patience:
         A canary that is faster than usual is no matter of cooling: the block starts, and the grade tells.
         """
         canary, waited_s = first, 0.0
-        while self._excess(canary) is not None and waited_s < min(self._limits.cooldown_s, self._left_s):
-            self._told(f"to cool: {self._slow(canary)}")
+        while (excess := self._excess(canary)) is not None and waited_s < min(self._limits.cooldown_s, self._left_s):
+            self._told(f"to cool: {self._slow(excess)}")
             self._device.rest(_REST_S)
             waited_s += _REST_S
             canary = take()
         self._left_s -= waited_s
-        doubt = None if self._excess(canary) is None else f"{self._slow(canary)}, after {waited_s:.0f} s of waiting"
+        doubt = None if excess is None else f"{self._slow(excess)}, after {waited_s:.0f} s of waiting"
         return Settled(canary=canary, waited_s=waited_s, doubt=doubt)
 
     def moved(self, before: Canary, after: Canary) -> str | None:
@@ -88,6 +88,5 @@ class Patience:
         slower = canary.median_ns / median(self._canaries) - 1
         return slower if slower > self._limits.canary else None
 
-    def _slow(self, canary: Canary) -> str:
-        slower = canary.median_ns / median(self._canaries) - 1
-        return f"its canary is {slower:.1%} slower than usual (limits.canary: {self._limits.canary:.0%})"
+    def _slow(self, excess: float) -> str:
+        return f"its canary is {excess:.1%} slower than usual (limits.canary: {self._limits.canary:.0%})"

@@ -144,3 +144,11 @@ def release(store: "Store", name: str, at: float) -> str:
     words = "released by hand"
     store.save_trouble(Trouble(device=known.device, name=known.name, at=at, kind=TroubleKind.RELEASED, words=words))
     return known.device
+
+
+def release_at(location: Path, name: str) -> str:
+    """The same in a store's file, now. Raises StoreError where there is none."""
+    from harness.store import Store
+
+    with Store.open(location, create=False) as store:
+        return release(store, name, time.time())

@@ -23,6 +23,7 @@ from harness.plan import compared_on, has_weight_cache
 from harness.statistics.grades import grade
 from harness.statistics.paired import compare
 from harness.statistics.summaries import (
+    coarsest_step,
     summarise_cold_start,
     summarise_latency,
     summarise_launch,
@@ -243,10 +244,8 @@ def _medians(outcome: Outcome) -> dict[int, Nanoseconds]:
 
 
 def _step(outcome: Outcome) -> Nanoseconds:
-    """The coarsest step that a tool told the medians in; 0 where they are of samples, or nothing was told of it."""
     measured = measurement_of(outcome)
-    told = (launch.record.told for launch in (measured.launches if measured else ()))
-    return max((summary.resolution_ns or 0.0 for summary in told if summary), default=0.0)
+    return coarsest_step(measured.launches) if measured else 0.0
 
 
 def _compare(source: Outcome, other: Outcome, bands: Bands) -> Comparison | None:

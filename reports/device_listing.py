@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from harness.core.device import DeviceFacts
+from harness.core.device import ABSENT, DeviceFacts
 from harness.core.survey import Cleaned, Phones, Seen, Want
 from reports.listings import device_fields, devices_text
 from reports.names import clipped
@@ -22,7 +22,7 @@ more devices go into a configuration; `run_bench.py devices CONFIG` then looks a
 
 def seen_fields(seen: Seen, wants: Sequence[Want]) -> Fields:
     """The keys that `devices --json` promises of a device; of one that did not answer the facts are empty."""
-    facts = seen.facts or DeviceFacts(name=seen.name, family="unknown", simulated=False)
+    facts = seen.facts or DeviceFacts(name=seen.name, family=ABSENT, simulated=False)
     return {
         **device_fields(facts),
         "kind": seen.kind,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
+from harness.core.campaign import ModelFailed
 from harness.core.cell import Cell
 from harness.core.device import DeviceFacts, Exclusion
 from harness.core.units import Seconds
@@ -55,6 +56,12 @@ def variant_fields(variant: Variant) -> Fields:
         "accuracy": asdict(variant.accuracy) if variant.accuracy else None,
         "path": str(variant.path),
     }
+
+
+def variants_fields(built: Sequence[BuildOutcome]) -> Fields:
+    """What `variants --json` prints."""
+    failed = [{"model": f.model, "variant": f.name, "error": f.error} for f in built if isinstance(f, BuildFailed)]
+    return {"variants": [variant_fields(each) for each in built if isinstance(each, Variant)], "failed": failed}
 
 
 def artefact_fields(variant: Variant) -> Fields:
@@ -223,6 +230,16 @@ def _launches(cell: Cell, skipped: Mapping[str, str]) -> str:
 def warning_lines(warnings: Iterable[Exclusion]) -> list[str]:
     """What will surprise, one line a surprise."""
     return [f"warning: {line}" for line in by_reason((warning.what, warning.reason) for warning in warnings)]
+
+
+def absent_lines(devices: Iterable[DeviceFacts]) -> list[str]:
+    """Devices that did not answer, each with the reason."""
+    return [f"{each.name}: not measured: {each.exclusions[0].reason}" for each in devices if each.is_absent]
+
+
+def unread_lines(models: Iterable[ModelFailed]) -> list[str]:
+    """Models that could not be read, each with the reason."""
+    return [f"{model.name}: not measured: {model.error}" for model in models]
 
 
 def by_reason(reasons: Iterable[tuple[str, str]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from reports import numbers
@@ -36,18 +37,13 @@ class Matrix:
     @property
     def devices(self) -> tuple[tuple[str, int], ...]:
         """Each run of columns of one device: its name and how many columns."""
-        runs: list[tuple[str, int]] = []
-        for device, _ in self.columns:
-            same = bool(runs) and runs[-1][0] == device
-            runs = [*runs[:-1], (device, runs[-1][1] + 1)] if same else [*runs, (device, 1)]
-        return tuple(runs)
+        return tuple((device, len(list(run))) for device, run in groupby(device for device, _ in self.columns))
 
     @property
     def starts(self) -> tuple[bool, ...]:
         """Whether each column is the first of its device, where there are several devices."""
-        before = [None, *(device for device, _ in self.columns)]
         several = len(self.devices) > 1
-        return tuple(several and device != last for (device, _), last in zip(self.columns, before, strict=False))
+        return tuple(several and place == 0 for _, count in self.devices for place in range(count))
 
     @property
     def skipped(self) -> tuple[str | None, ...]:

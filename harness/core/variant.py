@@ -40,6 +40,11 @@ class VariantSpec:
     target: Target | None = None
     compiler: Path | None = None
 
+    @property
+    def for_edgetpu(self) -> bool:
+        """Whether its recipe ends with the Edge TPU's compiler."""
+        return self.recipe.split("+")[-1] == "edgetpu"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightTensor:

@@ -4,6 +4,7 @@ A zone that no pattern knows is shown in reports and judged by nothing: a board 
 memory as it likes, and a limit held against the wrong one would keep a healthy device from ever being measured.
 """
 
+import functools
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -52,6 +53,7 @@ ZONES: tuple[tuple[str, Zone], ...] = (
 )
 
 
+@functools.lru_cache(maxsize=1024)  # grades ask for every zone of every launch
 def zone_of(name: str) -> Zone | None:
     """What a zone is of; None: nobody here knows."""
     low = name.strip().lower()

@@ -16,7 +16,7 @@ from harness.core.limits import NO_LIMITS, Limits
 from harness.core.outcome import BlockLaunch, Measurement
 from harness.placement import is_another_unit, is_cluster_unknown
 from harness.statistics import health
-from harness.statistics.summaries import coefficient_of_variation, wall_over_cpu
+from harness.statistics.summaries import coarsest_step, coefficient_of_variation, wall_over_cpu
 
 A, B, C, D = GradeLetter.A, GradeLetter.B, GradeLetter.C, GradeLetter.D
 
@@ -191,8 +191,7 @@ def _launches(measurement: Measurement) -> Iterator[_Finding]:
 
 def _steps(launches: Sequence[BlockLaunch], medians: Sequence[float]) -> Iterator[_Finding]:
     """A tool that tells whole microseconds leaves open what is smaller, and its launches agree by that alone."""
-    steps = [told.resolution_ns or 0.0 for launch in launches if (told := launch.record.told) is not None]
-    step, median = max(steps, default=0.0), statistics.median(medians) if medians else 0.0
+    step, median = coarsest_step(launches), statistics.median(medians) if medians else 0.0
     if step <= _FINE * median:
         return
     share = "10%" if step > _COARSE * median else "1%"

@@ -8,7 +8,7 @@ statistics: Hollander and Wolfe, "Nonparametric Statistical Methods", 2nd ed. (1
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.core.judgement import ColdStart, LatencySummary, LaunchSummary, LoadSummary, StartFigures
 from harness.core.launch import LaunchRecord, LoadTimes, SampleSummary, WeightCache
@@ -23,16 +23,22 @@ def timed(record: LaunchRecord) -> Timed:
     return record.told or record.samples_ns
 
 
+def coarsest_step(launches: Iterable[BlockLaunch]) -> Nanoseconds:
+    """The coarsest step that a tool told times in; 0 where they are of samples, or nothing was told of it."""
+    told = (launch.record.told for launch in launches)
+    return max((summary.resolution_ns or 0.0 for summary in told if summary), default=0.0)
+
+
 def summarise_latency(launches: Sequence[Timed]) -> LatencySummary:
     """Summary of the samples of each launch, in ns, or of what its tool told of them.
 
     A launch without samples, or of which no median was told, does not count. Percentiles of all samples are unknown
     where some launch has none: nothing told of each launch gives them. Raises ValueError where no launch counts.
     """
-    counted = [launch for launch in launches if launch and _median(launch) is not None]
-    medians = [median for launch in counted if (median := _median(launch)) is not None]
-    if not medians:
+    known = [(launch, median) for launch in launches if launch and (median := _median(launch)) is not None]
+    if not known:
         raise ValueError("no launch has samples: there is nothing to summarise")
+    counted, medians = [launch for launch, _ in known], [median for _, median in known]
     told = [launch for launch in counted if isinstance(launch, SampleSummary)]
     pooled = sorted(sample for launch in counted if not isinstance(launch, SampleSummary) for sample in launch)
     whole = pooled if not told else []
@@ -133,7 +139,7 @@ def summarise_cold_start(
 def _start_figures(records: Sequence[LaunchRecord]) -> StartFigures | None:
     if not records:
         return None
-    warm = [record.median_ns for record in records if record.median_ns is not None]
+    warm = [median for record in records if (median := record.median_ns) is not None]
     return StartFigures(
         environment=statistics.median(record.load.environment_ns for record in records),
         compile=statistics.median(record.load.compile_ns for record in records),

@@ -94,7 +94,7 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
     """The outcome of an order that needs no build, else the key of its entry."""
     model, spec = order
     try:
-        reason = _refusal(model, spec) if spec.prebuilt is None else None
+        reason = recipes.refusal_here(spec, model) if spec.prebuilt is None else None
         theirs = digests.of(spec.prebuilt)
         data = digests.of(model.data)
         key = artefacts.entry_key(
@@ -111,13 +111,6 @@ def _settle(order: Order, cache: Path, digests: _FileDigests) -> BuildOutcome | 
     return artefacts.load(cache, key, model, spec) or key
 
 
-def _refusal(model: Model, spec: VariantSpec) -> str | None:
-    """Raises RecipeUnknown."""
-    recipe = recipes.parse(spec.recipe)
-    refused = recipes.refusal(recipe, model, spec.settings, spec.target)
-    return refused or recipes.uncompilable(recipe, model, spec.compiler)
-
-
 def _compiler(model: Model, spec: VariantSpec, digests: _FileDigests) -> str | None:
     """The version of the compiler that a recipe ends with; of a file from elsewhere the digest of the compiler's log.
 
@@ -126,12 +119,8 @@ def _compiler(model: Model, spec: VariantSpec, digests: _FileDigests) -> str | N
     if spec.prebuilt is not None:
         log = log_beside(spec.prebuilt)
         return digests.of(log) if log.is_file() else None
-    found = find_compiler(spec.compiler) if _compiles(model, spec) else None
+    found = find_compiler(spec.compiler) if recipes.compiles(spec, model.format) else None
     return version_of(found) if found else None
-
-
-def _compiles(model: Model, spec: VariantSpec) -> bool:
-    return spec.prebuilt is None and recipes.compiles(recipes.parse(spec.recipe), model.format)
 
 
 def _built(
@@ -152,7 +141,7 @@ def _built(
                 model=model,
                 spec=spec,
                 scratch=scratch / key,
-                timeout_s=timeout_of(model) + (COMPILE_S if _compiles(model, spec) else 0),
+                timeout_s=timeout_of(model) + (COMPILE_S if recipes.compiles(spec, model.format) else 0),
             )
             for key, (model, spec) in ((key, pending[key].order) for key in longest_first)
         ]

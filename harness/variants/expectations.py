@@ -133,7 +133,7 @@ def _is_for_edgetpu(spec: VariantSpec, model: Model) -> bool:
     """By the recipe's last step, or by what the file holds; a file that cannot be read is none."""
     path = spec.prebuilt or (model.path if spec.recipe == model.precision else None)
     if path is None:
-        return spec.recipe.split("+")[-1] == "edgetpu"
+        return spec.for_edgetpu
     return model.format == "tflite" and _holds_program(path, spec.prebuilt_digest or model.digest)
 
 

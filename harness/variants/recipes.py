@@ -1,14 +1,13 @@
 """What is known of a recipe before anything is built: whether it can work, where it cannot run, what to expect."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts
 from harness.core.errors import ModelUnreadable
 from harness.core.model import Model
 from harness.core.target import Target
-from harness.core.variant import OpSetting
+from harness.core.variant import OpSetting, VariantSpec
 from harness.variants import expectations
 from harness.variants.coreml import refusals as coreml
 from harness.variants.grammar import parse
@@ -29,8 +28,8 @@ __all__ = [
     "lacking",
     "parse",
     "refusal",
+    "refusal_here",
     "technique",
-    "uncompilable",
     "warning",
 ]
 
@@ -57,14 +56,18 @@ def refusal(recipe: Recipe, model: Model, settings: Settings = (), target: Targe
     return recipe_refusal(recipe, model, TECHNIQUES) or _REFUSALS[model.format](recipe, model, settings, target)
 
 
-def uncompilable(recipe: Recipe, model: Model, compiler: Path | None) -> str | None:
-    """Why this host cannot compile what the recipe makes and what to do, None where it can or need not."""
-    return why_absent(compiler, model.name) if compiles(recipe, model.format) else None
+def refusal_here(spec: VariantSpec, model: Model) -> str | None:
+    """The same of a variant that is built on this host, which may lack the compiler that its recipe ends with.
+
+    Raises RecipeUnknown.
+    """
+    refused = refusal(parse(spec.recipe), model, spec.settings, spec.target)
+    return refused or (why_absent(spec.compiler, model.name) if compiles(spec, model.format) else None)
 
 
-def compiles(recipe: Recipe, format: str) -> bool:
-    """Whether a vendor's compiler is the recipe's last step."""
-    return split_compiler(recipe, format, TECHNIQUES)[1] is not None
+def compiles(spec: VariantSpec, format: str) -> bool:
+    """Whether a vendor's compiler is its recipe's last step; a file from elsewhere has none. Raises RecipeUnknown."""
+    return spec.prebuilt is None and split_compiler(parse(spec.recipe), format, TECHNIQUES)[1] is not None
 
 
 def lacking(recipe: Recipe, model: Model, device: DeviceFacts, settings: Settings = ()) -> str | None:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from devices.scenario import Scenario
 from devices.simulated import SimulatedDevice
-from harness.campaign import Loadable, Progress, run_campaign
+from harness.campaign import run_campaign
 from harness.core.campaign import Campaign
 from harness.core.ports import Device
 from harness.core.variant import Variant
+from harness.countdown import Progress
 from harness.journal import Journal
+from harness.launching import Loadable
 from harness.plan import Plan, make_plan, schedule
 from harness.store import Store
 from tests.support.plans import a_model, some_rules, some_wishes

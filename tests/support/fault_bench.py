@@ -24,7 +24,7 @@ from devices.simulated import SimulatedDevice
 from devices.transport.bundle import bundle_file
 from devices.transport.ssh import SshTransport
 from devices.transport.ssh_link import Patience
-from harness.campaign import Loadable, run_campaign
+from harness.campaign import run_campaign
 from harness.core import digest
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
@@ -33,6 +33,7 @@ from harness.core.judgement import Grade
 from harness.core.launch import LaunchFailure, LaunchOutcome, MeasureSettings, Pass
 from harness.core.ports import Device
 from harness.journal import Journal
+from harness.launching import Loadable
 from harness.plan import Block, Plan, make_plan, schedule
 from harness.results import assemble
 from harness.sources.tflite import read_graph

@@ -57,7 +57,7 @@ def build(job: BuildJob) -> Built:
     if elsewhere := compiled_for(made.content):
         known = _with_log(variant, spec.prebuilt, made.content) if EDGETPU in elsewhere else variant
         return Built(variant=known, unscored=f"compiled for {elsewhere}")
-    if spec.prebuilt is None and recipes.compiles(recipes.parse(spec.recipe), model.format):
+    if recipes.compiles(spec, model.format):
         return _compiled(variant, job)
     check_loads(spec.recipe, path, signature_in(path, model))
     elsewhere = compiled_for(source)

@@ -15,11 +15,11 @@ import numpy as np
 from ai_edge_litert.tools import flatbuffer_utils
 
 from harness.sources.schema_names import TYPES, operator_name
+from harness.variants.tflite.edgetpu_notes import shortened
 
 ON_CHIP_BYTES = 8 << 20  # coral.ai/docs/edgetpu/compiler, "Parameter data caching"
 _SOFTMAX_ELEMENTS = 16_000
 _INTEGERS = ("int8", "uint8", "int32", "bool")
-_SHOWN = 4  # reasons of a note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +73,10 @@ def _verdict(found: EdgeTpuCheck) -> str:
     if not found.reasons:
         return f"all {found.operators} operators could be on it"
     counts = Counter(found.reasons.values()).most_common()
-    told = "; ".join(f"{count} x {reason}" for reason, count in counts[:_SHOWN])
-    more = f"; {len(counts) - _SHOWN} other reasons" if len(counts) > _SHOWN else ""
+    told = shortened([f"{count} x {reason}" for reason, count in counts])
     first = min(found.reasons)
     behind = f", and with operator {first} everything behind it" if len(found.reasons) < found.operators - first else ""
-    return f"{len(found.reasons)} of {found.operators} operators would stay on the CPU{behind}: {told}{more}"
+    return f"{len(found.reasons)} of {found.operators} operators would stay on the CPU{behind}: {told}"
 
 
 def _reason(model: Any, graph: Any, operator: Any) -> str | None:  # noqa: ANN401 (generated code)

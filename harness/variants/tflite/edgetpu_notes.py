@@ -1,5 +1,7 @@
 """What edgetpu_compiler said of a model, in sentences: judged by the split and by what is streamed, not by success."""
 
+from collections.abc import Sequence
+
 from harness.core.variant import CompiledOperators, EdgeTpuCompilation, Transfers
 
 _SHOWN = 4  # reasons of a note
@@ -14,6 +16,12 @@ def notes_of(told: EdgeTpuCompilation) -> tuple[str, ...]:
     return (*(f"{whose}: {each}" for each in said if each), *crossing)
 
 
+def shortened(reasons: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f"; {len(reasons) - _SHOWN} other reasons" if len(reasons) > _SHOWN else ""
+    return "; ".join(reasons[:_SHOWN]) + more
+
+
 def _split(told: EdgeTpuCompilation) -> str | None:
     if told.on_tpu is None or told.on_cpu is None:
         return None
@@ -21,10 +29,9 @@ def _split(told: EdgeTpuCompilation) -> str | None:
     if told.on_cpu == 0:
         return f"all {total} operators are on it"
     left = sorted(told.on_cpu_because, key=lambda each: -each.count)
-    reasons = "; ".join(map(_reason, left[:_SHOWN]))
-    more = f"; {len(left) - _SHOWN} other reasons" if len(left) > _SHOWN else ""
+    reasons = shortened(list(map(_reason, left)))
     none = "none of the operators is on it" if told.on_tpu == 0 else f"{told.on_tpu} of {total} operators are on it"
-    return f"{none}, {told.on_cpu} stay on the CPU" + (f": {reasons}{more}" if reasons else "")
+    return f"{none}, {told.on_cpu} stay on the CPU" + (f": {reasons}" if reasons else "")
 
 
 def _reason(left: CompiledOperators) -> str:

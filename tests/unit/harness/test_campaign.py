@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from devices.scenario import Fault
-from harness.campaign import Countdown, Progress, launch_order, run_campaign
+from harness.campaign import run_campaign
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
 from harness.core.device import Canary, Conditions, DeviceFacts
@@ -19,7 +19,9 @@ from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, La
 from harness.core.limits import Limits
 from harness.core.model import Graph, OpNode
 from harness.core.ports import Waiting
+from harness.countdown import Countdown, Progress
 from harness.journal import Journal
+from harness.launching import launch_order
 from harness.plan import make_plan, schedule
 from harness.store import BlockRecord, Store, StoredLaunch
 from tests.support.campaigns import CAMPAIGN, RECIPES, a_simulated_plan, begin_simulated, carry_on, loadables, simulated

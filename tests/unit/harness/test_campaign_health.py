@@ -9,7 +9,7 @@ import pytest
 from devices.scenario import Fault, Heat, Scenario
 from devices.simulated import SimulatedDevice
 from devices.simulated_body import VirtualClock
-from harness.campaign import Progress, run_campaign
+from harness.campaign import run_campaign
 from harness.core.device import Canary
 from harness.core.errors import DeviceBusy, DeviceError, DeviceFull, DeviceRefused
 from harness.core.launch import FailureKind, LaunchOrder, LaunchOutcome, Pass
@@ -17,6 +17,7 @@ from harness.core.limits import LIMITS, Limits
 from harness.core.outcome import Failed, Measured
 from harness.core.ports import Device
 from harness.core.trouble import TroubleKind
+from harness.countdown import Progress
 from harness.journal import Journal
 from harness.plan import make_plan, schedule
 from harness.results import assemble

@@ -11,7 +11,7 @@ from harness.core.variant import Transfers, Variant
 from harness.variants.build import build_variants
 from harness.variants.expectations import unfit
 from harness.variants.job import BuildJob
-from harness.variants.recipes import parse, refusal, uncompilable
+from harness.variants.recipes import parse, refusal, refusal_here
 from harness.variants.tflite.compiled import compiled_for
 from harness.variants.tflite.edgetpu_compiler import find_compiler, version_of
 from harness.variants.worker import build_one
@@ -76,12 +76,12 @@ def test_a_file_that_is_no_program_is_no_compiler(tmp_path: Path) -> None:
 
 
 def test_without_a_compiler_the_way_out_is_told(tmp_path: Path) -> None:
-    model = a_model(tmp_path)
-    assert uncompilable(parse(RECIPE), model, tmp_path / "none") == (
+    model, lacking = a_model(tmp_path), replace(a_spec(RECIPE), compiler=tmp_path / "none")
+    assert refusal_here(lacking, model) == (
         f"{tmp_path}/none is no program; compile the file on an x86-64 Linux (coral.ai/docs/edgetpu/compiler) and give "
         f"it as {{path: {model.name}_edgetpu.tflite, of: {model.name}}}"
     )
-    assert uncompilable(parse("int8"), model, tmp_path / "none") is None
+    assert refusal_here(replace(lacking, recipe="int8"), model) is None
 
 
 @pytest.mark.parametrize(
