@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from harness.core.ports import Device
     from harness.core.survey import Seen
     from harness.places import Places
+    from harness.quarantine import Quarantine
     from harness.store import Store
 
 FIRST = Path(__file__).parent / "examples" / "first.yaml"
@@ -304,8 +305,10 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
     places = _places(bench)
     with Store.open(places.store) as store, ExitStack() as stack:
         if resume and (found := campaign_to_resume(store, source, FIRST, places)):
-            devices = _open(config_begun_with(found), found.dry_run)
-            return _measure(store, found.id, enter_devices(devices, stack), places)
+            opened = _open(config_begun_with(found), found.dry_run)
+            quarantined = record_of(store).among(device.facts for device in opened)
+            targets = enter_devices(opened, stack, leave_alone=quarantined)
+            return _measure(store, found.id, targets, places, quarantined)
         if resume:
             click.echo(f"{source}: never ran as it stands now; starting a new campaign", err=True)
         chosen, path = _config_of(source)
@@ -318,7 +321,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
         made = plan_of(chosen, intake, facts, only, quarantined)
         _say(warning_lines(made.surprises))
         campaign = begin(store, chosen, Origin(path=path, dry_run=dry_run), intake, made, facts)
-        return _measure(store, campaign, targets, places)
+        return _measure(store, campaign, targets, places, quarantined)
 
 
 @cli.command()
@@ -346,7 +349,13 @@ def report(campaign: str | None, format_: str, output: str | None, bench: Path) 
     return FINE
 
 
-def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", places: "Places") -> int:
+def _measure(
+    store: "Store",
+    campaign: str,
+    targets: "Mapping[str, Device]",
+    places: "Places",
+    quarantined: "Mapping[str, Quarantine]",
+) -> int:
     """Build and measure what is left of a campaign, then show it. An interruption still shows what there is."""
     from devices.lease import lease
     from devices.opening import notices_of
@@ -359,7 +368,7 @@ def _measure(store: "Store", campaign: str, targets: "Mapping[str, Device]", pla
         # Devices have leases of their own; a simulated one has none, and its campaign must not be run twice at once.
         with lease(campaign, campaign, places.leases), progress("building", "measuring") as (built, launched):
             watchers = Watchers(built=built, launched=launched, check=INTERRUPTION.check)
-            given_up = carry_out(store, campaign, targets, places, watchers)
+            given_up = carry_out(store, campaign, targets, places, watchers, quarantined)
     except KeyboardInterrupt:
         given_up = ("stopped",)
     _say(f"{reason}; what was measured is saved, `run_bench.py run --resume` does the rest" for reason in given_up)

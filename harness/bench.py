@@ -34,7 +34,7 @@ from harness.journal import Journal
 from harness.launching import Loadable
 from harness.places import Places
 from harness.plan import Plan, estimate, schedule
-from harness.quarantine import is_quarantine
+from harness.quarantine import Quarantine, is_quarantine
 
 if TYPE_CHECKING:
     from harness.config import Config
@@ -142,12 +142,17 @@ class Watchers:
 
 
 def carry_out(
-    store: "Store", campaign: str, devices: Mapping[str, Device], places: Places, watchers: Watchers
+    store: "Store",
+    campaign: str,
+    devices: Mapping[str, Device],
+    places: Places,
+    watchers: Watchers,
+    quarantined: Mapping[str, Quarantine],
 ) -> tuple[str, ...]:
     """Build and measure all that a campaign does not have yet, then close it.
 
     Used by a new run and by a resume alike. Returns why devices were given up; the campaign then stays open. A device
-    that is another than when the campaign began is one of them.
+    that is another than when the campaign began is one of them, as is one that came into quarantine since.
     Raises ConfigError where a model file is no longer the one that was planned, or no device is, StoreError, and
     KeyboardInterrupt.
     """
@@ -155,23 +160,29 @@ def carry_out(
     stored = store.load(campaign)
     check_models_unchanged(stored.models, stored.campaign.specs)
     changed = changed_devices(stored.devices, [device.facts for device in devices.values()])
-    refused = tuple(f"{name}: {why}" for name, why in changed.items())
     if len(changed) == len(stored.devices):
-        raise ConfigError(*refused)
+        raise ConfigError(*_sentences(changed))
+    journal, limits = Journal(store, stored), stored.campaign.limits
+    planned = [cell for cell in stored.cells if cell.id not in stored.skipped]
+    blocks = schedule(planned, stored.campaign.seed)
+    waiting = {block.device for block in blocks if not journal.is_done(block)}
+    left_out = {**{name: kept.reason for name, kept in quarantined.items() if name in waiting}, **changed}
     builds = build(store, stored, places.variants, watchers.built, watchers.check)
     watchers.check()
-    cells = [cell for cell in stored.cells if cell.id not in stored.skipped and cell.device not in changed]
-    ready = loadables(stored.models, _measured(builds, cells), places.inputs)
-    blocks = schedule(cells, stored.campaign.seed)
+    ready = loadables(stored.models, _measured(builds, planned), places.inputs)
+    left = [block for block in blocks if block.device not in left_out]
 
     def tell(step: Progress) -> None:
         watchers.launched(step.done, step.total, step.text, step.left_s)
 
-    journal, limits = Journal(store, stored), stored.campaign.limits
-    given_up = refused + run_campaign(blocks, ready, devices, journal, tell, watchers.check, limits)
+    given_up = _sentences(left_out) + run_campaign(left, ready, devices, journal, tell, watchers.check, limits)
     if not given_up:
         store.end_campaign(campaign, time.time())
     return given_up
+
+
+def _sentences(reasons: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name}: {why}" for name, why in reasons.items())
 
 
 def estimate_s(plan: Plan, models: Sequence[Model]) -> Seconds:

@@ -24,6 +24,10 @@ def test_a_device_that_is_lost_three_times_is_left_alone_until_it_is_released(tm
         assert done.returncode == 3, done.stderr
         assert "flaky: the simulated device is gone" in done.stderr
 
+    left_alone = run_bench("run", "--resume", "--bench", bench)
+    assert left_alone.returncode == 3, left_alone.stderr
+    assert "flaky: quarantined since" in left_alone.stderr
+
     planned = json.loads(run_bench("plan", config, "--json", "--bench", bench).stdout)
     skipped = {cell["device"]: cell["skipped"] for cell in planned["cells"]}
     assert skipped["fine"] is None
