@@ -1,7 +1,23 @@
 """What holds for every test."""
 
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # How long an example takes is the machine's affair, and the machine is shared.
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leases_of_these_tests() -> Iterator[None]:
+    """Where this process' tests take the leases of this machine: those of other processes measure at the same time."""
+    with tempfile.TemporaryDirectory(prefix="weighbridge-tests-") as folder:
+        Path(folder).chmod(0o755)  # other users take part
+        os.environ["WEIGHBRIDGE_LEASES"] = str(Path(folder) / "leases")
+        yield
+        del os.environ["WEIGHBRIDGE_LEASES"]

@@ -64,14 +64,9 @@ def check_owner(owner: object) -> dict[str, object]:
 
 
 def find_file(given: str, places: Sequence[str] = PLACES) -> str:
-    """The file of the lease; `auto` is the one that all users of this device share.
-
-    WEIGHBRIDGE_LEASES names the folder where neither place will do; all users of the device need the same.
-    """
+    """The file of the lease; `auto` is the one that all users of this device share."""
     if given != AUTO:
         return os.path.abspath(given)
-    if os.environ.get("WEIGHBRIDGE_LEASES"):
-        return os.path.join(os.environ["WEIGHBRIDGE_LEASES"], _FILE)
     return os.path.join(lease_folder(places), _FILE)
 
 

@@ -21,8 +21,11 @@ def lease_folder(places: Sequence[str] = PLACES) -> str:
     """Where leases lie: the same for all users and processes of this machine, whatever TMPDIR they have.
 
     In the first of places that everybody may write to, else in the last: what only root may write to would part root
-    from the others.
+    from the others. WEIGHBRIDGE_LEASES names it where neither will do; all users of the machine need the same.
     """
+    chosen = os.environ.get("WEIGHBRIDGE_LEASES")
+    if chosen:
+        return os.path.abspath(chosen)
     shared = (place for place in places if is_for_all(place))
     return os.path.join(next(shared, places[-1]), "weighbridge-leases")
 

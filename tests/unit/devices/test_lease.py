@@ -142,15 +142,28 @@ def a_place(folder: Path, name: str, mode: int) -> Path:
     return place
 
 
+@pytest.fixture
+def nowhere_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WEIGHBRIDGE_LEASES")
+
+
+def test_leases_lie_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_LEASES", str(tmp_path / "named"))
+    assert lease_folder() == tmp_path / "named"
+
+
+@pytest.mark.usefixtures("nowhere_named")
 def test_leases_lie_in_the_first_place_that_everybody_may_write_to(tmp_path: Path) -> None:
     places = [tmp_path / "none", a_place(tmp_path, "root", 0o755), a_place(tmp_path, "all", 0o1777)]
     assert lease_folder([*places, tmp_path]) == tmp_path / "all" / "weighbridge-leases"
 
 
+@pytest.mark.usefixtures("nowhere_named")
 def test_leases_lie_in_the_last_place_where_there_is_none_for_all(tmp_path: Path) -> None:
     assert lease_folder([a_place(tmp_path, "root", 0o755), tmp_path]) == tmp_path / "weighbridge-leases"
 
 
+@pytest.mark.usefixtures("nowhere_named")
 def test_leases_lie_at_the_same_place_for_every_tmpdir(tmp_path: Path) -> None:
     script = "from devices.lease import lease_folder; print(lease_folder())"
     told = subprocess.run(

@@ -51,12 +51,20 @@ def test_attempts_are_known_through_each_face_apart(tmp_path: Path) -> None:
     lease.close()
 
 
-def test_all_users_of_a_device_share_the_first_place_that_everybody_may_write_to(tmp_path: Path) -> None:
+def test_all_users_of_a_device_share_the_first_place_that_everybody_may_write_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WEIGHBRIDGE_LEASES")
     shared, own = tmp_path / "shared", tmp_path / "own"
     shared.mkdir()
     shared.chmod(0o1777)
     own.mkdir(mode=0o755)
     assert find_file("auto", (str(own), str(shared))) == str(shared / "weighbridge-leases/device.lock")
+
+
+def test_the_environment_may_name_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_LEASES", str(tmp_path / "named"))
+    assert find_file("auto") == str(tmp_path / "named" / "device.lock")
 
 
 def test_a_shared_lease_is_for_all_its_users(tmp_path: Path) -> None:
