@@ -21,3 +21,21 @@ def leases_of_these_tests() -> Iterator[None]:
         os.environ["WEIGHBRIDGE_LEASES"] = str(Path(folder) / "leases")
         yield
         del os.environ["WEIGHBRIDGE_LEASES"]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where variants and shipped models lie that some test of this run built: all its processes share them."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
+
+
+@pytest.fixture
+def bench(tmp_path: Path, built: Path) -> Path:
+    """A bench folder where nothing was measured, beside what was built before: for tests that are not of building."""
+    folder = tmp_path / "b"
+    folder.mkdir()
+    for name in ("variants", "models"):
+        (built / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(built / name)
+    return folder

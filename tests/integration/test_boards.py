@@ -219,18 +219,20 @@ devices:
     return config
 
 
-def test_a_run_says_how_it_took_a_board_that_was_left_without_giving_it_back(server: Sshd, tmp_path: Path) -> None:
+def test_a_run_says_how_it_took_a_board_that_was_left_without_giving_it_back(
+    server: Sshd, tmp_path: Path, bench: Path
+) -> None:
     with ssh_device(board_spec(server)):
         (note,) = (file for file in (server.folder / "leases").iterdir() if file.read_text().startswith("{"))
         os.kill(json.loads(note.read_text())["pid"], signal.SIGKILL)
-    done = run_bench("run", a_config(server, tmp_path), "--bench", tmp_path / "b")
+    done = run_bench("run", a_config(server, tmp_path), "--bench", bench)
     assert done.returncode == 0, done.stderr
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("board: "))
     assert line.endswith("left it without giving it back; what it left was ended and restored")
 
 
-def test_a_campaign_runs_on_a_board_to_its_report(server: Sshd, tmp_path: Path) -> None:
-    done = run_bench("run", a_config(server, tmp_path), "--bench", tmp_path / "b")
+def test_a_campaign_runs_on_a_board_to_its_report(server: Sshd, tmp_path: Path, bench: Path) -> None:
+    done = run_bench("run", a_config(server, tmp_path), "--bench", bench)
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.splitlines()[-1]).read_text()
     assert "board" in page

@@ -104,9 +104,9 @@ def test_plan_counts_cells_and_time(tmp_path: Path) -> None:
     assert planned["estimate_s"] > 0
 
 
-def test_only_that_matches_nothing_is_wrong_usage(tmp_path: Path) -> None:
+def test_only_that_matches_nothing_is_wrong_usage(tmp_path: Path, bench: Path) -> None:
     config = write(tmp_path / "c.yaml", f"models: [digits]\nvariants: [int8]\n{SIMULATED}")
-    shown = run_bench("run", config, "--only", "no-such-cell", "--bench", tmp_path / "b")
+    shown = run_bench("run", config, "--only", "no-such-cell", "--bench", bench)
     assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
 
 
@@ -132,15 +132,17 @@ def test_variants_prints_what_was_built(tmp_path: Path) -> None:
         ("custom", custom_op(), "NoSuchOperator"),
     ],
 )
-def test_model_that_cannot_be_used_fails_alone(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
+def test_model_that_cannot_be_used_fails_alone(
+    tmp_path: Path, name: str, content: bytes | None, words: str, bench: Path
+) -> None:
     if content is not None:
         (tmp_path / f"{name}.tflite").write_bytes(content)
     (tmp_path / "good.tflite").write_bytes(tiny_cnn())
     text = f"models: [{{path: {name}.tflite}}, {{path: good.tflite}}]\nvariants: [float16]\nunits: [cpu]\n{SIMULATED}"
-    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", tmp_path / "b")
+    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", bench)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
-    shown = run_bench("report", "--format", "json", "-o", "-", "--bench", tmp_path / "b")
+    shown = run_bench("report", "--format", "json", "-o", "-", "--bench", bench)
     document = json.loads(shown.stdout)
     outcomes = {(cell["model"], cell["outcome"]) for cell in document["cells"]}
     assert ("good", "measured") in outcomes
@@ -149,33 +151,33 @@ def test_model_that_cannot_be_used_fails_alone(tmp_path: Path, name: str, conten
     assert any(words.lower() in reason.lower() for reason in reasons), reasons
 
 
-def test_prebuilt_file_of_another_network_is_called_by_its_own_name(tmp_path: Path) -> None:
+def test_prebuilt_file_of_another_network_is_called_by_its_own_name(tmp_path: Path, bench: Path) -> None:
     (tmp_path / "good.tflite").write_bytes(tiny_cnn())
     (tmp_path / "theirs.tflite").write_bytes(several_inputs())
     text = f"models: [{{path: good.tflite}}, {{path: theirs.tflite, of: good}}]\nvariants: [float32]\n{SIMULATED}"
-    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", tmp_path / "b")
+    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", bench)
     assert done.returncode == 3
     assert "theirs.tflite" in done.stdout
     assert "scratch" not in done.stdout
 
 
-def test_hostile_names_come_through_as_text(tmp_path: Path) -> None:
+def test_hostile_names_come_through_as_text(tmp_path: Path, bench: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(hostile_names())
     name = "</script><b>\\\"'../../x"
     text = f"models: [{{path: m.tflite, name: {json.dumps(name)}}}]\nvariants: [float16]\nunits: [cpu]\n{SIMULATED}"
-    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", tmp_path / "b")
+    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", bench)
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.splitlines()[-1]).read_text(encoding="utf-8")
     assert "</script><b>" not in page
 
 
 @pytest.mark.parametrize("model", [several_signatures(), no_inputs(), many_ops(200), several_inputs()])
-def test_unusual_model_is_measured_with_its_operators(tmp_path: Path, model: bytes) -> None:
+def test_unusual_model_is_measured_with_its_operators(tmp_path: Path, model: bytes, bench: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(model)
     text = "models: [{path: m.tflite}]\nvariants: [float32]\nmeasure: {launches: 2, inferences: 3, warmup_s: 0.01}\n"
-    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", tmp_path / "b")
+    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", bench)
     assert done.returncode == 0, done.stderr
-    shown = run_bench("report", "--format", "json", "-o", "-", "--bench", tmp_path / "b")
+    shown = run_bench("report", "--format", "json", "-o", "-", "--bench", bench)
     cells = json.loads(shown.stdout)["cells"]
     assert {cell["outcome"] for cell in cells} == {"measured"}
     assert all(cell["ops"] for cell in cells)
@@ -223,11 +225,11 @@ def test_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     assert str(tmp_path / "file") in shown.stderr
 
 
-def test_run_on_a_terminal_draws_its_progress(tmp_path: Path) -> None:
+def test_run_on_a_terminal_draws_its_progress(tmp_path: Path, bench: Path) -> None:
     config = write(tmp_path / "c.yaml", f"models: [digits]\nvariants: [int8]\nunits: [cpu]\n{SIMULATED}")
     drawn = bytearray()
     master, slave = pty.openpty()
-    with subprocess.Popen(argv("run", config, "--bench", tmp_path / "b"), stdout=subprocess.PIPE, stderr=slave) as run:
+    with subprocess.Popen(argv("run", config, "--bench", bench), stdout=subprocess.PIPE, stderr=slave) as run:
         os.close(slave)
         with contextlib.suppress(OSError):  # how a terminal says that its last writer has gone
             while piece := os.read(master, 1 << 16):
@@ -252,9 +254,9 @@ def test_unknown_campaign_is_wrong_usage(campaign: tuple[Path, Path, list[str]])
         assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
 
 
-def test_changed_config_starts_anew_and_says_so(tmp_path: Path) -> None:
+def test_changed_config_starts_anew_and_says_so(tmp_path: Path, bench: Path) -> None:
     config = write(tmp_path / "c.yaml", f"models: [digits]\nvariants: [float16]\nunits: [cpu]\n{SIMULATED}")
-    begun = run_bench("run", config, "--resume", "--bench", tmp_path / "b")
+    begun = run_bench("run", config, "--resume", "--bench", bench)
     assert begun.returncode == 0
     assert "starting a new campaign" in begun.stderr
 

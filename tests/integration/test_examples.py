@@ -12,8 +12,8 @@ from tests.support.command import run_bench
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def test_first_example_runs_to_its_report(tmp_path: Path) -> None:
-    done = run_bench("run", EXAMPLES / "first.yaml", "--dry-run", "--bench", tmp_path / "b")
+def test_first_example_runs_to_its_report(bench: Path) -> None:
+    done = run_bench("run", EXAMPLES / "first.yaml", "--dry-run", "--bench", bench)
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.splitlines()[-1])
     assert page.stat().st_size < 2.5e6
@@ -49,11 +49,11 @@ def test_boards_example_is_planned_for_every_board(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scenario", sorted((EXAMPLES / "scenarios").iterdir()), ids=lambda path: str(path.stem))
-def test_each_scenario_runs_to_its_report(tmp_path: Path, scenario: Path) -> None:
+def test_each_scenario_runs_to_its_report(tmp_path: Path, scenario: Path, bench: Path) -> None:
     config = tmp_path / "c.yaml"
     device = f"{{name: sim, kind: simulated, scenario: {scenario}}}"
     config.write_text(f"models: [digits]\nvariants: [int8]\ndevices: [{device}]\n")
-    done = run_bench("run", config, "--bench", tmp_path / "b")
+    done = run_bench("run", config, "--bench", bench)
     # Faults strike by chance: hostile may leave a cell failed.
     assert done.returncode in ((0, 3) if scenario.stem == "hostile" else (0,)), done.stderr
     assert Path(done.stdout.splitlines()[-1]).is_file()

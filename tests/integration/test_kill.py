@@ -65,8 +65,8 @@ def attempts(campaign: StoredCampaign) -> set[str]:
     return {launch.outcome.attempt for launch in campaign.launches}
 
 
-def test_killed_twice_and_resumed_is_whole(tmp_path: Path) -> None:
-    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+def test_killed_twice_and_resumed_is_whole(tmp_path: Path, bench: Path) -> None:
+    config = tmp_path / "c.yaml"
     config.write_text(_SIMULATED)
     kept: set[str] = set()
     for arguments, until in (((), 5), (("--resume",), 70)):
@@ -84,8 +84,8 @@ def test_killed_twice_and_resumed_is_whole(tmp_path: Path) -> None:
     assert launches_by_cell(whole) == expected_launches(whole, latency=20)
 
 
-def test_killed_host_leaves_no_process_and_no_lease(tmp_path: Path) -> None:
-    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+def test_killed_host_leaves_no_process_and_no_lease(tmp_path: Path, bench: Path) -> None:
+    config = tmp_path / "c.yaml"
     config.write_text(_REAL)
     with started("run", config, "--bench", bench) as process:
         wait_for_launches(bench / "bench.db", 2, process)
@@ -100,8 +100,8 @@ def test_killed_host_leaves_no_process_and_no_lease(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_in_its_first_block_nothing_is_lost(tmp_path: Path, ending: signal.Signals) -> None:
-    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+def test_interrupted_in_its_first_block_nothing_is_lost(tmp_path: Path, ending: signal.Signals, bench: Path) -> None:
+    config = tmp_path / "c.yaml"
     config.write_text(_REAL)
     with started("run", config, "--bench", bench, output=subprocess.PIPE) as process:
         wait_for_launches(bench / "bench.db", 1, process)
@@ -143,8 +143,8 @@ def expected_launches(campaign: StoredCampaign, latency: int) -> dict[tuple[str,
     return once | {(block.cells[0].id, Pass.COLD): len(block.cells) for block in cold}
 
 
-def test_campaign_that_is_being_run_is_not_resumed_beside_it(tmp_path: Path) -> None:
-    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+def test_campaign_that_is_being_run_is_not_resumed_beside_it(tmp_path: Path, bench: Path) -> None:
+    config = tmp_path / "c.yaml"
     config.write_text(_SIMULATED.replace("launches: 20", "launches: 1000"))
     with started("run", config, "--bench", bench) as process:
         wait_for_launches(bench / "bench.db", 1, process)

@@ -16,8 +16,8 @@ measure: {launches: 2, inferences: 5, cold_starts: 0}
 """
 
 
-def test_a_device_that_is_lost_three_times_is_left_alone_until_it_is_released(tmp_path: Path) -> None:
-    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+def test_a_device_that_is_lost_three_times_is_left_alone_until_it_is_released(tmp_path: Path, bench: Path) -> None:
+    config = tmp_path / "c.yaml"
     config.write_text(LOST)
     for arguments in (("run", config), ("run", "--resume"), ("run", "--resume")):
         done = run_bench(*arguments, "--bench", bench)
@@ -49,8 +49,8 @@ def test_a_device_that_is_lost_three_times_is_left_alone_until_it_is_released(tm
     assert history["quarantined"] == []
 
 
-def test_a_device_that_cannot_be_made_fit_is_an_outcome(tmp_path: Path) -> None:
-    config, bench = tmp_path / "c.yaml", tmp_path / "b"
+def test_a_device_that_cannot_be_made_fit_is_an_outcome(tmp_path: Path, bench: Path) -> None:
+    config = tmp_path / "c.yaml"
     oven = "{faults: [], heat: {zone: soc-thermal, ambient: 48}}"
     config.write_text(LOST.replace("{faults: [{kind: lost, at_launch: 0}]}", oven).replace("name: flaky", "name: oven"))
     done = run_bench("run", config, "--bench", bench)
