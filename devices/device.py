@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
@@ -15,6 +15,7 @@ from devices.runtimes.faces import Faces, Tried
 from devices.runtimes.keep_alive import KeepAlive
 from devices.runtimes.owner import taken_over_in_words
 from devices.transport.transport import Lines
+from devices.turns import Turn
 from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.errors import DeviceLost
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
@@ -49,7 +50,8 @@ class AttachedDevice:
     with every launch. deliver brings an order's files to the device and answers the order with their places there; it
     may raise DeviceLost and DeviceFull. prepare: every agent is asked to switch on what makes measuring steadier, which
     it restores when it ends; what it could not is in the conditions. notices are what a user should know of how the
-    device was taken, in words; who shows them uses take_notices.
+    device was taken, in words; who shows them uses take_notices. turn is that on its machine, where other devices of
+    this process are the same: their agents run one after another, and whose was not there last is started anew.
     One thread at a time measures; any thread may leave. What was under way then, and every call until the device is
     entered again, raises DeviceLost: without the lease no agent may run.
     """
@@ -64,6 +66,7 @@ class AttachedDevice:
         deliver: Deliver = as_it_is,
         *,
         prepare: bool = False,
+        turn: Turn | None = None,
     ) -> None:
         self._facts = facts
         self._connect = connect
@@ -72,6 +75,7 @@ class AttachedDevice:
         self._route = route
         self._deliver = deliver
         self._wishes = WISHES if prepare else {}
+        self._turn = turn or Turn()
         self._faces = Faces()
         self._held = ExitStack()
         self._lock = threading.Lock()  # over _is_open and _agent: an agent is started and ended under it
@@ -96,7 +100,8 @@ class AttachedDevice:
         try:
             self._left.clear()
             self._is_open = True
-            self._attached()
+            with self._in_turn():
+                self._attached()
         except BaseException:
             self._close()
             raise
@@ -135,21 +140,39 @@ class AttachedDevice:
             return self._launch_once(order).outcome
         return self._faces.launch(order, self._launch_once)
 
+    def make_way(self) -> None:
+        """End the agent, for another device of this machine; the next call starts one anew."""
+        with self._lock:
+            self._end_agent()
+
     def _launch_once(self, order: LaunchOrder, api: Api | None = None) -> Tried:
-        agent = self._attached()
-        try:
-            return agent.client.launch(self._deliver(order), api)
-        except DeviceLost as exc:
-            self._give_up(agent)
-            return _failed(order, FailureKind.LOST, exc.reason)
+        with self._in_turn():
+            agent = self._attached()
+            try:
+                return agent.client.launch(self._deliver(order), api)
+            except DeviceLost as exc:
+                self._give_up(agent)
+                return _failed(order, FailureKind.LOST, exc.reason)
 
     def _ask(self, question: Callable[[AgentClient], T]) -> T:
-        agent = self._attached()
-        try:
-            return question(agent.client)
-        except DeviceLost:
-            self._give_up(agent)
-            return question(self._attached().client)
+        with self._in_turn():
+            agent = self._attached()
+            try:
+                return question(agent.client)
+            except DeviceLost:
+                self._give_up(agent)
+                return question(self._attached().client)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Nothing is started, and no deadline of what is done runs, before the machine is free."""
+
+        def waiting() -> None:
+            if not self._is_open:
+                raise self._closed()
+
+        with self._turn.taken(self, waiting):
+            yield
 
     def _attached(self) -> _Agent:
         with self._lock:
