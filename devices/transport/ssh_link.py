@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import socket
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from devices.transport.ssh_address import Hop
 from devices.transport.ssh_errors import FOREIGN, translate
 from devices.transport.ssh_host_keys import KnownHosts, fingerprint
 from devices.transport.ssh_login import log_in
+from devices.transport.ssh_watch import Watch
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceError, DeviceLost
 from harness.core.units import Seconds
@@ -51,6 +51,7 @@ class Link:
         self._sockets: list[socket.socket] = []
         self._transports: list[paramiko.Transport] = []
         self._gone = False
+        self._watch = Watch(self.abort)
         self.groups: set[int] = set()
         try:
             for hop in hops:
@@ -75,29 +76,19 @@ class Link:
 
         Raises DeviceLost and DeviceRefused for what paramiko and sockets raise.
         """
-        expired = threading.Event()
-
-        def cut() -> None:
-            expired.set()
-            self.abort()
-
-        guard = threading.Timer(deadline.remaining, cut)
-        guard.daemon = True
-        guard.start()
-        try:
-            yield
-        except DeviceError as error:
-            if expired.is_set():
-                raise self._late(doing, deadline) from error
-            raise
-        except FOREIGN as exc:
-            if expired.is_set():
-                raise self._late(doing, deadline) from exc
-            if not isinstance(exc, paramiko.ChannelException):
-                self.abort()  # whoever writes sees the end before paramiko's own thread does
-            raise translate(self._device, doing, exc) from exc
-        finally:
-            guard.cancel()
+        with self._watch.until(deadline) as bound:
+            try:
+                yield
+            except DeviceError as error:
+                if bound.expired:
+                    raise self._late(doing, deadline) from error
+                raise
+            except FOREIGN as exc:
+                if bound.expired:
+                    raise self._late(doing, deadline) from exc
+                if not isinstance(exc, paramiko.ChannelException):
+                    self.abort()  # whoever writes sees the end before paramiko's own thread does
+                raise translate(self._device, doing, exc) from exc
 
     def open_session(self) -> "paramiko.Channel":
         """A channel for a command. Only within a guard."""
