@@ -305,14 +305,14 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
     with Store.open(places.store) as store, ExitStack() as stack:
         if resume and (found := campaign_to_resume(store, source, FIRST, places)):
             devices = _open(config_begun_with(found), found.dry_run)
-            return _measure(store, found.id, enter_devices(devices, stack), places)
+            return _measure(store, found.id, enter_devices(devices, stack, check=INTERRUPTION.check), places)
         if resume:
             click.echo(f"{source}: never ran as it stands now; starting a new campaign", err=True)
         chosen, path = _config_of(source)
         opened = _open(chosen, dry_run)
         facts = [device.facts for device in opened]
         quarantined = record_of(store).among(facts)
-        targets = enter_devices(opened, stack, leave_alone=quarantined)
+        targets = enter_devices(opened, stack, leave_alone=quarantined, check=INTERRUPTION.check)
         _say(absent_lines(facts))
         intake = take_in(chosen, places)
         made = plan_of(chosen, intake, facts, only, quarantined)

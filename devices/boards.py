@@ -78,6 +78,7 @@ def attach(board: "Board", name: str, route: Route = ANY_ROUTE, *, prepare: bool
         map_ops=edgetpu_op_table if route.delegate else op_table,
         route=route,
         deliver=board.deliver,
+        give_up=board.close,
         prepare=prepare,
         turn=turn_on(facts.machine or name),
     )

@@ -27,11 +27,16 @@ T = TypeVar("T")
 # What is switched on for measuring, where the agent may.
 WISHES = {"governor": "performance"}
 Deliver = Callable[[LaunchOrder], LaunchOrder]
+_POLL_S: Seconds = 0.1
 
 
 def as_it_is(order: LaunchOrder) -> LaunchOrder:
     """The delivery to a device whose files are this machine's."""
     return order
+
+
+def at_once() -> None:
+    """The giving up of a start that does not take long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,12 +51,13 @@ class _Agent:
 class AttachedDevice:
     """Runs launches through an agent, which is started on entering and started again where it went away.
 
-    connect starts an agent and answers the connection to it. lease is held while the device is entered. route goes
-    with every launch. deliver brings an order's files to the device and answers the order with their places there; it
-    may raise DeviceLost and DeviceFull. prepare: every agent is asked to switch on what makes measuring steadier, which
-    it restores when it ends; what it could not is in the conditions. notices are what a user should know of how the
-    device was taken, in words; who shows them uses take_notices. turn is that on its machine, where other devices of
-    this process are the same: their agents run one after another, and whose was not there last is started anew.
+    connect starts an agent and answers the connection to it; give_up makes it fail soon, from another thread. lease is
+    held while the device is entered. route goes with every launch. deliver brings an order's files to the device and
+    answers the order with their places there; it may raise DeviceLost and DeviceFull. prepare: every agent is asked to
+    switch on what makes measuring steadier, which it restores when it ends; what it could not is in the conditions.
+    notices are what a user should know of how the device was taken, in words; who shows them uses take_notices. turn is
+    that on its machine, where other devices of this process are the same: their agents run one after another, and whose
+    was not there last is started anew.
     One thread at a time measures; any thread may leave. What was under way then, and every call until the device is
     entered again, raises DeviceLost: without the lease no agent may run.
     """
@@ -65,6 +71,7 @@ class AttachedDevice:
         route: Route = ANY_ROUTE,
         deliver: Deliver = as_it_is,
         *,
+        give_up: Callable[[], None] = at_once,
         prepare: bool = False,
         turn: Turn | None = None,
     ) -> None:
@@ -75,11 +82,13 @@ class AttachedDevice:
         self._route = route
         self._deliver = deliver
         self._wishes = WISHES if prepare else {}
+        self._give_up_start = give_up
         self._turn = turn or Turn()
         self._faces = Faces()
         self._held = ExitStack()
-        self._lock = threading.Lock()  # over _is_open and _agent: an agent is started and ended under it
+        self._lock = threading.Lock()  # over _agent, which is started and ended under it
         self._is_open = False
+        self._starts = False
         self._left = threading.Event()  # ends a rest
         self._agent: _Agent | None = None
         self.notices: list[str] = []
@@ -180,7 +189,7 @@ class AttachedDevice:
                 raise self._closed()
             if self._agent is not None:
                 return self._agent
-            connection = self._connect()
+            connection = self._start()
             client = AgentClient(self._facts.name, connection, self._map_ops, self._route)
             agent = self._agent = _Agent(connection, client, KeepAlive(client.keep))
         try:  # outside the lock, so that leaving does not wait for an agent that is slow to start
@@ -194,6 +203,13 @@ class AttachedDevice:
             raise
         return agent
 
+    def _start(self) -> Lines:
+        self._starts = True
+        try:
+            return self._connect()
+        finally:
+            self._starts = False
+
     def _give_up(self, agent: _Agent) -> None:
         """End an agent that went away. Raises DeviceLost where it did because the device was closed."""
         with self._lock:
@@ -203,10 +219,15 @@ class AttachedDevice:
         raise self._closed()
 
     def _close(self) -> None:
-        with self._lock:
-            self._is_open = False
-            self._left.set()
+        self._is_open = False
+        self._left.set()
+        while not self._lock.acquire(timeout=_POLL_S):
+            if self._starts:
+                self._give_up_start()  # again and again, since each only ends what had begun by then
+        try:
             self._end_agent()
+        finally:
+            self._lock.release()
         self._held.close()
 
     def _end_agent(self) -> None:
