@@ -5,6 +5,7 @@ The board is this machine behind two real sshds that share its home and its leas
 
 import contextlib
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from devices.boards import Board, attach
+from devices.device import AttachedDevice
+from devices.transport.ssh import SshTransport
 from harness.store import BlockState, Store, StoredCampaign
 from tests.support.command import argv
 from tests.support.edgetpu_models import build_fake_edgetpu, install_fake_compiler
 from tests.support.four_devices import COMPILED, address_text
+from tests.support.planted_boards import plant, raspberry_pi_5
 from tests.support.sshd import Sshd, sshd
 
 pytestmark = pytest.mark.waits
@@ -149,3 +154,23 @@ def test_nothing_is_left_running_or_leased(campaign: Campaign) -> None:
     assert list(agents_of(str(campaign.server.home))) == []
     assert (campaign.server.leases / "device.lock").read_text().strip() == ""
     assert list(campaign.server.leases.glob("*.prepared")) == []
+
+
+def test_each_switches_the_governor_for_its_turn_and_puts_it_back(tmp_path: Path) -> None:
+    file = "sys/devices/system/cpu/cpufreq/policy0/scaling_governor"
+    planted = plant(tmp_path / "root", {**raspberry_pi_5(), file: "ondemand\n"})
+    governor = tmp_path / "root" / file
+    with sshd(tmp_path / "board") as server:
+        address = server.address
+
+        def a_device(name: str) -> AttachedDevice:
+            board = Board(name, lambda: SshTransport(name, address), sys.executable, ("--root", planted))
+            return attach(board, name, prepare=True)
+
+        with a_device("one") as one, a_device("other") as other:
+            for device in (one, other, one):
+                assert device.conditions().prepared
+                assert governor.read_text().strip() == "performance"
+                assert (one.notices, other.notices) == ([], [])
+        assert governor.read_text().strip() == "ondemand"
+        assert list(server.leases.glob("*.prepared")) == []
