@@ -307,7 +307,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
         if resume and (found := campaign_to_resume(store, source, FIRST, places)):
             opened = _open(config_begun_with(found), found.dry_run)
             quarantined = record_of(store).among(device.facts for device in opened)
-            targets = enter_devices(opened, stack, leave_alone=quarantined)
+            targets = enter_devices(opened, stack, leave_alone=quarantined, check=INTERRUPTION.check)
             return _measure(store, found.id, targets, places, quarantined)
         if resume:
             click.echo(f"{source}: never ran as it stands now; starting a new campaign", err=True)
@@ -315,7 +315,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
         opened = _open(chosen, dry_run)
         facts = [device.facts for device in opened]
         quarantined = record_of(store).among(facts)
-        targets = enter_devices(opened, stack, leave_alone=quarantined)
+        targets = enter_devices(opened, stack, leave_alone=quarantined, check=INTERRUPTION.check)
         _say(absent_lines(facts))
         intake = take_in(chosen, places)
         made = plan_of(chosen, intake, facts, only, quarantined)

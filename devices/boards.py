@@ -1,5 +1,6 @@
 """Linux boards that are reached by SSH: the agent is brought to them and started there."""
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -8,9 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from devices import lease as leases
+from devices.agent.lease import boot
 from devices.agent.protocol import ProtocolError
 from devices.device import AttachedDevice
 from devices.families import edgetpu, linux
+from devices.inventory import LOCAL
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, Route
 from devices.runtimes.edgetpu_ops import edgetpu_op_table
@@ -21,6 +24,7 @@ from devices.transport.push import Delivery
 from devices.transport.ssh import SshTransport
 from devices.transport.ssh_link import Patience
 from devices.transport.transport import Lines
+from devices.turns import machine_of, turn_on
 from harness.core import digest
 from harness.core.deadline import Deadline
 from harness.core.device import Conditions, DeviceFacts, DeviceSpec
@@ -41,6 +45,9 @@ _IDENTIFY = (
     "tr -d '\\0' </proc/device-tree/serial-number 2>/dev/null || cat /etc/machine-id 2>/dev/null "
     "|| cat /var/lib/dbus/machine-id 2>/dev/null || :"
 )
+# Which system runs there, for as long as it runs, and where its agents keep their lease: two names for one board have
+# both in common, also where they show different host keys.
+_SYSTEM = 'cat /proc/sys/kernel/random/boot_id 2>/dev/null && echo "$WEIGHBRIDGE_LEASES"'
 
 MakeTransport = Callable[[], SshTransport]
 
@@ -71,7 +78,9 @@ def attach(board: "Board", name: str, route: Route = ANY_ROUTE, *, prepare: bool
         map_ops=edgetpu_op_table if route.delegate else op_table,
         route=route,
         deliver=board.deliver,
+        give_up=board.close,
         prepare=prepare,
+        turn=turn_on(facts.machine or name),
     )
 
 
@@ -102,7 +111,7 @@ def board_state(board: "Board", name: str, route: Route = ANY_ROUTE) -> tuple[De
             told, delegate = client.facts(), route.delegate
             facts = linux.facts_of(name, told, board.python, route.runtime, route.dispatch, delegate)
             facts = edgetpu.facts_of(facts, delegate) if delegate else facts
-            own = replace(facts, machine=f"board {board.identity}", serial=facts.serial or board.identity)
+            own = replace(facts, machine=board.machine, serial=facts.serial or board.identity)
             return own, client.conditions()
         except ProtocolError as exc:
             raise DeviceError(name, f"the agent's facts make no sense: {exc}") from exc
@@ -177,6 +186,19 @@ class Board:
         if self._identity is None:
             self._identity = self._identify(self.transport())
         return self._identity
+
+    @property
+    def machine(self) -> str:
+        """What the machine is called, which other devices of this process may be too.
+
+        A board that does not tell which system runs on it is known by its identity alone.
+        """
+        done, name = self.transport().run(("sh", "-c", _SYSTEM), Deadline(_ASK_S)), f"board {self.identity}"
+        if done.exit_code:
+            return name
+        here = f"{boot()}\n{os.environ.get('WEIGHBRIDGE_LEASES', '')}\n"
+        system = done.stdout.decode("utf-8", "replace")
+        return machine_of(system, LOCAL if system == here else name)
 
     @property
     def python(self) -> str:

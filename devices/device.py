@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
@@ -15,6 +15,7 @@ from devices.runtimes.faces import Faces, Tried
 from devices.runtimes.keep_alive import KeepAlive
 from devices.runtimes.owner import taken_over_in_words
 from devices.transport.transport import Lines
+from devices.turns import Turn
 from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.errors import DeviceLost
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
@@ -26,11 +27,16 @@ T = TypeVar("T")
 # What is switched on for measuring, where the agent may.
 WISHES = {"governor": "performance"}
 Deliver = Callable[[LaunchOrder], LaunchOrder]
+_POLL_S: Seconds = 0.1
 
 
 def as_it_is(order: LaunchOrder) -> LaunchOrder:
     """The delivery to a device whose files are this machine's."""
     return order
+
+
+def at_once() -> None:
+    """The giving up of a start that does not take long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,11 +51,13 @@ class _Agent:
 class AttachedDevice:
     """Runs launches through an agent, which is started on entering and started again where it went away.
 
-    connect starts an agent and answers the connection to it. lease is held while the device is entered. route goes
-    with every launch. deliver brings an order's files to the device and answers the order with their places there; it
-    may raise DeviceLost and DeviceFull. prepare: every agent is asked to switch on what makes measuring steadier, which
-    it restores when it ends; what it could not is in the conditions. notices are what a user should know of how the
-    device was taken, in words; who shows them uses take_notices.
+    connect starts an agent and answers the connection to it; give_up makes it fail soon, from another thread. lease is
+    held while the device is entered. route goes with every launch. deliver brings an order's files to the device and
+    answers the order with their places there; it may raise DeviceLost and DeviceFull. prepare: every agent is asked to
+    switch on what makes measuring steadier, which it restores when it ends; what it could not is in the conditions.
+    notices are what a user should know of how the device was taken, in words; who shows them uses take_notices. turn is
+    that on its machine, where other devices of this process are the same: their agents run one after another, and whose
+    was not there last is started anew.
     One thread at a time measures; any thread may leave. What was under way then, and every call until the device is
     entered again, raises DeviceLost: without the lease no agent may run.
     """
@@ -63,7 +71,9 @@ class AttachedDevice:
         route: Route = ANY_ROUTE,
         deliver: Deliver = as_it_is,
         *,
+        give_up: Callable[[], None] = at_once,
         prepare: bool = False,
+        turn: Turn | None = None,
     ) -> None:
         self._facts = facts
         self._connect = connect
@@ -72,10 +82,13 @@ class AttachedDevice:
         self._route = route
         self._deliver = deliver
         self._wishes = WISHES if prepare else {}
+        self._give_up_start = give_up
+        self._turn = turn or Turn()
         self._faces = Faces()
         self._held = ExitStack()
-        self._lock = threading.Lock()  # over _is_open and _agent: an agent is started and ended under it
+        self._lock = threading.Lock()  # over _agent, which is started and ended under it
         self._is_open = False
+        self._starts = False
         self._left = threading.Event()  # ends a rest
         self._agent: _Agent | None = None
         self.notices: list[str] = []
@@ -96,7 +109,8 @@ class AttachedDevice:
         try:
             self._left.clear()
             self._is_open = True
-            self._attached()
+            with self._in_turn():
+                self._attached()
         except BaseException:
             self._close()
             raise
@@ -135,21 +149,39 @@ class AttachedDevice:
             return self._launch_once(order).outcome
         return self._faces.launch(order, self._launch_once)
 
+    def make_way(self) -> None:
+        """End the agent, for another device of this machine; the next call starts one anew."""
+        with self._lock:
+            self._end_agent()
+
     def _launch_once(self, order: LaunchOrder, api: Api | None = None) -> Tried:
-        agent = self._attached()
-        try:
-            return agent.client.launch(self._deliver(order), api)
-        except DeviceLost as exc:
-            self._give_up(agent)
-            return _failed(order, FailureKind.LOST, exc.reason)
+        with self._in_turn():
+            agent = self._attached()
+            try:
+                return agent.client.launch(self._deliver(order), api)
+            except DeviceLost as exc:
+                self._give_up(agent)
+                return _failed(order, FailureKind.LOST, exc.reason)
 
     def _ask(self, question: Callable[[AgentClient], T]) -> T:
-        agent = self._attached()
-        try:
-            return question(agent.client)
-        except DeviceLost:
-            self._give_up(agent)
-            return question(self._attached().client)
+        with self._in_turn():
+            agent = self._attached()
+            try:
+                return question(agent.client)
+            except DeviceLost:
+                self._give_up(agent)
+                return question(self._attached().client)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Nothing is started, and no deadline of what is done runs, before the machine is free."""
+
+        def waiting() -> None:
+            if not self._is_open:
+                raise self._closed()
+
+        with self._turn.taken(self, waiting):
+            yield
 
     def _attached(self) -> _Agent:
         with self._lock:
@@ -157,7 +189,7 @@ class AttachedDevice:
                 raise self._closed()
             if self._agent is not None:
                 return self._agent
-            connection = self._connect()
+            connection = self._start()
             client = AgentClient(self._facts.name, connection, self._map_ops, self._route)
             agent = self._agent = _Agent(connection, client, KeepAlive(client.keep))
         try:  # outside the lock, so that leaving does not wait for an agent that is slow to start
@@ -171,6 +203,13 @@ class AttachedDevice:
             raise
         return agent
 
+    def _start(self) -> Lines:
+        self._starts = True
+        try:
+            return self._connect()
+        finally:
+            self._starts = False
+
     def _give_up(self, agent: _Agent) -> None:
         """End an agent that went away. Raises DeviceLost where it did because the device was closed."""
         with self._lock:
@@ -180,10 +219,15 @@ class AttachedDevice:
         raise self._closed()
 
     def _close(self) -> None:
-        with self._lock:
-            self._is_open = False
-            self._left.set()
+        self._is_open = False
+        self._left.set()
+        while not self._lock.acquire(timeout=_POLL_S):
+            if self._starts:
+                self._give_up_start()  # again and again, since each only ends what had begun by then
+        try:
             self._end_agent()
+        finally:
+            self._lock.release()
         self._held.close()
 
     def _end_agent(self) -> None:

@@ -19,6 +19,7 @@ from devices.runtimes.litert_ops import op_table
 from devices.runtimes.owner import Owner, owner_of, tenure_words
 from devices.transport.bundle import bundle_file, bundle_folder
 from devices.transport.local import SILENCE_S, ProcessLines
+from devices.turns import turn_on
 from harness.core.device import Conditions, DeviceFacts
 from harness.core.errors import DeviceError, DeviceLost
 from harness.core.units import Seconds
@@ -91,6 +92,7 @@ def local_device(
         map_ops=op_table,
         route=route,
         prepare=prepare,
+        turn=turn_on(LOCAL) if chosen.lease else None,  # without the agent's lease agents do not mind one another
     )
 
 

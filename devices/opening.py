@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TypeVar
 
 from devices.absent import AbsentDevice
 from devices.device import AttachedDevice
@@ -24,6 +25,9 @@ from harness.core.units import Seconds
 # What a dry run adds to a device's name, so that its made-up times can never be taken for the device's.
 _DRY = " (simulated)"
 _POLL_S: Seconds = 0.1
+_LEAVE_S: Seconds = 10.0  # for a device that is left while it is entered
+
+T = TypeVar("T")
 
 
 def open_devices(specs: Sequence[DeviceSpec], *, dry_run: bool, check: Check = never) -> list[Device]:
@@ -34,25 +38,29 @@ def open_devices(specs: Sequence[DeviceSpec], *, dry_run: bool, check: Check = n
     """
     if dry_run:
         return [_open_dry(spec) for spec in specs]
-    opened = _at_once(_open_or_absent, specs, check)  # each that is gone takes its time to be found so
+    opening = _begin(_open_or_absent, specs)  # each that is gone takes its time to be found so
+    _await(opening, check)
+    opened = [each.result() for each in opening]
     absent = [device for device in opened if isinstance(device, AbsentDevice)]
     if len(absent) == len(opened):
         raise DeviceError(absent[0].facts.name, absent[0].reason)
     return opened
 
 
-def enter_devices(devices: Sequence[Device], stack: ExitStack, leave_alone: Container[str] = ()) -> dict[str, Device]:
+def enter_devices(
+    devices: Sequence[Device], stack: ExitStack, leave_alone: Container[str] = (), check: Check = never
+) -> dict[str, Device]:
     """Enter the devices, but for those of these names. One that cannot be entered keeps its place, with the reason for
     each of its cells.
 
-    Raises DeviceError where none can be entered.
+    check may raise to end the wait. Raises DeviceError where none can be entered.
     """
     found: dict[str, Device] = {}
     refusals: list[DeviceError] = []
     for device in devices:
         name = device.facts.name
         try:
-            found[name] = device if name in leave_alone else stack.enter_context(device)
+            found[name] = device if name in leave_alone else _entered(device, stack, check)
         except DeviceError as error:
             refusals.append(error)
             found[name] = AbsentDevice.known(device.facts, error)
@@ -61,27 +69,45 @@ def enter_devices(devices: Sequence[Device], stack: ExitStack, leave_alone: Cont
     return found
 
 
+def _entered(device: Device, stack: ExitStack, check: Check) -> Device:
+    """In a thread, so that whoever stops does not wait until a device is reached."""
+    (entering,) = _begin(lambda each: each.__enter__(), [device])
+    try:
+        _await([entering], check)
+    except BaseException:
+        device.__exit__(None, None, None)  # what it waits for ends
+        if not wait([entering], _LEAVE_S).not_done and entering.exception() is None:
+            device.__exit__(None, None, None)  # it had come in after all
+        raise
+    entered = entering.result()
+    stack.push(entered)
+    return entered
+
+
 def notices_of(devices: Iterable[Device]) -> list[str]:
     """What a user should know of how devices were taken, such as a stale lease that was broken; each is said once."""
     attached = (device for device in devices if isinstance(device, AttachedDevice))
     return [f"{device.facts.name}: {words}" for device in attached for words in device.take_notices()]
 
 
-def _at_once(open_: Callable[[DeviceSpec], Device], specs: Sequence[DeviceSpec], check: Check) -> list[Device]:
+def _begin(work: Callable[[T], Device], what: Sequence[T]) -> "list[Future[Device]]":
     """In threads that end with the process: whoever stops it does not wait for a device that hangs."""
 
-    def settle(spec: DeviceSpec, future: "Future[Device]") -> None:
+    def settle(each: T, future: "Future[Device]") -> None:
         try:
-            future.set_result(open_(spec))
+            future.set_result(work(each))
         except BaseException as exc:  # raised where the result is asked for
             future.set_exception(exc)
 
-    futures: list[Future[Device]] = [Future() for _ in specs]
-    for pair in zip(specs, futures, strict=True):
+    futures: list[Future[Device]] = [Future() for _ in what]
+    for pair in zip(what, futures, strict=True):
         threading.Thread(target=settle, args=pair, daemon=True).start()
+    return futures
+
+
+def _await(futures: "Sequence[Future[Device]]", check: Check) -> None:
     while wait(futures, _POLL_S).not_done:
         check()
-    return [future.result() for future in futures]
 
 
 def _open_or_absent(spec: DeviceSpec) -> Device:

@@ -112,6 +112,7 @@ class Phone:
         self._lease = android_lease.PhoneLease(transport, _token(lease_folder))
         self._held = ExitStack()
         self._lock = threading.Lock()
+        self._entering = threading.Lock()  # leaving waits for it: what is being switched on has to be restored
         self._session: _Session | None = None
         self._is_open = False
         self._is_lost = False
@@ -123,8 +124,8 @@ class Phone:
 
     def __enter__(self) -> "Phone":
         """Take the leases, prepare the phone. Raises DeviceBusy, DeviceLost, DeviceRefused, DeviceError."""
-        self._transport.reopen()
-        with ExitStack() as held:
+        with self._entering, ExitStack() as held:
+            self._transport.reopen()
             held.enter_context(self._host_lease())
             self._check_identity()
             held.enter_context(android_lease.held(self._lease))
@@ -142,7 +143,8 @@ class Phone:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_open, was_open = False, self._is_open
+        with self._entering:
+            self._is_open, was_open = False, self._is_open
         self._left.set()
         self._transport.close()  # what runs ends with its client
         with self._lock:

@@ -43,6 +43,8 @@ def run_campaign(
 
     def serve(names: Sequence[str]) -> list[str | None]:
         """The devices of one machine, one after another."""
+        for waiting in names[1:]:
+            clock.waiting(f"{waiting} is waiting for its turn: {names[0]} is the same machine")
         return [serve_one(name) for name in names]
 
     def serve_one(name: str) -> str | None:

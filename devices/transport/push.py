@@ -61,6 +61,7 @@ class Delivery:
         self._transport = transport
         self._folder = folder
         self._sent = sent
+        self._writer = _writer(device)
         self._asked: Transport | None = None
         self._there: set[str] = set()
         self._digests: dict[tuple[Path, int, int], str] = {}
@@ -117,8 +118,8 @@ class Delivery:
         return match is not None and match[1] == sha256
 
     def _send(self, transport: Transport, file: Path, name: str, sha256: str) -> None:
-        """Under a name that no other host writes to; what breaks off is overwritten by the next try."""
-        part = f".{sha256}.{_this_host()}.part"
+        """Under a name that no other writes to; what breaks off is overwritten by the next try."""
+        part = f".{sha256}.{self._writer}.part"
         size = file.stat().st_size
         try:
             transport.send_file(file, posixpath.join(self._folder, "files", part), _patience(size), self._sent)
@@ -164,8 +165,9 @@ def _suffix(file: Path) -> str:
     return file.suffix if _SUFFIX.fullmatch(file.suffix) else ""
 
 
-def _this_host() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+def _writer(device: str) -> str:
+    """This host and its name for the device, of which it may have two: they may be asked for their facts at once."""
+    return hashlib.sha256(f"{socket.gethostname()} {device}".encode()).hexdigest()[:8]
 
 
 def _failed(device: str, what: str, done: Completed) -> DeviceError:

@@ -15,7 +15,7 @@ from devices.transport.ssh_link import Link, Patience
 from devices.transport.transport import Completed, Sent, unheard
 from harness.core.deadline import Deadline
 from harness.core.device import SshAddress
-from harness.core.errors import DeviceLost
+from harness.core.errors import DeviceError, DeviceLost
 from harness.core.units import Seconds
 
 _KILL_S: Seconds = 5.0  # beyond a command's deadline, to end it on the board too
@@ -34,6 +34,7 @@ class SshTransport:
         self._patience = patience or Patience()
         self._lock = threading.Lock()
         self._link: Link | None = None
+        self._connecting: Link | None = None
         self._closed = threading.Event()
 
     @property
@@ -75,7 +76,9 @@ class SshTransport:
             return ChannelLines(self._device, link, argv, self._patience.silence_s)
 
     def close(self) -> None:
-        self._closed.set()  # before the lock: a connecting that is under way sees it when it is done
+        self._closed.set()  # before the look: whoever begins to connect now sees it
+        if (connecting := self._connecting) is not None:
+            connecting.abort()  # whoever connects has the lock
         with self._lock:
             link, self._link = self._link, None
         if link is not None:
@@ -84,15 +87,30 @@ class SshTransport:
     def _linked(self) -> Link:
         with self._lock:
             if self._closed.is_set():
-                raise DeviceLost(self._device, "the connection was closed")
+                raise self._was_closed()
             if self._link is None or not self._link.is_alive:
                 lost, self._link = self._link, None
                 if lost is not None:
                     lost.abort()  # the servers on the way may still be there
-                self._link = Link(self._device, route_to(self._device, self._address), self._patience)
+                self._link = self._connect()
             link = self._link
         if self._closed.is_set():
             with contextlib.suppress(DeviceLost):
                 link.close()
-            raise DeviceLost(self._device, "the connection was closed")
+            raise self._was_closed()
         return link
+
+    def _connect(self) -> Link:
+        hops, link = route_to(self._device, self._address), Link(self._device, self._patience)
+        self._connecting = link
+        try:
+            if self._closed.is_set():
+                raise self._was_closed()
+            return link.connect(hops)
+        except DeviceError as error:
+            raise (self._was_closed() if self._closed.is_set() else error) from error
+        finally:
+            self._connecting = None
+
+    def _was_closed(self) -> DeviceLost:
+        return DeviceLost(self._device, "the connection was closed")

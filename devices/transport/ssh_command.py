@@ -11,9 +11,11 @@ from devices.transport.ssh_link import Link
 from devices.transport.transport import Completed
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceError, DeviceLost, DeviceRefused
-from harness.core.units import Bytes
+from harness.core.units import Bytes, Seconds
 
 _CHUNK = 1 << 15
+_PIECES = 128  # more than paramiko lets wait to be read, 2 MiB
+_LOOK_S: Seconds = 0.05  # while stdout says nothing, stderr is looked at as often
 _MOST_OUTPUT: Bytes = 16 << 20  # of stdout and of stderr, and before the mark
 # What precedes the mark is not the command's: a login shell's startup files may write to stdout. Before the mark's line
 # there is an empty one, since what they wrote may not end in a newline. The first keeps the shell, which tells a death
@@ -80,16 +82,13 @@ class Command:
         """Feed it and read it to its end; take is given stdout instead of the answer. At the deadline it is killed."""
         stdout = bytearray()
         failed: list[BaseException] = []
-        errors = threading.Thread(target=self._read_errors, daemon=True)
         try:
-            errors.start()
             self._begin_feeding(stdin, failed)
             self._read(deadline, take or self._within_bounds(stdout))
             if not self._channel.status_event.wait(deadline.remaining):
                 raise TimeoutError
             if failed:
                 raise failed[0]
-            errors.join(deadline.remaining)
             return self._completed(bytes(stdout))
         except TimeoutError:
             self._end()
@@ -119,11 +118,7 @@ class Command:
             raise DeviceError(self._device, f"{self._name} said more than {_MOST_OUTPUT >> 20} MiB")
 
     def _read(self, deadline: Deadline, take: Callable[[bytes], object]) -> None:
-        while True:
-            self._channel.settimeout(max(deadline.remaining, 1e-3))
-            piece = self._channel.recv(_CHUNK)
-            if not piece:
-                return
+        while (piece := self._next_piece(deadline)) != b"":
             known = self._mark.pid is not None
             if rest := self._mark.after(piece):
                 take(rest)
@@ -131,6 +126,27 @@ class Command:
                 self._check_amount(self._mark.before)
             if not known and self._mark.pid is not None:
                 self._link.groups.add(self._mark.pid)
+
+    def _next_piece(self, deadline: Deadline) -> bytes:
+        """Of stdout; b"" at its end, which is that of stderr too (RFC 4254, 5.3): no thread has to wait for that."""
+        while True:
+            self._channel.settimeout(max(min(deadline.remaining, _LOOK_S), 1e-3))
+            try:
+                piece: bytes = self._channel.recv(_CHUNK)
+            except TimeoutError:
+                self._take_errors()
+                if deadline.expired:
+                    raise
+                continue
+            self._take_errors()
+            return piece
+
+    def _take_errors(self) -> None:
+        """What has come, since nobody may wait there for room on stderr; of one without end no more than a while."""
+        for _ in range(_PIECES):
+            if not self._channel.recv_stderr_ready():
+                return
+            self._stderr += self._channel.recv_stderr(_CHUNK)[: _MOST_OUTPUT - len(self._stderr)]
 
     def _completed(self, stdout: bytes) -> Completed:
         status = self._channel.exit_status
@@ -163,16 +179,3 @@ class Command:
                 piece = piece[self._channel.send(piece) :]
             if self._channel.closed or self._channel.eof_sent:
                 return
-
-    def _read_errors(self) -> None:
-        with contextlib.suppress(*FOREIGN):
-            while True:
-                try:
-                    piece = self._channel.recv_stderr(_CHUNK)
-                except TimeoutError:
-                    if self._channel.closed:
-                        return
-                    continue
-                if not piece:
-                    return
-                self._stderr += piece[: _MOST_OUTPUT - len(self._stderr)]

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import socket
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from devices.transport.ssh_address import Hop
 from devices.transport.ssh_errors import FOREIGN, translate
 from devices.transport.ssh_host_keys import KnownHosts, fingerprint
 from devices.transport.ssh_login import log_in
+from devices.transport.ssh_names import resolve
+from devices.transport.ssh_watch import Watch
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceError, DeviceLost
 from harness.core.units import Seconds
@@ -40,25 +41,30 @@ class Patience:
 
 
 class Link:
-    """Connected on creation. Raises DeviceLost, DeviceRefused.
+    """Connected by connect, which any thread may end by abort.
 
     groups are the process groups that run on the board for us: whoever closes the link ends them.
     """
 
-    def __init__(self, device: str, hops: Sequence[Hop], patience: Patience) -> None:
+    def __init__(self, device: str, patience: Patience) -> None:
         self._device = device
         self._patience = patience
         self._sockets: list[socket.socket] = []
         self._transports: list[paramiko.Transport] = []
         self._gone = False
+        self._watch = Watch(self.abort)
         self.groups: set[int] = set()
+
+    def connect(self, hops: Sequence[Hop]) -> "Link":
+        """Connect through all of them to the last. Raises DeviceLost, DeviceRefused."""
         try:
             for hop in hops:
-                with self.within(Deadline(patience.connect_s), str(hop)):
+                with self.within(Deadline(self._patience.connect_s), str(hop)):
                     self._connect(hop)
         except BaseException:
             self.abort()
             raise
+        return self
 
     @property
     def is_alive(self) -> bool:
@@ -75,29 +81,19 @@ class Link:
 
         Raises DeviceLost and DeviceRefused for what paramiko and sockets raise.
         """
-        expired = threading.Event()
-
-        def cut() -> None:
-            expired.set()
-            self.abort()
-
-        guard = threading.Timer(deadline.remaining, cut)
-        guard.daemon = True
-        guard.start()
-        try:
-            yield
-        except DeviceError as error:
-            if expired.is_set():
-                raise self._late(doing, deadline) from error
-            raise
-        except FOREIGN as exc:
-            if expired.is_set():
-                raise self._late(doing, deadline) from exc
-            if not isinstance(exc, paramiko.ChannelException):
-                self.abort()  # whoever writes sees the end before paramiko's own thread does
-            raise translate(self._device, doing, exc) from exc
-        finally:
-            guard.cancel()
+        with self._watch.until(deadline) as bound:
+            try:
+                yield
+            except DeviceError as error:
+                if bound.expired:
+                    raise self._late(doing, deadline) from error
+                raise
+            except FOREIGN as exc:
+                if bound.expired:
+                    raise self._late(doing, deadline) from exc
+                if not isinstance(exc, paramiko.ChannelException):
+                    self.abort()  # whoever writes sees the end before paramiko's own thread does
+                raise translate(self._device, doing, exc) from exc
 
     def open_session(self) -> "paramiko.Channel":
         """A channel for a command. Only within a guard."""
@@ -143,6 +139,7 @@ class Link:
     def _connect(self, hop: Hop) -> None:
         transport = paramiko.Transport(self._reach(hop) if self._transports else self._dial(hop))
         self._transports.append(transport)
+        self._heed_abort()
         transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = self._patience.connect_s
         known = KnownHosts(hop)
         options = transport.get_security_options()
@@ -166,13 +163,34 @@ class Link:
         return way
 
     def _dial(self, hop: Hop) -> socket.socket:
-        """A socket without Nagle's algorithm (44 ms a command with it), which notices a cut network."""
-        connection = socket.create_connection((hop.host, hop.port), self._patience.connect_s)
+        """A socket to the first of the host's addresses that answers."""
+        failure: OSError = socket.gaierror(socket.EAI_NONAME, "it has no address")
+        for family, kind, protocol, _, where in resolve(hop.host, hop.port, self._heed_abort):
+            connection = self._socket(family, kind, protocol)
+            try:
+                connection.connect(where)
+                return connection
+            except OSError as exc:
+                self._heed_abort()
+                failure = exc
+                connection.close()
+        raise failure
+
+    def _socket(self, family: int, kind: int, protocol: int) -> socket.socket:
+        """One without Nagle's algorithm (44 ms a command with it), which notices a cut network."""
+        connection = socket.socket(family, kind, protocol)
         self._sockets.append(connection)
+        self._heed_abort()
+        connection.settimeout(self._patience.connect_s)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if _TCP_USER_TIMEOUT is not None:
             connection.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(self._patience.dead_s * 1000))
         return connection
+
+    def _heed_abort(self) -> None:
+        """What abort did not find yet is seen here."""
+        if self._gone:
+            raise DeviceLost(self._device, "the connection was given up")
 
 
 def _kill(group: int) -> str:

@@ -38,7 +38,7 @@ _SETTINGS = MeasureSettings(inferences=5, warmup_s=0.0, warmup_max_s=0.0, max_la
 def commands_ms(server: Sshd) -> tuple[list[float], list[float]]:
     """Of each command by our transport and by a channel of paramiko's, in turn; sorted."""
     transport = SshTransport("board", server.address)
-    link = Link("board", route_to("board", server.address), Patience())
+    link = Link("board", Patience()).connect(route_to("board", server.address))
     ours, bare = [], []
     for _ in range(_COMMANDS):
         started = time.perf_counter()

@@ -131,6 +131,19 @@ def test_much_on_every_stream_does_not_lock_up(transport: Transport) -> None:
     assert (done.stdout == given, done.stderr == given) == (True, True)
 
 
+def test_much_on_stderr_alone_does_not_lock_up(transport: Transport) -> None:
+    given = b"x" * 5_000_000
+    done = transport.run(("sh", "-c", "cat >&2"), Deadline(SOON), stdin=given)
+    assert (done.stdout, done.stderr == given) == (b"", True)
+
+
+def test_stderr_without_end_is_ended_at_the_deadline(transport: Transport) -> None:
+    begun = time.monotonic()
+    with pytest.raises(DeviceLost, match="did not end in 1 s"):
+        transport.run(("sh", "-c", "while :; do head -c 65536 /dev/zero >&2; sleep 0.01; done"), Deadline(1.0))
+    assert time.monotonic() - begun < 10
+
+
 def test_stdin_that_nobody_reads_does_not_lock_up(transport: Transport) -> None:
     assert transport.run(("true",), Deadline(SOON), stdin=b"x" * 5_000_000).exit_code == 0
 

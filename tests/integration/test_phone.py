@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from devices.families.android_lease import PhoneLease
 from devices.families.android_prepare import Note
+from devices.opening import enter_devices
 from devices.transport.adb import AdbTransport
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import PhoneTools
@@ -218,6 +220,22 @@ def test_what_is_switched_on_is_told_and_switched_back(bed: Bed) -> None:
         }
         assert (bed.state / "fixed_performance").read_text() == "true\n"
     assert (bed.state / "fixed_performance").read_text() == "false\n"
+    assert stay_on(bed) == "0"
+    assert not (bed.folder / "prepared.json").exists()
+
+
+def test_who_is_stopped_while_a_phone_is_entered_leaves_nothing_switched_on(bed: Bed) -> None:
+    def stop_once_it_is_switched() -> None:
+        if stay_on(bed) != "0":
+            raise KeyboardInterrupt
+
+    def enter() -> None:
+        with ExitStack() as stack:
+            enter_devices([bed.open()], stack, check=stop_once_it_is_switched)
+            stop_once_it_is_switched()  # it may have been entered between two looks
+
+    with pytest.raises(KeyboardInterrupt):
+        enter()
     assert stay_on(bed) == "0"
     assert not (bed.folder / "prepared.json").exists()
 

@@ -74,10 +74,10 @@ def four_devices(folder: Path) -> Iterator[FourDevices]:
         text = _CONFIG.format(
             compiled=COMPILED,
             board=BOARD,
-            board_address=_address(board.address),
+            board_address=f"{address_text(board.address)}, password_env: {PASSWORD_ENV}",
             library=build_fake_edgetpu(folder),
             compiler=compiler,
-            coral_address=_address(coral.address),
+            coral_address=f"{address_text(coral.address)}, password_env: {PASSWORD_ENV}",
             phone=PHONE,
             phone_address=adb.address,
             server_port=adb.server_port,
@@ -87,10 +87,10 @@ def four_devices(folder: Path) -> Iterator[FourDevices]:
         yield FourDevices(config=config, cache=folder / "cache", board=board, coral=coral, bed=bed)
 
 
-def _address(of: SshAddress) -> str:
+def address_text(of: SshAddress) -> str:
     return (
         f"host: {of.host}, port: {of.port}, user: {of.user}, key: {of.key}, known_hosts: {of.known_hosts}, "
-        f"ssh_config: {of.ssh_config}, password_env: {PASSWORD_ENV}, python: {sys.executable}"
+        f"ssh_config: {of.ssh_config}, python: {sys.executable}"
     )
 
 

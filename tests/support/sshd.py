@@ -35,7 +35,7 @@ PrintLastLog no
 LogLevel VERBOSE
 MaxStartups 100
 MaxSessions 100
-SetEnv HOME={home} WEIGHBRIDGE_LEASES={folder}/leases{variables}
+SetEnv HOME={home} WEIGHBRIDGE_LEASES={leases}{variables}
 {sftp}
 {extra}
 """
@@ -61,7 +61,7 @@ class Sshd:
     """Started on creation, ended by stop. extra are further lines of its configuration.
 
     home is where commands find $HOME. A board's Python finds packages by variables (`PYTHONPATH`). sftp False: a board
-    without.
+    without. of is another server of the same board, which has a home and leases already.
     """
 
     def __init__(
@@ -72,10 +72,13 @@ class Sshd:
         variables: Sequence[str] = (),
         extra: str = "",
         port: int | None = None,
+        of: "Sshd | None" = None,
     ) -> None:
         self.folder = folder
-        self.home = folder / "home"
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home: Path = of.home if of else folder / "home"
+        self.leases: Path = of.leases if of else folder / "leases"
+        for place in (folder, self.home):
+            place.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
         self.client_key = make_key(folder / "client")
         make_key(folder / "host")
@@ -85,6 +88,7 @@ class Sshd:
             port=self.port,
             folder=folder,
             home=self.home,
+            leases=self.leases,
             variables="".join(f" {each}" for each in variables),
             sftp=_SFTP if sftp else "",
             extra=extra,

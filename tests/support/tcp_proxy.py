@@ -36,6 +36,7 @@ class TcpProxy:
     def __init__(self, target: int) -> None:
         self.weather = Weather()
         self.passed = 0  # bytes towards the server
+        self.accepted = 0  # connections
         self._target = target
         self._open = True
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -119,6 +120,7 @@ class TcpProxy:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._pairs.append((client, server))
+            self.accepted += 1
         for source, sink, up in ((client, server, True), (server, client, False)):
             thread = threading.Thread(target=self._pass, args=(source, sink, up), daemon=True)
             self._threads.append(thread)

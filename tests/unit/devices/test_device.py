@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import uuid
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import pytest
 from devices.device import AttachedDevice
 from devices.runtimes.litert_ops import op_table
 from devices.transport.local import ProcessLines
+from devices.turns import Turn, machine_of, turn_on
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import DeviceFacts
 from harness.core.errors import DeviceBusy, DeviceLost
@@ -98,9 +100,9 @@ class Taken(Lease):
         yield
 
 
-def a_device(*plays: Play, lease: Lease | None = None) -> AttachedDevice:
+def a_device(*plays: Play, lease: Lease | None = None, turn: Turn | None = None) -> AttachedDevice:
     waiting = deque(plays)
-    return AttachedDevice(FACTS, lambda: waiting.popleft()(), lease or Lease(), op_table)
+    return AttachedDevice(FACTS, lambda: waiting.popleft()(), lease or Lease(), op_table, turn=turn)
 
 
 def canary(identity: str, *samples: object) -> dict[str, object]:
@@ -264,3 +266,36 @@ def test_leaving_ends_a_rest(tmp_path: Path) -> None:
         with pytest.raises(DeviceLost, match="closed; enter it"):
             device.rest(60.0)
         leaver.join(10)
+
+
+def test_devices_of_one_machine_run_their_agents_one_after_another(tmp_path: Path) -> None:
+    turn = Turn()
+    first, second, again = Play(tmp_path, HELLO), Play(tmp_path, HELLO), Play(tmp_path, HELLO, canary("1", 5))
+    with a_device(first, again, turn=turn) as one, a_device(second, turn=turn):
+        assert (first.is_running, second.is_running) == (False, True)
+        assert one.canary().samples_ns == (5,)
+        assert (second.is_running, again.is_running) == (False, True)
+
+
+def test_a_device_that_waits_for_its_turn_can_be_left(tmp_path: Path) -> None:
+    turn = Turn()
+    waiting = a_device(Play(tmp_path, HELLO), turn=turn)
+    with turn.taken(a_device(), lambda: None), ThreadPoolExecutor() as pool:
+        entering = pool.submit(waiting.__enter__)
+        with pytest.raises(TimeoutError):
+            entering.result(0.3)
+        waiting.__exit__(None, None, None)
+        with pytest.raises(DeviceLost, match="it is closed"):
+            entering.result(20.0)
+
+
+def test_only_devices_of_one_machine_have_the_same_turn() -> None:
+    assert turn_on("one") is (held := turn_on("one"))
+    assert turn_on("other") is not held
+
+
+def test_a_machine_keeps_the_name_that_its_running_system_was_met_under() -> None:
+    system = uuid.uuid4().hex
+    assert machine_of(system, "board 1") == "board 1"
+    assert machine_of(system, "board 2") == "board 1"
+    assert machine_of(uuid.uuid4().hex, "board 2") == "board 2"

@@ -1,5 +1,6 @@
 """From devices that were asked for to devices that can be entered."""
 
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -56,3 +57,32 @@ def test_a_device_that_is_to_be_left_alone_is_not_entered() -> None:
     with ExitStack() as stack:
         entered = enter_devices([Taken(Scenario(name="taken"))], stack, leave_alone={"taken"})
     assert isinstance(entered["taken"], Taken)
+
+
+class Slow(SimulatedDevice):
+    """Entered only once somebody leaves it."""
+
+    def __init__(self) -> None:
+        super().__init__(Scenario(name="slow"))
+        self.said: list[str] = []
+        self._left = threading.Event()
+
+    def __enter__(self) -> "Slow":
+        self._left.wait(20.0)
+        self.said.append("entered")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._left.set()
+        self.said.append("left")
+
+
+def test_a_device_that_comes_in_after_it_was_given_up_is_left_too() -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    device = Slow()
+    with ExitStack() as stack, pytest.raises(KeyboardInterrupt):
+        enter_devices([device], stack, check=stop)
+    assert device.said[-1] == "left"
+    assert "entered" in device.said

@@ -1,12 +1,12 @@
 """What a device's files tell of Edge TPUs, on planted trees: no board with one has been read yet."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from devices.agent import conditions, edgetpu
+from tests.support.nobody import a_folder_for_all, as_nobody
 
 APEX = "sys/class/apex/apex_0"
 PCIE = {
@@ -102,11 +102,13 @@ def test_a_driver_that_made_no_node_is_why(tmp_path: Path) -> None:
     assert edgetpu.why_closed(root) == "/dev/apex_0 is not there although pci:0 is: load the driver (modprobe apex)"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
-def test_a_node_that_may_not_be_opened_is_why(tmp_path: Path) -> None:
-    root = plant(tmp_path, PCIE)
-    (tmp_path / "dev/apex_0").chmod(0)
-    assert "sudo usermod -aG apex $USER" in edgetpu.why_closed(root)
+def test_a_node_that_may_not_be_opened_is_why() -> None:
+    with a_folder_for_all() as folder:
+        root = plant(folder, PCIE)
+        (folder / "dev/apex_0").chmod(0)
+        with as_nobody():
+            why = edgetpu.why_closed(root)
+    assert "sudo usermod -aG apex $USER" in why
 
 
 def test_a_node_of_root_alone_names_the_group_and_the_rules() -> None:
