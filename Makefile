@@ -1,4 +1,4 @@
-# make bench: the shipped models on this machine.  make test: everything that CI runs.
+# make bench: the shipped models on this machine.  make test: all tests but the thorough ones, which CI runs too.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
@@ -9,17 +9,20 @@ MAKEFLAGS += --no-print-directory
 COUNT ?= 500
 SEED ?= 0
 
-.PHONY: bench test check benchmarks fuzz clean
+.PHONY: bench test thorough check benchmarks fuzz clean
 
 bench: .venv/installed
 	@$(BIN)/python run_bench.py run
 
-# What waits for devices runs several at once. The other integration tests measure, and have the machine for themselves.
+# Unit tests compute; many of the others wait for devices, so that more of them run at once.
 test: .venv/installed-dev $(OLD)/installed
 	@sh tests/install_system_packages.sh
-	@$(BIN)/python -m pytest -n 2 tests/unit
-	@$(BIN)/python -m pytest -n 3 -m waits tests/contract tests/integration
-	@$(BIN)/python -m pytest -m "not waits" tests/contract tests/integration
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not thorough" tests/unit
+	@$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not thorough" tests/contract tests/integration
+
+# What holds large networks and references against one another.
+thorough: .venv/installed-dev $(OLD)/installed
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m thorough tests/unit tests/integration
 
 check: .venv/installed-dev
 	@$(BIN)/ruff format --check .

@@ -13,6 +13,13 @@ settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file share what it costs to begin, so that one process runs them; those that wait are spread."""
+    for item in items:
+        if item.get_closest_marker("waits") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def leases_of_these_tests() -> Iterator[None]:
     """Where this process' tests take the leases of this machine: those of other processes measure at the same time."""

@@ -19,8 +19,6 @@ from tests.support.sshd import sshd
 
 from .agent_bench import an_order, measured
 
-pytestmark = pytest.mark.waits
-
 
 def edgetpu_spec(board: DeviceSpec, library: Path, **options: str) -> DeviceSpec:
     choice = EdgeTpuChoice(accelerator="usb", library=str(library), options=options)

@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.fuzz.campaign import throw
 from tests.fuzz.sources import sources
 
 COUNT, SEED = 48, 20_261_120
+
+
+pytestmark = pytest.mark.thorough
 
 
 def test_damaged_models_end_as_measured_or_failed_with_one_line_each(tmp_path: Path) -> None:

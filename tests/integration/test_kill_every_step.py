@@ -11,8 +11,6 @@ import pytest
 from tests.support.dying import STEPS
 from tests.support.faults import proves
 
-pytestmark = pytest.mark.waits
-
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 240.0
 

@@ -22,12 +22,12 @@ from tests.support.one_op import compare, run_alone
 CHECKED = (
     zoo.Entry(network="mobilenet_v1", recipe="float32"),
     zoo.Entry(network="mobilenet_v2", recipe="dynamic-int8"),
-    zoo.Entry(network="inception_v3", recipe="int8"),
     zoo.Entry(network="segmentation", recipe="float16"),
     zoo.Entry(network="gated_cnn", recipe="int8"),
     zoo.Entry(network="residual_cnn", recipe="float32"),
     zoo.Entry(network="partitioned", recipe="float32"),
 )
+LARGE = zoo.Entry(network="inception_v3", recipe="int8")
 # As many reshapes, clamps, conversions or transpositions as XNNPACK puts beside one operator, and not one kernel more.
 MOST_HELPERS = 2 * ELIDED
 
@@ -56,7 +56,7 @@ def _ops(device: Device, path: Path, unit: str = "cpu") -> OpTable:
     return outcome.ops
 
 
-@pytest.mark.parametrize("entry", CHECKED, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", [*CHECKED, pytest.param(LARGE, marks=pytest.mark.thorough)], ids=lambda e: e.name)
 def test_every_operator_of_a_model_has_the_kernels_it_runs_as_alone(
     entry: zoo.Entry, device: Device, tmp_path: Path
 ) -> None:
@@ -85,6 +85,7 @@ def test_the_runtimes_own_kernels_are_all_named(device: Device, tmp_path: Path) 
     assert (table.mapping_cost, table.partitions) == (0, 0)
 
 
+@pytest.mark.thorough
 def test_each_operator_that_xnnpack_takes_runs_as_its_rule_says(tmp_path: Path) -> None:
     source = Source(menagerie())
     alone = run_alone(source, [(i,) for i in range(len(source.operators))], tmp_path, None)
@@ -100,6 +101,7 @@ def test_each_operator_that_xnnpack_takes_runs_as_its_rule_says(tmp_path: Path) 
     assert len(taken) >= 50
 
 
+@pytest.mark.thorough
 def test_a_model_of_all_operators_side_by_side_is_mapped_without_doubt(device: Device, tmp_path: Path) -> None:
     path = tmp_path / "menagerie.tflite"
     path.write_bytes(menagerie())

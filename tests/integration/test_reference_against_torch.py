@@ -8,6 +8,8 @@ from tests.support.torch_networks import NETWORKS
 from tests.support.torch_oracle import operators
 from tests.support.torch_packages import Converted, convert
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Converted]:

@@ -26,8 +26,6 @@ from tests.support.four_devices import COMPILED, address_text
 from tests.support.planted_boards import plant, raspberry_pi_5
 from tests.support.sshd import Sshd, sshd
 
-pytestmark = pytest.mark.waits
-
 BOARD, CORAL = "board", "coral (FakeEdgeTpu)"
 LIMIT_S = 240.0
 CONFIG = """

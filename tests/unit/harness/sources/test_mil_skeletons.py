@@ -18,6 +18,8 @@ from harness.sources.reading import read_macs
 from harness.sources.samples import SAMPLES, sample_model
 
 Array = NDArray[Any]
+pytestmark = pytest.mark.thorough
+
 SAME_DB = 100.0
 """Where LiteRT's own kernels agree among themselves: 110 dB (inception_v3) to 118 dB (resnet_v2_101)."""
 
