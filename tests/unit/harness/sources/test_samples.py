@@ -17,6 +17,7 @@ from harness.fidelity.mil.reference import run_program
 from harness.sources.mlpackage import read_graph as read_program_graph
 from harness.sources.samples import SAMPLES, Sample, open_sample, sample_model
 from harness.sources.tflite import read_graph
+from tests.support.large import networks
 from tests.support.models import tiny_cnn
 
 
@@ -81,8 +82,8 @@ def test_both_formats_of_digits_have_the_same_data(program: Model, tmp_path: Pat
 
 
 SHIPPED = [
-    *((name, "tflite") for name in SAMPLES),
-    *((name, "mlpackage") for name in ("digits", "mobilenet_v2", "ssd_resnet18")),  # the others go the same way
+    *networks(SAMPLES, "tflite"),
+    *networks(("digits", "mobilenet_v2", "ssd_resnet18"), "mlpackage"),  # the others go the same way
 ]
 
 

@@ -14,6 +14,7 @@ from harness.fidelity.litert import run_on_host
 from harness.sources.samples import sample_model
 from harness.sources.tflite import read_graph
 from harness.variants.technique import Calibration
+from tests.support.large import networks
 from tests.support.recipes import compressed
 
 
@@ -103,7 +104,7 @@ class Built:
     scores: NDArray[np.float64]
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=networks(NETWORKS))
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     model = sample_model(request.param, tmp_path_factory.mktemp("models"))
     (output,) = run_on_host(model.path, dataset_of(model))

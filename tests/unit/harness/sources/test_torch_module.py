@@ -112,6 +112,7 @@ def test_a_converted_module_is_only_read_the_second_time(format: str, exported: 
     assert convert_torch(exported, format, cache, timeout_s=0.0) == first
 
 
+@pytest.mark.thorough
 def test_torchscript_is_converted_with_the_names_that_are_given(tmp_path: Path) -> None:
     path = script(small(), tmp_path / "small.pth")
     found = run(
@@ -128,6 +129,7 @@ def test_paths_from_where_the_bench_was_started_are_understood(
     assert convert_torch(Path("here.pt2"), "mlpackage", Path("cache")).is_dir()
 
 
+@pytest.mark.thorough
 def test_integers_in_and_named_outputs_are_kept(tmp_path: Path) -> None:
     module, tokens = Words().eval(), torch.tensor([[1, 2, 8]])
     path = convert_torch(export(module, tmp_path / "words.pt2", tokens), "tflite", tmp_path)
@@ -147,6 +149,7 @@ def test_a_conversion_that_is_not_what_torch_does_is_refused(wrong: float, expor
         compare(program, {"output": program.results["output"] * wrong})
 
 
+@pytest.mark.thorough
 def test_a_branch_on_the_values_of_its_input_is_kept(tmp_path: Path) -> None:
     class Branches(nn.Module):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -163,6 +166,7 @@ def test_a_branch_on_the_values_of_its_input_is_kept(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, [2, 2] if image.sum() > 0 else [1, 1])
 
 
+@pytest.mark.thorough
 def test_operators_without_a_tflite_are_named(tmp_path: Path) -> None:
     path = export(Ranks(), tmp_path / "ranks.pt2")
     with pytest.raises(

@@ -246,6 +246,7 @@ def test_more_than_65504_weights_are_pruned_to_their_share(tmp_path: Path) -> No
     assert tensor.zeros / tensor.elements == pytest.approx(0.75, abs=0.001)
 
 
+@pytest.mark.thorough
 def test_building_twice_in_processes_of_their_own_gives_the_same_bytes(model: Model, tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from harness.sources.reading import read_model;"
