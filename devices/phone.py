@@ -30,7 +30,7 @@ from devices.transport.adb import AdbTransport, quoted
 from harness.core import digest
 from harness.core.deadline import Deadline
 from harness.core.device import AdbAddress, Canary, Cluster, Conditions, DeviceFacts, DeviceSpec, PhoneTools
-from harness.core.errors import DeviceError, DeviceFull, DeviceLost, DeviceRefused
+from harness.core.errors import DeviceError, DeviceLost, DeviceRefused
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
 from harness.core.limits import Limits
 from harness.core.ports import Waiting
@@ -173,7 +173,10 @@ class Phone:
         return self._again(self._canary)
 
     def launch(self, order: LaunchOrder) -> LaunchOutcome:
-        """One launch. LOST where the phone went away during it; DeviceLost where it does not come back."""
+        """One launch. LOST where the phone went away during it.
+
+        Raises DeviceLost where it does not come back, DeviceFull where no space is left on it.
+        """
         session = self._attached()
         if not any(order.unit.is_offered_by(unit) for unit in self._facts.units):
             offered = ", ".join(str(unit) for unit in self._facts.units)
@@ -183,8 +186,6 @@ class Phone:
             model = self._files.bring(order.variant)
             outcome = session.runner.launch(order, model)
             return self._unless_rebooted(order, outcome)
-        except DeviceFull as exc:
-            return _failed(order, FailureKind.ERROR, exc.reason)
         except DeviceLost as exc:
             if not self._is_open:
                 raise self._closed() from exc

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 
+from devices.families import android_room
 from devices.families.android_prepare import FOLDER
 from devices.transport.adb import AdbTransport
 from harness.core.deadline import Deadline
@@ -104,7 +105,7 @@ class PhoneLease:
         if done.exit_code == 4:
             raise DeviceBusy(self.phone.device, "its lease was lost to somebody else; run again once they are done")
         if done.exit_code != 0:
-            raise DeviceError(self.phone.device, f"its lease in {LEASE} cannot be kept ({done.words})")
+            raise android_room.failure(self.phone, f"its lease in {LEASE} cannot be kept", done.words)
         return done.stdout.decode("utf-8", "replace")
 
 

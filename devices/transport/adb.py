@@ -128,15 +128,15 @@ class AdbTransport:
 
     def send_file(self, source: Path, target: str, deadline: Deadline, sent: Sent = unheard) -> None:
         with source.open("rb") as stream:
-            self._sync(lambda link: adb_sync.send(link, stream, target, deadline, sent), deadline)
+            self._sync(lambda link: adb_sync.send(link, stream, target, deadline, sent), deadline, target)
         done = self.run(("chmod", _PRIVATE, target), deadline)  # adbd gives the owner's rights to everybody
         if done.exit_code != 0:
             raise DeviceError(self.device, f"{target} cannot be made private: {done.words}")
 
     def fetch_file(self, source: str, target: Path, deadline: Deadline) -> None:
-        self._sync(lambda link: adb_sync.fetch(link, source, target, deadline), deadline)
+        self._sync(lambda link: adb_sync.fetch(link, source, target, deadline), deadline, source)
 
-    def _sync(self, work: "Callable[[AdbConnection], None]", deadline: Deadline) -> None:
+    def _sync(self, work: "Callable[[AdbConnection], None]", deadline: Deadline, place: str) -> None:
         self._check_open()
         serial = self.serial
 
@@ -147,7 +147,7 @@ class AdbTransport:
         try:
             self.server.ask(do, max(deadline.remaining, 0.001))
         except adb_sync.SyncFailed as exc:
-            raise _of_sync(self.device, str(exc)) from exc
+            raise _of_sync(self.device, f"{place}: {exc}") from exc
         except adb_sync.HostFailed as exc:
             raise exc.error from exc
 

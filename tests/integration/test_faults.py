@@ -5,7 +5,6 @@ Each test looks at the same four things: what the user is told, that the neighbo
 makes the board's part whole with no launch lost or doubled, and that nothing is left on the board.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -29,6 +28,7 @@ from tests.support.fault_bench import BOARD, NEIGHBOUR, FaultBench, Moment, Stru
 from tests.support.faults import proves
 from tests.support.jumping_clock import JumpingClock
 from tests.support.passwords import password_server
+from tests.support.small_disk import ballast, fill, small_disk
 from tests.support.sshd import make_key
 
 pytestmark = pytest.mark.waits
@@ -245,26 +245,16 @@ def test_a_board_that_another_host_measures_on_is_not_measured_on(struck: Struck
 
 
 @pytest.fixture
-def small_disk(struck: Struck) -> Iterator[Path]:
+def board_disk(struck: Struck) -> Iterator[Path]:
     """Where the board keeps its files: 4 MB."""
-    folder = struck.bench.home / ".weighbridge"
-    folder.mkdir()
-    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)), check=True, timeout=LIMIT_S)
-    yield folder
-    subprocess.run(("umount", str(folder)), check=True, timeout=LIMIT_S)
+    with small_disk(struck.bench.home / ".weighbridge", mebibytes=4) as folder:
+        yield folder
 
 
 @proves("device_full")
-def test_a_full_disk_gives_the_board_up_and_a_resume_needs_only_space(struck: Struck, small_disk: Path) -> None:
-    ballast = small_disk / "ballast"
-
-    def fill() -> None:
-        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as stream:
-            while True:
-                stream.write(bytes(1 << 12))
-
-    given_up = struck.bench.run(at=Moment(step="begun"), strike=fill)
-    ballast.unlink()
+def test_a_full_disk_gives_the_board_up_and_a_resume_needs_only_space(struck: Struck, board_disk: Path) -> None:
+    given_up = struck.bench.run(at=Moment(step="begun"), strike=lambda: fill(board_disk))
+    ballast(board_disk).unlink()
     check_resumed(struck, given_up, "no space is left")
 
 

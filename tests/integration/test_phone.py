@@ -1,6 +1,8 @@
 """A phone as a device, with everything that can go wrong on the way: real adb, emulated phone, LiteRT for real."""
 
+import contextlib
 import json
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from devices.families.android_lease import PhoneLease
-from devices.families.android_prepare import Note
+from devices.families.android_prepare import FOLDER, Note
 from devices.transport.adb import AdbTransport
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import PhoneTools
-from harness.core.errors import DeviceBusy, DeviceLost, DeviceRefused
+from harness.core.errors import DeviceBusy, DeviceFull, DeviceLost, DeviceRefused
 from harness.core.launch import (
     FailureKind,
     LaunchFailure,
@@ -27,6 +29,7 @@ from harness.core.launch import (
 from harness.sources.tflite import read_graph
 from tests.support.models import tiny_cnn, write_model
 from tests.support.phones import SERIAL, Bed, a_bed, an_adb_server
+from tests.support.small_disk import ballast, fill, small_disk
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
@@ -322,7 +325,10 @@ def test_another_phone_at_the_same_address_is_refused(bed: Bed) -> None:
         phone.__enter__()
 
 
-def test_a_phone_without_space_fails_the_launch_in_words(bed: Bed, tmp_path: Path) -> None:
+FULL = r"no space is left on the phone \(.*{}.*No space left on device\); make room there, `devices --clean`"
+
+
+def test_a_phone_without_space_for_a_file_is_full(bed: Bed, tmp_path: Path) -> None:
     with bed.open() as phone:
         record_of(phone.launch(an_order(tmp_path)))
         other = tmp_path / "other"
@@ -330,8 +336,36 @@ def test_a_phone_without_space_fails_the_launch_in_words(bed: Bed, tmp_path: Pat
         order = an_order(other)
         order.variant.write_bytes(order.variant.read_bytes() + bytes(1000))
         bed.phone.quota = 1
-        failure = failure_of(phone.launch(order))
-    assert "no space is left on the phone" in failure.message
+        with pytest.raises(DeviceFull, match=FULL.format(f"{FOLDER}/files/")):
+            phone.launch(order)
+        bed.phone.quota = None
+        record_of(phone.launch(order))
+
+
+@pytest.fixture
+def phone_disk(tmp_path: Path) -> Iterator[Path]:
+    """Where the phone keeps its files: 16 MB."""
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(small_disk(tmp_path / "phone/data/local/tmp", mebibytes=16))
+        except subprocess.CalledProcessError:
+            pytest.skip("a small disk can be mounted by root alone")
+        yield folder
+
+
+# A launch needs a page for its lease, which it gives back, one for its process id, then more.
+@pytest.mark.parametrize(("pages", "place"), [(0, "lease"), (1, "runs/")])
+def test_a_phone_without_space_in_a_launch_is_full(
+    phone_disk: Path, bed: Bed, tmp_path: Path, pages: int, place: str
+) -> None:
+    order = an_order(tmp_path, pass_=Pass.OPS)
+    with bed.open() as phone:
+        record_of(phone.launch(order))
+        fill(phone_disk, but_pages=pages)
+        with pytest.raises(DeviceFull, match=FULL.format(f"{FOLDER}/{place}")):
+            phone.launch(order)
+        ballast(phone_disk).unlink()
+        assert record_of(phone.launch(order)).ops is not None
 
 
 def test_two_hosts_take_turns(bed: Bed, tmp_path: Path) -> None:
