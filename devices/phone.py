@@ -125,7 +125,7 @@ class Phone:
         """Take the leases, prepare the phone. Raises DeviceBusy, DeviceLost, DeviceRefused, DeviceError."""
         self._transport.reopen()
         with ExitStack() as held:
-            held.enter_context(self._host_lease())
+            held.enter_context(self.host_lease())
             self._check_identity()
             held.enter_context(android_lease.held(self._lease))
             self._sweep()
@@ -135,7 +135,8 @@ class Phone:
             self._held = held.pop_all()
         return self
 
-    def _host_lease(self) -> AbstractContextManager[None]:
+    def host_lease(self) -> AbstractContextManager[None]:
+        """That of this machine alone, by which its own processes take turns."""
         key = f"android-{self._facts.serial}"
         return leases.lease(self._facts.name, key, self._lease_folder)
 
@@ -244,7 +245,7 @@ class Phone:
         """After a loss: the same phone, nothing left running, leased and prepared as before."""
         self._transport.attach()
         self._check_identity()
-        self._lease.take()
+        self._lease.take(again=True)
         self._sweep()
         android_prepare.restore(self._transport)
         android_prepare.switch_on(self._transport)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from devices.cleaning import clean_device
 from devices.families.android_lease import PhoneLease
 from devices.families.android_prepare import FOLDER, Note
 from devices.transport.adb import AdbTransport
@@ -366,6 +367,20 @@ def test_a_phone_without_space_in_a_launch_is_full(
             phone.launch(order)
         ballast(phone_disk).unlink()
         assert record_of(phone.launch(order)).ops is not None
+
+
+def test_a_phone_that_is_full_from_the_start_is_not_entered_and_can_be_cleaned(
+    phone_disk: Path, bed: Bed, tmp_path: Path
+) -> None:
+    with bed.open() as phone:
+        record_of(phone.launch(an_order(tmp_path)))
+    fill(phone_disk)
+    with pytest.raises(DeviceFull, match=FULL.format(FOLDER)):
+        bed.open().__enter__()
+    assert clean_device(bed.spec, 0, bed.leases).files > 0
+    ballast(phone_disk).unlink()
+    with bed.open() as phone:
+        record_of(phone.launch(an_order(tmp_path)))
 
 
 def test_two_hosts_take_turns(bed: Bed, tmp_path: Path) -> None:

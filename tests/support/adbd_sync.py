@@ -68,7 +68,9 @@ class Sync:
         try:
             if self.phone.is_full(len(content)):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            out.write(content)
+            left = content
+            while left:  # the end of a disk takes a part
+                left = left[out.write(left) :]
         except OSError as exc:
             return f"write failed: {exc.strerror}"
         self.phone.received_bytes += len(content)
