@@ -57,7 +57,7 @@ def _clean_board(spec: DeviceSpec, days: int, lease_folder: Path) -> Cleaned:
 
 
 def _clean_phone(spec: DeviceSpec, days: int, lease_folder: Path) -> Cleaned:
-    from devices.families.android_prepare import FOLDER
+    from devices.families.android_folder import FOLDER
     from devices.phone import open_phone
     from devices.transport.adb import AdbTransport
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 
-from devices.families import android_room
-from devices.families.android_prepare import FOLDER
+from devices.families import android_folder
+from devices.families.android_folder import FOLDER
 from devices.runtimes.owner import duration
 from devices.transport.adb import AdbTransport
 from harness.core.deadline import Deadline
@@ -138,7 +138,7 @@ class PhoneLease:
         if done.exit_code in _BUSY:
             raise DeviceBusy(self.phone.device, _BUSY[done.exit_code])
         if done.exit_code != 0:
-            raise android_room.failure(self.phone, f"its lease in {LEASE} cannot be kept", done.words)
+            raise android_folder.failure(self.phone, f"its lease in {LEASE} cannot be kept", done.words)
         return done.stdout.decode("utf-8", "replace")
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from devices.families import android_room
-from devices.families.android_prepare import FOLDER
+from devices.families import android_folder
+from devices.families.android_folder import FOLDER
 from devices.runtimes import benchmark_model_flags as flags
 from devices.runtimes.benchmark_model_output import OutputUnknown, Report, read
 from devices.runtimes.benchmark_model_profile import ProfileUnknown, table_from
@@ -110,7 +110,7 @@ class BenchmarkModel:
         if (said := next((line for line in _words(ended).splitlines() if is_full(line)), None)) is not None:
             raise unable(self.phone.device, what, said)
         if ended.ended_by == "exit" and failure.kind is not FailureKind.CRASH:
-            android_room.check_room(self.phone, what)
+            android_folder.check_room(self.phone, what)
 
     def _cluster(self, order: LaunchOrder, folder: str) -> str | None:
         """The one that the tool was bound to, by the kernel's word; None where it says other cores, or nothing."""
@@ -143,7 +143,7 @@ class BenchmarkModel:
                 except DeviceLost:
                     raise
                 except DeviceError as exc:
-                    android_room.check_room(self.phone, f"{name} in {folder}")
+                    android_folder.check_room(self.phone, f"{name} in {folder}")
                     return None, f"per-op unavailable: benchmark_model wrote no {name} ({exc.reason})"
             profile, info = (file.read_bytes() for file in files.values())
             return table_from(order.graph, profile, info), None

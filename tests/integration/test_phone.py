@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from devices.cleaning import clean_device
+from devices.families.android_folder import FOLDER
 from devices.families.android_lease import PhoneLease
-from devices.families.android_prepare import FOLDER, Note
+from devices.families.android_prepare import Note
 from devices.transport.adb import AdbTransport
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import PhoneTools

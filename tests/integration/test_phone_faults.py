@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.families.android_prepare import FOLDER
+from devices.families.android_folder import FOLDER
 from harness.core.launch import FailureKind
 from tests.support.fault_bench import NEIGHBOUR, WAIT_S, Moment
 from tests.support.faults import proves

@@ -1,12 +1,15 @@
-"""Whether a phone's disk is full: its programs say so in their words, its shell and a C++ stream in none."""
+"""The bench's folder on a phone, and whether there is space in it.
 
-from devices.families.android_prepare import FOLDER
+Where there is none, the phone's programs say so in their words, its shell and a C++ stream in none.
+"""
+
 from devices.transport.adb import AdbTransport
 from devices.transport.adb_errors import is_full, unable
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceError
 from harness.core.units import Seconds
 
+FOLDER = "/data/local/tmp/weighbridge"
 _PATIENCE_S: Seconds = 20.0
 # A program that writes a little.
 _TRY = 'dd if=/dev/zero of="$1/.room.$$" bs=65536 count=1; c=$?; rm -f "$1/.room.$$"; exit $c'
