@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from devices.absent import AbsentDevice
-from devices.device import AttachedDevice
+from devices.entered import EnteredDevice
 from devices.families import edgetpu
 from devices.inventory import LocalAgent, edgetpu_device, local_device
 from devices.runtimes.agent_launch import Route
@@ -63,7 +63,7 @@ def enter_devices(devices: Sequence[Device], stack: ExitStack, leave_alone: Cont
 
 def notices_of(devices: Iterable[Device]) -> list[str]:
     """What a user should know of how devices were taken, such as a stale lease that was broken; each is said once."""
-    attached = (device for device in devices if isinstance(device, AttachedDevice))
+    attached = (device for device in devices if isinstance(device, EnteredDevice))
     return [f"{device.facts.name}: {words}" for device in attached for words in device.take_notices()]
 
 

@@ -8,8 +8,6 @@ import random
 import socket
 import statistics
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
@@ -18,9 +16,9 @@ from types import TracebackType
 from typing import TypeVar
 
 from devices import lease as leases
+from devices.entered import EnteredDevice
 from devices.families import android_lease, android_prepare
 from devices.families.android import PhoneFacts
-from devices.health import await_fit
 from devices.phone_facts import RUNTIME, ask, conditions_of, facts_of
 from devices.phone_files import PhoneFiles
 from devices.phone_tools import HostTools
@@ -32,8 +30,6 @@ from harness.core.deadline import Deadline
 from harness.core.device import AdbAddress, Canary, Cluster, Conditions, DeviceFacts, DeviceSpec, PhoneTools
 from harness.core.errors import DeviceError, DeviceLost, DeviceRefused
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
-from harness.core.limits import Limits
-from harness.core.ports import Waiting
 from harness.core.units import Seconds
 
 T = TypeVar("T")
@@ -85,7 +81,7 @@ class _Session:
     canary: str
 
 
-class Phone:
+class Phone(EnteredDevice):
     """Runs launches on one phone. Entered: leased on both sides, and prepared; left: restored.
 
     A loss during a launch is a LOST launch; the next call connects anew, sees that it is the same phone, prepares it
@@ -101,7 +97,7 @@ class Phone:
         lease_folder: Path,
         wanted: PhoneTools,
     ) -> None:
-        self._facts = facts
+        super().__init__(facts)
         self._transport = transport
         self._boot_id = told.boot_id
         self._serial = told.serial
@@ -111,15 +107,8 @@ class Phone:
         self._files = PhoneFiles(transport)
         self._lease = android_lease.PhoneLease(transport, _token(lease_folder))
         self._held = ExitStack()
-        self._lock = threading.Lock()
         self._session: _Session | None = None
-        self._is_open = False
         self._is_lost = False
-        self._left = threading.Event()
-
-    @property
-    def facts(self) -> DeviceFacts:
-        return self._facts
 
     def __enter__(self) -> "Phone":
         """Take the leases, prepare the phone. Raises DeviceBusy, DeviceLost, DeviceRefused, DeviceError."""
@@ -159,15 +148,6 @@ class Phone:
     def conditions(self) -> Conditions:
         """The phone's state now, in one round trip. Raises DeviceLost."""
         return self._again(self._conditions)
-
-    def make_fit(self, limits: Limits, waiting: Waiting) -> Seconds:
-        """Wait until the phone keeps to the limits. Raises DeviceUnfit, and DeviceLost as conditions does."""
-        return await_fit(self.conditions, self._facts, limits, waiting, clock=time.monotonic, rest=self.rest)
-
-    def rest(self, seconds: Seconds) -> None:
-        """Let the phone idle; leaving it ends that with DeviceLost."""
-        if not self._is_open or self._left.wait(seconds):
-            raise self._closed()
 
     def canary(self) -> Canary:
         """Time of hashing a fixed file with the phone's own sha256sum, on its fastest cores. Raises DeviceLost."""
@@ -237,9 +217,6 @@ class Phone:
                     self._come_back()
                 self._session = self._make_session()
             return self._session
-
-    def _closed(self) -> DeviceLost:
-        return DeviceLost(self._facts.name, "it is closed; enter it to measure on it")
 
     def _come_back(self) -> None:
         """After a loss: the same phone, nothing left running, leased and prepared as before."""
