@@ -116,7 +116,7 @@ class Phone(EnteredDevice):
         with ExitStack() as held:
             held.enter_context(self.host_lease())
             self._check_identity()
-            held.enter_context(android_lease.held(self._lease))
+            self._note(held.enter_context(android_lease.held(self._lease)))
             self._sweep()
             held.enter_context(android_prepare.prepared(self._transport))
             self._is_open, self._is_lost = True, False
@@ -218,11 +218,15 @@ class Phone(EnteredDevice):
                 self._session = self._make_session()
             return self._session
 
+    def _note(self, notice: str | None) -> None:
+        if notice is not None:
+            self.notices.append(notice)
+
     def _come_back(self) -> None:
         """After a loss: the same phone, nothing left running, leased and prepared as before."""
         self._transport.attach()
         self._check_identity()
-        self._lease.take(again=True)
+        self._note(self._lease.take(again=True))
         self._sweep()
         android_prepare.restore(self._transport)
         android_prepare.switch_on(self._transport)

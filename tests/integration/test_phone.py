@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import os
+import re
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +17,7 @@ from devices.cleaning import clean_device
 from devices.families.android_folder import FOLDER
 from devices.families.android_lease import PhoneLease
 from devices.families.android_prepare import Note
+from devices.opening import notices_of
 from devices.transport.adb import AdbTransport
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import PhoneTools
@@ -398,6 +402,10 @@ def test_a_lease_of_the_same_host_is_taken_over(bed: Bed) -> None:
     first._lease.take()  # and its host is killed
     with bed.open() as phone:
         assert phone.conditions()
+        assert notices_of([phone, phone]) == [
+            "pixel8: an earlier run of this host left it without giving it back; what it left was ended and restored"
+        ]
+    assert phone.notices == []
 
 
 def test_a_lease_whose_time_is_up_is_broken(bed: Bed) -> None:
@@ -405,6 +413,9 @@ def test_a_lease_whose_time_is_up_is_broken(bed: Bed) -> None:
     (bed.phone.root / "proc/uptime").write_text("9000.00 1.00\n")
     with bed.open() as phone:
         assert phone.conditions()
+        (notice,) = phone.take_notices()
+    whose = rf"that of process {os.getpid()} of {re.escape(socket.gethostname())}"
+    assert re.match(rf"its lease was broken: {whose} ran out 65 min ago without a sign of life; what it", notice)
 
 
 def test_a_lease_of_before_a_restart_is_broken(bed: Bed) -> None:
@@ -412,6 +423,18 @@ def test_a_lease_of_before_a_restart_is_broken(bed: Bed) -> None:
     bed.phone.reboot()
     with bed.open() as phone:
         assert phone.conditions()
+        (notice,) = phone.take_notices()
+    assert "measured on it when it was restarted" in notice
+
+
+def test_a_lease_that_was_given_back_is_nothing_to_tell(bed: Bed, tmp_path: Path) -> None:
+    with bed.open():
+        pass
+    with bed.open() as phone:
+        record_of(phone.launch(an_order(tmp_path)))
+        bed.phone.drop()
+        assert phone.conditions()
+    assert phone.notices == []
 
 
 def left_behind(bed: Bed) -> None:
