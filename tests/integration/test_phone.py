@@ -34,7 +34,7 @@ from harness.core.launch import (
 )
 from harness.sources.tflite import read_graph
 from tests.support.models import tiny_cnn, write_model
-from tests.support.phones import SERIAL, Bed, a_bed, an_adb_server
+from tests.support.phones import SERIAL, Bed
 from tests.support.small_disk import ballast, fill, small_disk
 from tests.support.waiting import until
 
@@ -42,19 +42,6 @@ pytestmark = pytest.mark.waits
 
 SOON = 30.0
 SETTINGS = MeasureSettings(inferences=6, warmup_s=0.0, max_launch_s=5.0)
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One adb server for all of them."""
-    with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
-        yield found
-
-
-@pytest.fixture
-def bed(tmp_path: Path, port: int) -> Iterator[Bed]:
-    with a_bed(tmp_path, port) as attached:
-        yield attached
 
 
 def an_order(folder: Path, unit: str = "cpu", pass_: Pass = Pass.LATENCY, deadline_s: float = 60.0) -> LaunchOrder:
@@ -170,12 +157,18 @@ def test_a_delegate_that_declines_is_the_cpu_and_no_failure(bed: Bed, tmp_path: 
     assert (record.delegation.delegate, record.delegation.full, record.delegation.taken) == ("nnapi", False, 0)
 
 
+def tools_of(bed: Bed) -> Path:
+    assert bed.spec.tools is not None
+    assert bed.spec.tools.folder is not None
+    return bed.spec.tools.folder
+
+
 def test_an_external_delegate_is_brought_with_what_lies_beside_it(bed: Bed, tmp_path: Path) -> None:
     folder = tmp_path / "qnn"
     folder.mkdir()
     for name in ("libdelegate.so", "libbackend.so"):
         (folder / name).write_text("#!stand-in\n")
-    tools = PhoneTools(folder=tmp_path / "tools", delegate=folder / "libdelegate.so", delegate_options={"k": "v"})
+    tools = PhoneTools(folder=tools_of(bed), delegate=folder / "libdelegate.so", delegate_options={"k": "v"})
     with replace(bed, spec=replace(bed.spec, tools=tools)).open() as phone:
         assert ComputeUnit.parse("npu") in phone.facts.units
         record = record_of(phone.launch(an_order(tmp_path, "npu")))
@@ -353,7 +346,7 @@ def phone_disk(tmp_path: Path) -> Iterator[Path]:
     """Where the phone keeps its files: 16 MB."""
     with contextlib.ExitStack() as stack:
         try:
-            folder = stack.enter_context(small_disk(tmp_path / "phone/data/local/tmp", mebibytes=16))
+            folder = stack.enter_context(small_disk(tmp_path / "bed/phone/data/local/tmp", mebibytes=16))
         except subprocess.CalledProcessError:
             pytest.skip("a small disk can be mounted by root alone")
         yield folder

@@ -1,16 +1,14 @@
 """Two hosts that want one phone: the real adb, and a phone whose programs wait where a test wants them to."""
 
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from devices.families.android_lease import PhoneLease
 from devices.transport.adb import AdbTransport
 from harness.core.errors import DeviceBusy
-from tests.support.phones import Bed, a_bed, an_adb_server
+from tests.support.phones import Bed
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
@@ -32,14 +30,12 @@ exit $c
 """
 
 
-@pytest.fixture
-def bed(tmp_path: Path) -> Iterator[Bed]:
-    with an_adb_server(tmp_path / "home") as port, a_bed(tmp_path, port) as attached:
-        for name in _PROGRAMS:
-            program = attached.phone.root / "system/bin" / name
-            program.write_text(_SLOW.format(rm=shutil.which("rm"), program=shutil.which(name), name=name))
-            program.chmod(0o755)
-        yield attached
+@pytest.fixture(autouse=True)
+def slow_programs(bed: Bed) -> None:
+    for name in _PROGRAMS:
+        program = bed.phone.root / "system/bin" / name
+        program.write_text(_SLOW.format(rm=shutil.which("rm"), program=shutil.which(name), name=name))
+        program.chmod(0o755)
 
 
 def a_host(bed: Bed) -> PhoneLease:

@@ -3,32 +3,19 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from devices.transport.adb_server import AdbServer
 from tests.support.models import tiny_cnn, write_model
-from tests.support.phones import Bed, a_bed, an_adb_server
+from tests.support.phones import Bed, a_bed
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One adb server for all of them."""
-    with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
-        yield found
-
-
-@pytest.fixture
-def bed(tmp_path: Path, port: int) -> Iterator[Bed]:
-    with a_bed(tmp_path / "bed", port) as attached:
-        yield attached
 
 
 def unauthorised(bed: Bed) -> str:
