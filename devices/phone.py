@@ -25,6 +25,7 @@ from devices.phone_tools import HostTools
 from devices.runtimes.benchmark_model import RUNS, BenchmarkModel
 from devices.runtimes.benchmark_model_flags import Tools
 from devices.transport.adb import AdbTransport, quoted
+from devices.transport.adb_server import CONNECT_S
 from harness.core import digest
 from harness.core.deadline import Deadline
 from harness.core.device import AdbAddress, Canary, Cluster, Conditions, DeviceFacts, DeviceSpec, PhoneTools
@@ -35,7 +36,6 @@ from harness.core.units import Seconds
 T = TypeVar("T")
 
 _PATIENCE_S: Seconds = 30.0
-_LOOK_S: Seconds = 5.0
 _CANARY_BYTES = 4 << 20
 _CANARY_TIMES = 4  # the file is hashed so often in one repetition
 _CANARY_REPETITIONS = 5
@@ -65,12 +65,24 @@ done
 """
 
 
-def open_phone(spec: DeviceSpec, lease_folder: Path | None = None) -> "Phone":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a phone may take to be connected to, to say which boot it is in, and to end a launch."""
+
+    connect_s: Seconds = CONNECT_S
+    look_s: Seconds = 5.0
+    end_s: Seconds = 8.0
+
+
+def open_phone(spec: DeviceSpec, lease_folder: Path | None = None, patience: Patience | None = None) -> "Phone":
     """The phone of a configuration, asked for its facts. Raises DeviceError."""
-    transport = AdbTransport(spec.name, spec.adb or AdbAddress())
+    patience = patience or Patience()
+    transport = AdbTransport(spec.name, spec.adb or AdbAddress(), connect_s=patience.connect_s)
     told = ask(transport)
     facts, tools = facts_of(spec, transport.serial, told)
-    return Phone(facts, transport, told, tools, lease_folder or leases.lease_folder(), spec.tools or PhoneTools())
+    return Phone(
+        facts, transport, told, tools, lease_folder or leases.lease_folder(), spec.tools or PhoneTools(), patience
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +108,7 @@ class Phone(EnteredDevice):
         tools: HostTools | None,
         lease_folder: Path,
         wanted: PhoneTools,
+        patience: Patience,
     ) -> None:
         super().__init__(facts)
         self._transport = transport
@@ -104,6 +117,7 @@ class Phone(EnteredDevice):
         self._tools = tools
         self._lease_folder = lease_folder
         self._wanted = wanted
+        self._patience = patience
         self._files = PhoneFiles(transport)
         self._lease = android_lease.PhoneLease(transport, _token(lease_folder))
         self._held = ExitStack()
@@ -141,9 +155,18 @@ class Phone(EnteredDevice):
         self._transport.reopen()
         with held:
             if was_open:
-                with suppress(DeviceError):
-                    self._sweep()
+                self._clear_up()
         self._transport.close()
+
+    def _clear_up(self) -> None:
+        """End what is left. Where the phone is gone nothing more is asked of it: each question would wait for it."""
+        try:
+            self._transport.attach()
+        except DeviceError:
+            self._transport.close()
+            return
+        with suppress(DeviceError):
+            self._sweep()
 
     def conditions(self) -> Conditions:
         """The phone's state now, in one round trip. Raises DeviceLost."""
@@ -193,7 +216,7 @@ class Phone(EnteredDevice):
         return _failed(order, FailureKind.LOST, "it was restarted during the launch")
 
     def _boot_now(self) -> str:
-        done = self._transport.run(("cat", "/proc/sys/kernel/random/boot_id"), Deadline(_LOOK_S))
+        done = self._transport.run(("cat", "/proc/sys/kernel/random/boot_id"), Deadline(self._patience.look_s))
         return done.stdout.decode("utf-8", "replace").strip()
 
     def _again(self, question: Callable[[], T]) -> T:
@@ -261,6 +284,7 @@ class Phone(EnteredDevice):
             clusters=self._facts.clusters,
             version=f"{RUNTIME} {self._tools.benchmark.sum[:16]}",
             conditions=self._conditions,
+            end_s=self._patience.end_s,
         )
         return _Session(runner, self._bring_canary())
 

@@ -41,7 +41,6 @@ from harness.core.units import Bytes, Seconds
 RUNS = f"{FOLDER}/runs"
 _MOST_OUTPUT: Bytes = 4 << 20
 _PATIENCE_S: Seconds = 20.0
-_END_S: Seconds = 8.0  # a phone that takes longer for it is taken for lost, and asked again once it is back
 _TAIL = 4000
 _KILLED, _SEGFAULT = 137, 139
 _ERROR = re.compile(r"^(?:[EF] tflite\s*: |ERROR: )(?P<words>.*)$", re.MULTILINE)
@@ -63,13 +62,17 @@ exit 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkModel:
-    """Runs orders on one phone. version names the tool in records; conditions reads the phone's state."""
+    """Runs orders on one phone. version names the tool in records; conditions reads the phone's state.
+
+    A phone that takes longer than end_s to end a launch is taken for lost, and asked again once it is back.
+    """
 
     phone: AdbTransport
     tools: flags.Tools
     clusters: Sequence[Cluster]
     version: str
     conditions: Callable[[], Conditions]
+    end_s: Seconds = 8.0
 
     def launch(self, order: LaunchOrder, model: str) -> LaunchOutcome:
         """Do one launch of the model at that path of the phone.
@@ -122,7 +125,7 @@ class BenchmarkModel:
 
     def end(self, folder: str) -> None:
         """See that nothing of a launch is left running. Raises DeviceLost, DeviceError where it cannot be ended."""
-        done = self.phone.run(("sh", "-c", _END, "end", folder), Deadline(_END_S))
+        done = self.phone.run(("sh", "-c", _END, "end", folder), Deadline(self.end_s))
         if done.exit_code == 5:
             raise DeviceError(self.phone.device, "a launch cannot be ended on the phone; restart it")
 

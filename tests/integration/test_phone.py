@@ -273,7 +273,7 @@ def test_each_bad_end_of_the_tool_is_told_apart(
 def test_a_launch_that_hangs_is_ended_on_the_phone(bed: Bed, tmp_path: Path) -> None:
     bed.behave("hang")
     with bed.open() as phone:
-        failure = failure_of(phone.launch(an_order(tmp_path, deadline_s=3.0)))
+        failure = failure_of(phone.launch(an_order(tmp_path, deadline_s=2.0)))
         until(lambda: not bed.phone.pids, SOON)
     assert failure.kind is FailureKind.DEADLINE
 
@@ -467,7 +467,7 @@ def test_a_link_that_stalls_during_a_launch_loses_the_launch_alone(bed: Bed, tmp
             bed.phone.is_mute = True
 
         stalling = while_it_hangs(bed, stall)
-        failure = failure_of(phone.launch(an_order(tmp_path, deadline_s=6.0)))
+        failure = failure_of(phone.launch(an_order(tmp_path, deadline_s=5.0)))
         stalling.join()
         bed.behave("")
         bed.phone.is_mute = False

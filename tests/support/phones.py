@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from devices.phone import Phone, open_phone
+from devices.phone import Patience, Phone, open_phone
 from devices.transport.adb_server import AdbServer, bundled_adb
 from harness.core.device import AdbAddress, DeviceSpec, PhoneTools
 from harness.core.errors import DeviceError
 from tests.support.adbd import Adbd
 from tests.support.sshd import free_port
 
+# An emulated phone does in milliseconds what it does at all; the machine is shared.
+SOON = Patience(connect_s=3.0, look_s=3.0, end_s=4.0)
 # It looks for no phone by itself: not on USB, for which it takes 3 s to start, nor for emulators, nor by mDNS.
 _SERVER = {"ADB_USB": "0", "ADB_EMU": "0", "ADB_MDNS_AUTO_CONNECT": "0"}
 
@@ -219,7 +221,7 @@ class Bed:
         (self.state / "benchmark").write_text(mood)
 
     def open(self) -> Phone:
-        return open_phone(self.spec, self.leases)
+        return open_phone(self.spec, self.leases, SOON)
 
 
 @contextlib.contextmanager
