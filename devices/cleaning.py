@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from devices import lease as leases
@@ -12,7 +12,7 @@ from devices.runtimes.litert_ops import op_table
 from devices.transport.bundle import bundle_file, bundle_folder
 from devices.transport.push import clean
 from harness.core.device import AdbAddress, DeviceSpec
-from harness.core.errors import DeviceError
+from harness.core.errors import DeviceError, DeviceFull
 from harness.core.survey import Cleaned
 
 _DAY_S, _YOUNG_S = 86400, 3600
@@ -57,11 +57,16 @@ def _clean_board(spec: DeviceSpec, days: int, lease_folder: Path) -> Cleaned:
 
 
 def _clean_phone(spec: DeviceSpec, days: int, lease_folder: Path) -> Cleaned:
-    from devices.families.android_prepare import FOLDER
+    from devices.families.android_folder import FOLDER
     from devices.phone import open_phone
     from devices.transport.adb import AdbTransport
 
-    with open_phone(spec, lease_folder):
+    phone = open_phone(spec, lease_folder)
+    with ExitStack() as held:
+        try:
+            held.enter_context(phone)
+        except DeviceFull:  # not even its lease has room, so that nobody has it
+            held.enter_context(phone.host_lease())
         files, size = clean(AdbTransport(spec.name, spec.adb or AdbAddress()), FOLDER, days)
     return Cleaned(name=spec.name, files=files, bytes=size)
 

@@ -1,14 +1,12 @@
 """A device with an agent on it."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
-from devices.health import await_fit
+from devices.entered import EnteredDevice
 from devices.runtimes.agent import AgentClient
 from devices.runtimes.agent_launch import ANY_ROUTE, MapOps, Route
 from devices.runtimes.faces import Faces, Tried
@@ -19,8 +17,6 @@ from devices.turns import Turn
 from harness.core.device import Canary, Conditions, DeviceFacts
 from harness.core.errors import DeviceLost
 from harness.core.launch import Api, FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
-from harness.core.limits import Limits
-from harness.core.ports import Waiting
 from harness.core.units import Seconds
 
 T = TypeVar("T")
@@ -48,16 +44,15 @@ class _Agent:
     alive: KeepAlive
 
 
-class AttachedDevice:
+class AttachedDevice(EnteredDevice):
     """Runs launches through an agent, which is started on entering and started again where it went away.
 
     connect starts an agent and answers the connection to it; give_up makes it fail soon, from another thread. lease is
     held while the device is entered. route goes with every launch. deliver brings an order's files to the device and
     answers the order with their places there; it may raise DeviceLost and DeviceFull. prepare: every agent is asked to
     switch on what makes measuring steadier, which it restores when it ends; what it could not is in the conditions.
-    notices are what a user should know of how the device was taken, in words; who shows them uses take_notices. turn is
-    that on its machine, where other devices of this process are the same: their agents run one after another, and whose
-    was not there last is started anew.
+    turn is that on its machine, where other devices of this process are the same: their agents run one after another,
+    and whose was not there last is started anew.
     One thread at a time measures; any thread may leave. What was under way then, and every call until the device is
     entered again, raises DeviceLost: without the lease no agent may run.
     """
@@ -75,7 +70,7 @@ class AttachedDevice:
         prepare: bool = False,
         turn: Turn | None = None,
     ) -> None:
-        self._facts = facts
+        super().__init__(facts)
         self._connect = connect
         self._lease = lease
         self._map_ops = map_ops
@@ -86,22 +81,8 @@ class AttachedDevice:
         self._turn = turn or Turn()
         self._faces = Faces()
         self._held = ExitStack()
-        self._lock = threading.Lock()  # over _agent, which is started and ended under it
-        self._is_open = False
         self._starts = False
-        self._left = threading.Event()  # ends a rest
-        self._agent: _Agent | None = None
-        self.notices: list[str] = []
-
-    @property
-    def facts(self) -> DeviceFacts:
-        return self._facts
-
-    def take_notices(self) -> list[str]:
-        """The notices that nobody took yet."""
-        with self._lock:
-            told, self.notices = self.notices, []
-        return told
+        self._agent: _Agent | None = None  # started and ended under the lock
 
     def __enter__(self) -> "AttachedDevice":
         """Take the lease and start the agent. Raises DeviceBusy, DeviceLost."""
@@ -128,15 +109,6 @@ class AttachedDevice:
     def canary(self) -> Canary:
         """Time of the agent's fixed workload. Raises DeviceLost where a new agent does not answer either."""
         return self._ask(AgentClient.canary)
-
-    def make_fit(self, limits: Limits, waiting: Waiting) -> Seconds:
-        """Wait until the device keeps to the limits. Raises DeviceUnfit, and DeviceLost as conditions does."""
-        return await_fit(self.conditions, self._facts, limits, waiting, clock=time.monotonic, rest=self.rest)
-
-    def rest(self, seconds: Seconds) -> None:
-        """Let the device idle; leaving it ends that with DeviceLost."""
-        if not self._is_open or self._left.wait(seconds):
-            raise self._closed()
 
     def launch(self, order: LaunchOrder) -> LaunchOutcome:
         """Do one launch. Where the agent went away during it, the launch is LOST and the next call starts a new one.
@@ -235,9 +207,6 @@ class AttachedDevice:
         if agent is not None:
             agent.alive.stop()
             agent.connection.close()
-
-    def _closed(self) -> DeviceLost:
-        return DeviceLost(self._facts.name, "it is closed; enter it to measure on it")
 
 
 def _failed(order: LaunchOrder, kind: FailureKind, reason: str) -> Tried:

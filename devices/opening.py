@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from devices.absent import AbsentDevice
-from devices.device import AttachedDevice
+from devices.entered import EnteredDevice
 from devices.families import edgetpu
 from devices.inventory import LocalAgent, edgetpu_device, local_device
 from devices.runtimes.agent_launch import Route
@@ -86,7 +86,7 @@ def _entered(device: Device, stack: ExitStack, check: Check) -> Device:
 
 def notices_of(devices: Iterable[Device]) -> list[str]:
     """What a user should know of how devices were taken, such as a stale lease that was broken; each is said once."""
-    attached = (device for device in devices if isinstance(device, AttachedDevice))
+    attached = (device for device in devices if isinstance(device, EnteredDevice))
     return [f"{device.facts.name}: {words}" for device in attached for words in device.take_notices()]
 
 

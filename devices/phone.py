@@ -9,7 +9,6 @@ import socket
 import statistics
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
@@ -18,28 +17,26 @@ from types import TracebackType
 from typing import TypeVar
 
 from devices import lease as leases
+from devices.entered import EnteredDevice
 from devices.families import android_lease, android_prepare
 from devices.families.android import PhoneFacts
-from devices.health import await_fit
 from devices.phone_facts import RUNTIME, ask, conditions_of, facts_of
 from devices.phone_files import PhoneFiles
 from devices.phone_tools import HostTools
 from devices.runtimes.benchmark_model import RUNS, BenchmarkModel
 from devices.runtimes.benchmark_model_flags import Tools
 from devices.transport.adb import AdbTransport, quoted
+from devices.transport.adb_server import CONNECT_S
 from harness.core import digest
 from harness.core.deadline import Deadline
 from harness.core.device import AdbAddress, Canary, Cluster, Conditions, DeviceFacts, DeviceSpec, PhoneTools
-from harness.core.errors import DeviceError, DeviceFull, DeviceLost, DeviceRefused
+from harness.core.errors import DeviceError, DeviceLost, DeviceRefused
 from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchOutcome
-from harness.core.limits import Limits
-from harness.core.ports import Waiting
 from harness.core.units import Seconds
 
 T = TypeVar("T")
 
 _PATIENCE_S: Seconds = 30.0
-_LOOK_S: Seconds = 5.0
 _CANARY_BYTES = 4 << 20
 _CANARY_TIMES = 4  # the file is hashed so often in one repetition
 _CANARY_REPETITIONS = 5
@@ -69,12 +66,24 @@ done
 """
 
 
-def open_phone(spec: DeviceSpec, lease_folder: Path | None = None) -> "Phone":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a phone may take to be connected to, to say which boot it is in, and to end a launch."""
+
+    connect_s: Seconds = CONNECT_S
+    look_s: Seconds = 5.0
+    end_s: Seconds = 8.0
+
+
+def open_phone(spec: DeviceSpec, lease_folder: Path | None = None, patience: Patience | None = None) -> "Phone":
     """The phone of a configuration, asked for its facts. Raises DeviceError."""
-    transport = AdbTransport(spec.name, spec.adb or AdbAddress())
+    patience = patience or Patience()
+    transport = AdbTransport(spec.name, spec.adb or AdbAddress(), connect_s=patience.connect_s)
     told = ask(transport)
     facts, tools = facts_of(spec, transport.serial, told)
-    return Phone(facts, transport, told, tools, lease_folder or leases.lease_folder(), spec.tools or PhoneTools())
+    return Phone(
+        facts, transport, told, tools, lease_folder or leases.lease_folder(), spec.tools or PhoneTools(), patience
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,7 @@ class _Session:
     canary: str
 
 
-class Phone:
+class Phone(EnteredDevice):
     """Runs launches on one phone. Entered: leased on both sides, and prepared; left: restored.
 
     A loss during a launch is a LOST launch; the next call connects anew, sees that it is the same phone, prepares it
@@ -100,35 +109,30 @@ class Phone:
         tools: HostTools | None,
         lease_folder: Path,
         wanted: PhoneTools,
+        patience: Patience,
     ) -> None:
-        self._facts = facts
+        super().__init__(facts)
         self._transport = transport
         self._boot_id = told.boot_id
         self._serial = told.serial
         self._tools = tools
         self._lease_folder = lease_folder
         self._wanted = wanted
+        self._patience = patience
         self._files = PhoneFiles(transport)
         self._lease = android_lease.PhoneLease(transport, _token(lease_folder))
         self._held = ExitStack()
-        self._lock = threading.Lock()
         self._entering = threading.Lock()  # leaving waits for it: what is being switched on has to be restored
         self._session: _Session | None = None
-        self._is_open = False
         self._is_lost = False
-        self._left = threading.Event()
-
-    @property
-    def facts(self) -> DeviceFacts:
-        return self._facts
 
     def __enter__(self) -> "Phone":
         """Take the leases, prepare the phone. Raises DeviceBusy, DeviceLost, DeviceRefused, DeviceError."""
         with self._entering, ExitStack() as held:
             self._transport.reopen()
-            held.enter_context(self._host_lease())
+            held.enter_context(self.host_lease())
             self._check_identity()
-            held.enter_context(android_lease.held(self._lease))
+            self._note(held.enter_context(android_lease.held(self._lease)))
             self._sweep()
             held.enter_context(android_prepare.prepared(self._transport))
             self._is_open, self._is_lost = True, False
@@ -136,7 +140,8 @@ class Phone:
             self._held = held.pop_all()
         return self
 
-    def _host_lease(self) -> AbstractContextManager[None]:
+    def host_lease(self) -> AbstractContextManager[None]:
+        """That of this machine alone, by which its own processes take turns."""
         key = f"android-{self._facts.serial}"
         return leases.lease(self._facts.name, key, self._lease_folder)
 
@@ -153,29 +158,32 @@ class Phone:
         self._transport.reopen()
         with held:
             if was_open:
-                with suppress(DeviceError):
-                    self._sweep()
+                self._clear_up()
         self._transport.close()
+
+    def _clear_up(self) -> None:
+        """End what is left. Where the phone is gone nothing more is asked of it: each question would wait for it."""
+        try:
+            self._transport.attach()
+        except DeviceError:
+            self._transport.close()
+            return
+        with suppress(DeviceError):
+            self._sweep()
 
     def conditions(self) -> Conditions:
         """The phone's state now, in one round trip. Raises DeviceLost."""
         return self._again(self._conditions)
-
-    def make_fit(self, limits: Limits, waiting: Waiting) -> Seconds:
-        """Wait until the phone keeps to the limits. Raises DeviceUnfit, and DeviceLost as conditions does."""
-        return await_fit(self.conditions, self._facts, limits, waiting, clock=time.monotonic, rest=self.rest)
-
-    def rest(self, seconds: Seconds) -> None:
-        """Let the phone idle; leaving it ends that with DeviceLost."""
-        if not self._is_open or self._left.wait(seconds):
-            raise self._closed()
 
     def canary(self) -> Canary:
         """Time of hashing a fixed file with the phone's own sha256sum, on its fastest cores. Raises DeviceLost."""
         return self._again(self._canary)
 
     def launch(self, order: LaunchOrder) -> LaunchOutcome:
-        """One launch. LOST where the phone went away during it; DeviceLost where it does not come back."""
+        """One launch. LOST where the phone went away during it.
+
+        Raises DeviceLost where it does not come back, DeviceFull where no space is left on it.
+        """
         session = self._attached()
         if not any(order.unit.is_offered_by(unit) for unit in self._facts.units):
             offered = ", ".join(str(unit) for unit in self._facts.units)
@@ -185,8 +193,6 @@ class Phone:
             model = self._files.bring(order.variant)
             outcome = session.runner.launch(order, model)
             return self._unless_rebooted(order, outcome)
-        except DeviceFull as exc:
-            return _failed(order, FailureKind.ERROR, exc.reason)
         except DeviceLost as exc:
             if not self._is_open:
                 raise self._closed() from exc
@@ -213,7 +219,7 @@ class Phone:
         return _failed(order, FailureKind.LOST, "it was restarted during the launch")
 
     def _boot_now(self) -> str:
-        done = self._transport.run(("cat", "/proc/sys/kernel/random/boot_id"), Deadline(_LOOK_S))
+        done = self._transport.run(("cat", "/proc/sys/kernel/random/boot_id"), Deadline(self._patience.look_s))
         return done.stdout.decode("utf-8", "replace").strip()
 
     def _again(self, question: Callable[[], T]) -> T:
@@ -238,14 +244,15 @@ class Phone:
                 self._session = self._make_session()
             return self._session
 
-    def _closed(self) -> DeviceLost:
-        return DeviceLost(self._facts.name, "it is closed; enter it to measure on it")
+    def _note(self, notice: str | None) -> None:
+        if notice is not None:
+            self.notices.append(notice)
 
     def _come_back(self) -> None:
         """After a loss: the same phone, nothing left running, leased and prepared as before."""
         self._transport.attach()
         self._check_identity()
-        self._lease.take()
+        self._note(self._lease.take(again=True))
         self._sweep()
         android_prepare.restore(self._transport)
         android_prepare.switch_on(self._transport)
@@ -280,6 +287,7 @@ class Phone:
             clusters=self._facts.clusters,
             version=f"{RUNTIME} {self._tools.benchmark.sum[:16]}",
             conditions=self._conditions,
+            end_s=self._patience.end_s,
         )
         return _Session(runner, self._bring_canary())
 

@@ -3,7 +3,8 @@
 import posixpath
 from collections.abc import Sequence
 
-from devices.families.android_prepare import FOLDER
+from devices.families import android_folder
+from devices.families.android_folder import FOLDER
 from devices.phone_tools import Tool
 from devices.transport.adb import AdbTransport
 from devices.transport.push import Delivery
@@ -49,4 +50,4 @@ class PhoneFiles:
     def _do(self, *argv: str) -> None:
         done = self._phone.run(argv, Deadline(_PATIENCE_S))
         if done.exit_code != 0:
-            raise DeviceError(self._phone.device, f"files cannot be kept in {FOLDER}: {done.words}")
+            raise android_folder.failure(self._phone, f"files cannot be kept in {FOLDER}", done.words)

@@ -40,7 +40,9 @@ _PROBE = """
 import json, os, platform, struct, sys
 home = os.path.expanduser("~")
 own = os.path.join(home, ".weighbridge", "runtime")
-os.makedirs(own, 0o700, exist_ok=True)
+os.umask(0o077)  # makedirs applies a mode to the last folder alone
+os.makedirs(own, exist_ok=True)
+os.chmod(os.path.dirname(own), 0o700)
 machine = platform.machine()
 if struct.calcsize("P") == 4:
     machine = {"aarch64": "armv7l", "x86_64": "i686"}.get(machine, machine)

@@ -20,6 +20,7 @@ from harness.config_devices import (
     EdgeTpuDevice,
     LocalDevice,
     SimulatedDevice,
+    SshDevice,
     usual_limits,
 )
 from harness.config_errors import explain
@@ -41,6 +42,7 @@ from harness.core.errors import ConfigError
 from harness.core.judgement import Bands
 from harness.core.launch import MeasureSettings
 from harness.core.limits import Limits
+from harness.core.secrets import withhold
 from harness.core.variant import VariantSpec
 from harness.sources.reading import format_of
 from harness.yaml_source import MAX_BYTES, Key, Place, Tree, decode, parse
@@ -140,6 +142,12 @@ class Config(Form):
         """The limits of each device: its own, over the common ones, over those of its kind."""
         return tuple(entry.limits.over(self.limits.over(usual_limits(entry))) for entry in self.devices)
 
+    @property
+    def password_variables(self) -> tuple[str, ...]:
+        """The environment variables that hold passwords of devices."""
+        named = (each.password_env for each in self.devices if isinstance(each, SshDevice | EdgeTpuDevice))
+        return tuple(name for name in named if name is not None)
+
     def device_specs(self) -> tuple[DeviceSpec, ...]:
         """The devices to open. Raises ConfigError where a scenario's file cannot be read."""
         return tuple(self._device_spec(index, entry) for index, entry in enumerate(self.devices))
@@ -221,16 +229,21 @@ def load_config(path: Path) -> Config:
 
 
 def parse_config(text: str, *, source: str) -> Config:
-    """Read a configuration's text. Paths in it are relative to the folder of `source`. Raises ConfigError."""
+    """Read a configuration's text. Paths in it are relative to the folder of `source`. Raises ConfigError.
+
+    From here on the passwords that it names are this process's alone: none that is started inherits them.
+    """
     tree = parse(text, source=source)
     content = tree.plain()
     if not isinstance(content, dict):
         given = "nothing" if content is None else "no mapping"
         raise ConfigError(f"{source}:1:1: {given} given, allowed: keys with values; the least is `models: [digits]`")
     try:
-        return Config.model_validate(content, context={"base": Path(source).parent, "tree": tree})
+        config = Config.model_validate(content, context={"base": Path(source).parent, "tree": tree})
     except ValidationError as error:
         raise ConfigError(*explain(error, tree, _KEYS)) from None
+    withhold(config.password_variables)
+    return config
 
 
 def schema_text() -> str:

@@ -11,15 +11,15 @@ from harness.core.device import Conditions
 from harness.core.units import Celsius
 
 # `settings` and `dumpsys` are programs of the phone's; where one is missing its section is empty, which is "unknown".
+# Clocks are read by the shell itself: a process for each of them would warm the phone that is looked at.
 CONDITIONS_SCRIPT = """
 echo @date; date +%s.%N
 echo @load; cat /proc/loadavg
 echo @memory; cat /proc/meminfo
 echo @clocks
 for c in /sys/devices/system/cpu/cpu[0-9]*; do
-  f="$c/cpufreq"
-  a=$(cat "$f/scaling_cur_freq" 2>/dev/null); b=$(cat "$f/scaling_max_freq" 2>/dev/null)
-  g=$(cat "$f/scaling_governor" 2>/dev/null)
+  f="$c/cpufreq"; a=; b=; g=
+  read -r a < "$f/scaling_cur_freq"; read -r b < "$f/scaling_max_freq"; read -r g < "$f/scaling_governor"
   echo "${c##*/cpu};$a;$b;$g"
 done 2>/dev/null
 echo @thermal; dumpsys thermalservice 2>/dev/null

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from devices.families import android_folder
+from devices.families.android_folder import FOLDER
 from devices.transport.adb import AdbTransport, quoted
 from devices.transport.transport import Completed
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceError
 from harness.core.units import Seconds
 
-FOLDER = "/data/local/tmp/weighbridge"
 NOTE = f"{FOLDER}/prepared.json"
 _STAY = ("settings", "get", "global", "stay_on_while_plugged_in")
 _FIXED = ("cmd", "power", "set-fixed-performance-mode-enabled")
@@ -127,4 +128,4 @@ def _write(phone: AdbTransport, note: Note) -> None:
     script = f"umask 077; printf %s {quoted((note.text,))} > {quoted((part,))} && mv {quoted((part, NOTE))}"
     done = phone.shell(script, Deadline(_PATIENCE_S))
     if done.exit_code != 0:
-        raise DeviceError(phone.device, f"{NOTE} cannot be written ({done.words}); nothing was switched on")
+        raise android_folder.failure(phone, f"nothing was switched on, as {NOTE} cannot be written", done.words)

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from devices.families.android_prepare import FOLDER
+from devices.families import android_folder
+from devices.families.android_folder import FOLDER
 from devices.runtimes import benchmark_model_flags as flags
 from devices.runtimes.benchmark_model_output import OutputUnknown, Report, read
 from devices.runtimes.benchmark_model_profile import ProfileUnknown, table_from
 from devices.runtimes.evidence import with_counts
 from devices.transport.adb import AdbTransport, Streamed, quoted
+from devices.transport.adb_errors import is_full, unable
 from harness.core.compute_unit import ComputeUnit
 from harness.core.deadline import Deadline
 from harness.core.device import Cluster, Conditions
@@ -39,7 +41,6 @@ from harness.core.units import Bytes, Seconds
 RUNS = f"{FOLDER}/runs"
 _MOST_OUTPUT: Bytes = 4 << 20
 _PATIENCE_S: Seconds = 20.0
-_END_S: Seconds = 8.0  # a phone that takes longer for it is taken for lost, and asked again once it is back
 _TAIL = 4000
 _KILLED, _SEGFAULT = 137, 139
 _ERROR = re.compile(r"^(?:[EF] tflite\s*: |ERROR: )(?P<words>.*)$", re.MULTILINE)
@@ -61,16 +62,23 @@ exit 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkModel:
-    """Runs orders on one phone. version names the tool in records; conditions reads the phone's state."""
+    """Runs orders on one phone. version names the tool in records; conditions reads the phone's state.
+
+    A phone that takes longer than end_s to end a launch is taken for lost, and asked again once it is back.
+    """
 
     phone: AdbTransport
     tools: flags.Tools
     clusters: Sequence[Cluster]
     version: str
     conditions: Callable[[], Conditions]
+    end_s: Seconds = 8.0
 
     def launch(self, order: LaunchOrder, model: str) -> LaunchOutcome:
-        """Do one launch of the model at that path of the phone. Raises DeviceLost where the phone went away."""
+        """Do one launch of the model at that path of the phone.
+
+        Raises DeviceLost where the phone went away, DeviceFull where the launch needed space that was not there.
+        """
         folder = f"{RUNS}/{of_bytes(order.attempt.encode())[:32]}"
         try:
             argv = flags.argv_of(order, model, folder, self.tools, self.clusters)
@@ -88,13 +96,24 @@ class BenchmarkModel:
         if ended.ended_by != "exit":
             self.end(folder)
         if (failure := _failure(order, ended)) is not None:
+            self._check_room(folder, failure, ended)
             return failure
         try:
             report = read(_words(ended))
             table, unavailable = self._ops(order, folder)
         except (OutputUnknown, ProfileUnknown) as exc:
-            return _failed(order, FailureKind.PROTOCOL, str(exc), ended)
+            failure = _failed(order, FailureKind.PROTOCOL, str(exc), ended)
+            self._check_room(folder, failure, ended)
+            return failure
         return self._record(order, report, table, unavailable, wall_s, before, self._cluster(order, folder))
+
+    def _check_room(self, folder: str, failure: LaunchFailure, ended: Streamed) -> None:
+        """Raises DeviceFull where a launch failed for want of space: by its own words, else by a look at the disk."""
+        what = f"a launch in {folder}"
+        if (said := next((line for line in _words(ended).splitlines() if is_full(line)), None)) is not None:
+            raise unable(self.phone.device, what, said)
+        if ended.ended_by == "exit" and failure.kind is not FailureKind.CRASH:
+            android_folder.check_room(self.phone, what)
 
     def _cluster(self, order: LaunchOrder, folder: str) -> str | None:
         """The one that the tool was bound to, by the kernel's word; None where it says other cores, or nothing."""
@@ -106,7 +125,7 @@ class BenchmarkModel:
 
     def end(self, folder: str) -> None:
         """See that nothing of a launch is left running. Raises DeviceLost, DeviceError where it cannot be ended."""
-        done = self.phone.run(("sh", "-c", _END, "end", folder), Deadline(_END_S))
+        done = self.phone.run(("sh", "-c", _END, "end", folder), Deadline(self.end_s))
         if done.exit_code == 5:
             raise DeviceError(self.phone.device, "a launch cannot be ended on the phone; restart it")
 
@@ -127,6 +146,7 @@ class BenchmarkModel:
                 except DeviceLost:
                     raise
                 except DeviceError as exc:
+                    android_folder.check_room(self.phone, f"{name} in {folder}")
                     return None, f"per-op unavailable: benchmark_model wrote no {name} ({exc.reason})"
             profile, info = (file.read_bytes() for file in files.values())
             return table_from(order.graph, profile, info), None

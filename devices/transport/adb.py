@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from devices.transport import adb_sync
 from devices.transport.adb_errors import refuse
-from devices.transport.adb_server import AdbServer
+from devices.transport.adb_server import CONNECT_S, AdbServer
 from devices.transport.local import SILENCE_S, ProcessLines
 from devices.transport.transport import Completed, Sent, unheard
 from harness.core.deadline import Deadline
@@ -66,9 +66,11 @@ class AdbTransport:
     a deadline works; where the link is gone too, adbd does so by itself when it notices.
     """
 
-    def __init__(self, device: str, address: AdbAddress, silence_s: Seconds = SILENCE_S) -> None:
+    def __init__(
+        self, device: str, address: AdbAddress, silence_s: Seconds = SILENCE_S, connect_s: Seconds = CONNECT_S
+    ) -> None:
         self.device = device
-        self.server = AdbServer(device, address)
+        self.server = AdbServer(device, address, connect_s)
         self._silence_s = silence_s
         self._serial: str | None = None
         self._lock = threading.Lock()
@@ -128,15 +130,15 @@ class AdbTransport:
 
     def send_file(self, source: Path, target: str, deadline: Deadline, sent: Sent = unheard) -> None:
         with source.open("rb") as stream:
-            self._sync(lambda link: adb_sync.send(link, stream, target, deadline, sent), deadline)
+            self._sync(lambda link: adb_sync.send(link, stream, target, deadline, sent), deadline, target)
         done = self.run(("chmod", _PRIVATE, target), deadline)  # adbd gives the owner's rights to everybody
         if done.exit_code != 0:
             raise DeviceError(self.device, f"{target} cannot be made private: {done.words}")
 
     def fetch_file(self, source: str, target: Path, deadline: Deadline) -> None:
-        self._sync(lambda link: adb_sync.fetch(link, source, target, deadline), deadline)
+        self._sync(lambda link: adb_sync.fetch(link, source, target, deadline), deadline, source)
 
-    def _sync(self, work: "Callable[[AdbConnection], None]", deadline: Deadline) -> None:
+    def _sync(self, work: "Callable[[AdbConnection], None]", deadline: Deadline, place: str) -> None:
         self._check_open()
         serial = self.serial
 
@@ -147,7 +149,7 @@ class AdbTransport:
         try:
             self.server.ask(do, max(deadline.remaining, 0.001))
         except adb_sync.SyncFailed as exc:
-            raise _of_sync(self.device, str(exc)) from exc
+            raise _of_sync(self.device, f"{place}: {exc}") from exc
         except adb_sync.HostFailed as exc:
             raise exc.error from exc
 
@@ -224,11 +226,12 @@ class _Client:
         ]
         for thread in threads:
             thread.start()
-        ended_by = "exit"
+        # wait with a timeout looks every 50 ms, which is longer than most commands take
+        waiting = threading.Thread(target=self.process.wait, daemon=True)
         try:
-            self.process.wait(deadline.remaining)
-        except subprocess.TimeoutExpired:
-            ended_by = "deadline"
+            waiting.start()
+            waiting.join(deadline.remaining)
+            ended_by = "deadline" if waiting.is_alive() else "exit"
         finally:
             self.process.kill()  # also on Ctrl-C: the remote goes with its client
             self.process.wait()

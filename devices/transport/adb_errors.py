@@ -28,10 +28,27 @@ def refuse(device: str, words: str, state: str | None = None) -> DeviceError:
     if any(word in low for word in _PERMISSIONS):
         return DeviceRefused(device, f"this user may not open it ({said}); {_RULES}")
     if any(word in low for word in _FULL):
-        return DeviceFull(device, f"no space is left on the phone ({said}); free some, or remove what is in it")
+        return _full(device, said)
     if state is not None:
         return DeviceRefused(device, f"{said}; start it into Android")
     return DeviceLost(device, f"the link to it is gone ({said})")
+
+
+def unable(device: str, what: str, words: str) -> DeviceError:
+    """What a command of the phone could not do, by its own words: those of a full disk are of that kind."""
+    if is_full(words):
+        return _full(device, f"{what}: {' '.join(words.split())}")
+    return DeviceError(device, f"{what} ({words.strip() or 'no answer'})")
+
+
+def is_full(words: str) -> bool:
+    """Whether a program complains of a full disk."""
+    return any(word in words.lower() for word in _FULL)
+
+
+def _full(device: str, said: str) -> DeviceFull:
+    advice = "make room there, `devices --clean` removes old files of the bench"
+    return DeviceFull(device, f"no space is left on the phone ({said}); {advice}")
 
 
 def unreachable(device: str, what: str, states: Mapping[str, str]) -> DeviceLost:

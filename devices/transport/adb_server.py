@@ -29,7 +29,7 @@ USERS_PORT = 5037
 OUR_PORT = 5038
 _START_S: Seconds = 20.0
 _ASK_S: Seconds = 5.0
-_CONNECT_S: Seconds = 10.0
+CONNECT_S: Seconds = 10.0  # as long as the server itself tries
 _PROTOCOL = 41  # ADB_SERVER_VERSION of every adb since platform-tools 28.0.2; another one would restart the server
 _LOCALHOST = "127.0.0.1"
 
@@ -40,13 +40,17 @@ def bundled_adb() -> Path:
 
 
 class AdbServer:
-    """One server, on one port of this machine. device names the phone in errors."""
+    """One server, on one port of this machine. device names the phone in errors.
 
-    def __init__(self, device: str, address: AdbAddress) -> None:
+    connect_s: how long it may take to connect to a phone by TCP.
+    """
+
+    def __init__(self, device: str, address: AdbAddress, connect_s: Seconds = CONNECT_S) -> None:
         self.device = device
         self.program = str(address.adb or bundled_adb())
         self.port = address.server_port or choose_port()
         self._address = address
+        self._connect_s = connect_s
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -77,15 +81,20 @@ class AdbServer:
             words = f"the adb server on port {self.port} is of version {protocol}, the bench's adb of {_PROTOCOL}"
             raise DeviceError(self.device, f"{words}, which would restart it; set server_port to a free port, or adb")
 
-    def ask(self, question: "Callable[[AdbClient], T]", patience_s: Seconds = _ASK_S) -> T:
-        """Ask the server by adbutils, within a time. Raises DeviceLost, and what an answer of failure means."""
+    def ask(
+        self, question: "Callable[[AdbClient], T]", patience_s: Seconds = _ASK_S, late: DeviceLost | None = None
+    ) -> T:
+        """Ask the server by adbutils, within a time. late is raised past it, None for what is to be said of adb.
+
+        Raises DeviceLost, and what an answer of failure means.
+        """
         from adbutils import AdbError, AdbTimeout
 
         self.ensure()
         try:
             return question(_bounded(self.port, patience_s))
         except (AdbTimeout, TimeoutError) as exc:
-            raise too_slow(self.device, patience_s) from exc
+            raise late or too_slow(self.device, patience_s) from exc
         except AdbError as exc:
             raise refuse(self.device, str(exc)) from exc
         except (OSError, EOFError, ValueError) as exc:
@@ -144,9 +153,11 @@ class AdbServer:
 
     def connect(self, address: str) -> None:
         """Have the server connect to a phone by TCP. Raises DeviceLost."""
-        said = self.ask(lambda client: client.connect(address, timeout=_CONNECT_S), _CONNECT_S)
+        advice = "see that the phone listens there (`adb tcpip 5555`)"
+        late = DeviceLost(self.device, f"{address} did not answer in {self._connect_s:g} s; {advice}")
+        said = self.ask(lambda client: client.connect(address, timeout=self._connect_s), self._connect_s, late)
         if "connected to" not in said and "authenticate" not in said:
-            raise DeviceLost(self.device, f"{said.strip()}; see that the phone listens there (`adb tcpip 5555`)")
+            raise DeviceLost(self.device, f"{said.strip()}; {advice}")
 
     def reconnect(self, serial: str) -> None:
         """Connect one phone anew, and no other: the server goes on."""

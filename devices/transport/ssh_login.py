@@ -1,6 +1,5 @@
 """Letting ourselves in: keys, the agent, a password from the environment."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import paramiko
 
 from devices.transport.ssh_address import Hop
 from harness.core.errors import DeviceRefused
+from harness.core.secrets import secret
 
 
 def log_in(device: str, transport: "paramiko.Transport", hop: Hop) -> None:
@@ -37,7 +37,7 @@ def log_in(device: str, transport: "paramiko.Transport", hop: Hop) -> None:
 def _password(device: str, hop: Hop) -> str | None:
     if hop.password_env is None:
         return None
-    password = os.environ.get(hop.password_env)
+    password = secret(hop.password_env)
     if not password:
         raise DeviceRefused(device, f"the environment variable {hop.password_env} is not set; it holds the password")
     return password

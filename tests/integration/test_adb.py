@@ -12,7 +12,7 @@ from harness.core.device import AdbAddress
 from harness.core.errors import DeviceFull, DeviceLost, DeviceRefused
 from tests.support.adbd import Adbd
 from tests.support.hostile import HOSTILE_NAMES
-from tests.support.phones import an_adb_server, plant
+from tests.support.phones import plant
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
@@ -20,12 +20,6 @@ pytestmark = pytest.mark.waits
 SOON = 20.0
 # Those that a file system takes.
 NAMES = [name for name in HOSTILE_NAMES if len(name) < 200 and "\ud800" not in name]
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with an_adb_server(tmp_path_factory.mktemp("home")) as found:
-        yield found
 
 
 @pytest.fixture

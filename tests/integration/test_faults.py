@@ -5,7 +5,6 @@ Each test looks at the same four things: what the user is told, that the neighbo
 makes the board's part whole with no launch lost or doubled, and that nothing is left on the board.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -29,6 +28,7 @@ from tests.support.fault_bench import BOARD, NEIGHBOUR, FaultBench, Moment, Stru
 from tests.support.faults import proves
 from tests.support.jumping_clock import JumpingClock
 from tests.support.passwords import password_server
+from tests.support.small_disk import ballast, fill, small_disk
 from tests.support.sshd import make_key
 
 pytestmark = pytest.mark.waits
@@ -47,24 +47,6 @@ def struck(tmp_path: Path) -> Iterator[Struck]:
 @pytest.fixture
 def bench(struck: Struck) -> FaultBench:
     return struck.bench
-
-
-def check_survived(bench: FaultBench) -> None:
-    """The board's part was finished in the same run."""
-    bench.check_whole()
-    bench.check_nothing_left()
-
-
-def check_resumed(struck: Struck, given_up: tuple[str, ...], words: str) -> None:
-    """The board was given up with these words, the neighbour was not, and a resume does the rest."""
-    (reason,) = given_up
-    assert reason.startswith(BOARD)
-    assert words in reason
-    assert "\n" not in reason
-    assert struck.bench.missing(NEIGHBOUR) == {}
-    struck.proxy.restore()
-    assert struck.bench.run() == ()
-    check_survived(struck.bench)
 
 
 def kill_supervisors(struck: Struck) -> None:
@@ -91,7 +73,7 @@ def test_a_host_that_is_killed_leaves_nothing_on_the_board(struck: Struck, bench
     assert not psutil.pid_exists(launched) or psutil.Process(launched).wait(LIMIT_S) is None
     bench.check_nothing_left()
     assert bench.run() == ()
-    check_survived(bench)
+    bench.check_survived()
 
 
 @pytest.mark.parametrize("seconds", [-18_000, 18_000])
@@ -104,7 +86,7 @@ def test_a_clock_that_jumps_on_the_board_is_in_the_grade_and_stops_nothing(tmp_p
         bench.set_moods("well", "slowly")
         strike = later(lambda: clock.jump(seconds), lambda: bench.launch_pid("slowly"))
         assert bench.run(at=FIRST_SAVED, strike=strike) == ()
-        check_survived(bench)
+        bench.check_survived()
         assert bench.failures() == []
         assert any("clock" in reason for grade in bench.grades() for reason in grade.reasons)
 
@@ -119,7 +101,7 @@ def test_a_clock_that_jumps_on_the_host_stops_nothing(struck: Struck, bench: Fau
         clock.jump(seconds)
         output, _ = host.communicate(timeout=LIMIT_S)
     assert (host.returncode, output.strip()) == (0, "")
-    check_survived(bench)
+    bench.check_survived()
 
 
 @proves("supervisor_killed")
@@ -128,7 +110,7 @@ def test_a_supervisor_that_is_killed_costs_the_block_another_try(struck: Struck,
     strike = later(lambda: kill_supervisors(struck), lambda: bench.launch_pid("hang"))
     assert bench.run(at=FIRST_SAVED, strike=strike) == ()
     assert bench.failures() == []
-    check_survived(bench)
+    bench.check_survived()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +130,7 @@ def test_a_bad_launch_costs_itself(bench: FaultBench, mood: str, kind: FailureKi
     (failure,) = bench.failures()
     assert failure.kind is kind
     assert words in failure.message
-    check_survived(bench)
+    bench.check_survived()
 
 
 @proves("link_reset_in_launch")
@@ -157,21 +139,21 @@ def test_a_connection_that_is_reset_in_a_launch_costs_the_block_another_try(stru
     strike = later(struck.proxy.reset, lambda: bench.launch_pid("hang"))
     assert bench.run(at=FIRST_SAVED, strike=strike) == ()
     assert bench.failures() == []
-    check_survived(bench)
+    bench.check_survived()
 
 
 @proves("link_cut_in_launch")
 def test_a_link_that_stays_cut_gives_the_board_up(struck: Struck, bench: FaultBench) -> None:
     bench.set_moods("well", "hang")
     strike = later(struck.proxy.cut, lambda: bench.launch_pid("hang"))
-    check_resumed(struck, bench.run(at=FIRST_SAVED, strike=strike), "127.0.0.1")
+    struck.check_resumed(bench.run(at=FIRST_SAVED, strike=strike), "127.0.0.1")
 
 
 @proves("link_stalls_in_launch")
 def test_a_link_that_stays_stalled_gives_the_board_up(struck: Struck, bench: FaultBench) -> None:
     bench.set_moods("well", "hang")
     strike = later(struck.proxy.stall, lambda: bench.launch_pid("hang"))
-    check_resumed(struck, bench.run(at=FIRST_SAVED, strike=strike), "127.0.0.1")
+    struck.check_resumed(bench.run(at=FIRST_SAVED, strike=strike), "127.0.0.1")
 
 
 @proves("link_cut_and_restored")
@@ -188,14 +170,14 @@ def test_a_run_that_comes_back_to_life_is_fenced_off(struck: Struck, bench: Faul
     assert len(old) == 1
     assert old[0] not in struck.supervisors()
     assert bench.failures() == []
-    check_survived(bench)
+    bench.check_survived()
 
 
 @proves("link_slowed")
 def test_a_slow_link_only_takes_longer(struck: Struck, bench: FaultBench) -> None:
     struck.proxy.weather.latency_s = 0.05
     assert bench.run() == ()
-    check_survived(bench)
+    bench.check_survived()
 
 
 def cut_in_push(struck: Struck, *, for_good: bool) -> None:
@@ -211,13 +193,13 @@ def test_a_connection_that_is_reset_in_a_push_costs_the_block_another_try(struck
         later(struck.proxy.restore, lambda: struck.proxy.await_reset(LIMIT_S))()
 
     assert bench.run(at=Moment(step="begun"), strike=strike) == ()
-    check_survived(bench)
+    bench.check_survived()
 
 
 @proves("link_cut_in_push")
 def test_a_link_that_is_cut_in_a_push_gives_the_board_up(struck: Struck, bench: FaultBench) -> None:
     given_up = bench.run(at=Moment(step="begun"), strike=lambda: cut_in_push(struck, for_good=True))
-    check_resumed(struck, given_up, "127.0.0.1")
+    struck.check_resumed(given_up, "127.0.0.1")
 
 
 @proves("sshd_killed")
@@ -226,7 +208,7 @@ def test_a_killed_sshd_gives_the_board_up(struck: Struck, bench: FaultBench) -> 
     strike = later(struck.server.stop, lambda: bench.launch_pid("hang"))
     given_up = bench.run(at=FIRST_SAVED, strike=strike)
     struck.server.start()
-    check_resumed(struck, given_up, "127.0.0.1")
+    struck.check_resumed(given_up, "127.0.0.1")
 
 
 @proves("two_hosts")
@@ -241,31 +223,21 @@ def test_a_board_that_another_host_measures_on_is_not_measured_on(struck: Struck
         assert "hello" in theirs.stdout.readline()
         given_up = bench.run()
         theirs.communicate(timeout=LIMIT_S)
-    check_resumed(struck, given_up, "ann@tower (campaign X, pid 7) has measured on it for")
+    struck.check_resumed(given_up, "ann@tower (campaign X, pid 7) has measured on it for")
 
 
 @pytest.fixture
-def small_disk(struck: Struck) -> Iterator[Path]:
+def board_disk(struck: Struck) -> Iterator[Path]:
     """Where the board keeps its files: 4 MB."""
-    folder = struck.bench.home / ".weighbridge"
-    folder.mkdir()
-    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)), check=True, timeout=LIMIT_S)
-    yield folder
-    subprocess.run(("umount", str(folder)), check=True, timeout=LIMIT_S)
+    with small_disk(struck.bench.home / ".weighbridge", mebibytes=4) as folder:
+        yield folder
 
 
 @proves("device_full")
-def test_a_full_disk_gives_the_board_up_and_a_resume_needs_only_space(struck: Struck, small_disk: Path) -> None:
-    ballast = small_disk / "ballast"
-
-    def fill() -> None:
-        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as stream:
-            while True:
-                stream.write(bytes(1 << 12))
-
-    given_up = struck.bench.run(at=Moment(step="begun"), strike=fill)
-    ballast.unlink()
-    check_resumed(struck, given_up, "no space is left")
+def test_a_full_disk_gives_the_board_up_and_a_resume_needs_only_space(struck: Struck, board_disk: Path) -> None:
+    given_up = struck.bench.run(at=Moment(step="begun"), strike=lambda: fill(board_disk))
+    ballast(board_disk).unlink()
+    struck.check_resumed(given_up, "no space is left")
 
 
 @proves("replaced")

@@ -1,6 +1,9 @@
 """A phone as a device, with everything that can go wrong on the way: real adb, emulated phone, LiteRT for real."""
 
 import json
+import os
+import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from devices.cleaning import clean_device
+from devices.families.android_folder import FOLDER
 from devices.families.android_lease import PhoneLease
 from devices.families.android_prepare import Note
-from devices.opening import enter_devices
+from devices.opening import enter_devices, notices_of
 from devices.transport.adb import AdbTransport
 from harness.core.compute_unit import ComputeUnit
 from harness.core.device import PhoneTools
-from harness.core.errors import DeviceBusy, DeviceLost, DeviceRefused
+from harness.core.errors import DeviceBusy, DeviceFull, DeviceLost, DeviceRefused
 from harness.core.launch import (
     FailureKind,
     LaunchFailure,
@@ -28,26 +33,14 @@ from harness.core.launch import (
 )
 from harness.sources.tflite import read_graph
 from tests.support.models import tiny_cnn, write_model
-from tests.support.phones import SERIAL, Bed, a_bed, an_adb_server
+from tests.support.phones import SERIAL, Bed
+from tests.support.small_disk import ballast, fill, small_disk
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
 
 SOON = 30.0
 SETTINGS = MeasureSettings(inferences=6, warmup_s=0.0, max_launch_s=5.0)
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One adb server for all of them."""
-    with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
-        yield found
-
-
-@pytest.fixture
-def bed(tmp_path: Path, port: int) -> Iterator[Bed]:
-    with a_bed(tmp_path, port) as attached:
-        yield attached
 
 
 def an_order(folder: Path, unit: str = "cpu", pass_: Pass = Pass.LATENCY, deadline_s: float = 60.0) -> LaunchOrder:
@@ -163,12 +156,18 @@ def test_a_delegate_that_declines_is_the_cpu_and_no_failure(bed: Bed, tmp_path: 
     assert (record.delegation.delegate, record.delegation.full, record.delegation.taken) == ("nnapi", False, 0)
 
 
+def tools_of(bed: Bed) -> Path:
+    assert bed.spec.tools is not None
+    assert bed.spec.tools.folder is not None
+    return bed.spec.tools.folder
+
+
 def test_an_external_delegate_is_brought_with_what_lies_beside_it(bed: Bed, tmp_path: Path) -> None:
     folder = tmp_path / "qnn"
     folder.mkdir()
     for name in ("libdelegate.so", "libbackend.so"):
         (folder / name).write_text("#!stand-in\n")
-    tools = PhoneTools(folder=tmp_path / "tools", delegate=folder / "libdelegate.so", delegate_options={"k": "v"})
+    tools = PhoneTools(folder=tools_of(bed), delegate=folder / "libdelegate.so", delegate_options={"k": "v"})
     with replace(bed, spec=replace(bed.spec, tools=tools)).open() as phone:
         assert ComputeUnit.parse("npu") in phone.facts.units
         record = record_of(phone.launch(an_order(tmp_path, "npu")))
@@ -289,7 +288,7 @@ def test_each_bad_end_of_the_tool_is_told_apart(
 def test_a_launch_that_hangs_is_ended_on_the_phone(bed: Bed, tmp_path: Path) -> None:
     bed.behave("hang")
     with bed.open() as phone:
-        failure = failure_of(phone.launch(an_order(tmp_path, deadline_s=3.0)))
+        failure = failure_of(phone.launch(an_order(tmp_path, deadline_s=2.0)))
         until(lambda: not bed.phone.pids, SOON)
     assert failure.kind is FailureKind.DEADLINE
 
@@ -340,7 +339,10 @@ def test_another_phone_at_the_same_address_is_refused(bed: Bed) -> None:
         phone.__enter__()
 
 
-def test_a_phone_without_space_fails_the_launch_in_words(bed: Bed, tmp_path: Path) -> None:
+FULL = r"no space is left on the phone \(.*{}.*No space left on device\); make room there, `devices --clean`"
+
+
+def test_a_phone_without_space_for_a_file_is_full(bed: Bed, tmp_path: Path) -> None:
     with bed.open() as phone:
         record_of(phone.launch(an_order(tmp_path)))
         other = tmp_path / "other"
@@ -348,8 +350,48 @@ def test_a_phone_without_space_fails_the_launch_in_words(bed: Bed, tmp_path: Pat
         order = an_order(other)
         order.variant.write_bytes(order.variant.read_bytes() + bytes(1000))
         bed.phone.quota = 1
-        failure = failure_of(phone.launch(order))
-    assert "no space is left on the phone" in failure.message
+        with pytest.raises(DeviceFull, match=FULL.format(f"{FOLDER}/files/")):
+            phone.launch(order)
+        bed.phone.quota = None
+        record_of(phone.launch(order))
+
+
+@pytest.fixture
+def phone_disk(tmp_path: Path) -> Iterator[Path]:
+    """Where the phone keeps its files: 16 MB."""
+    if os.getuid():
+        pytest.skip("a small disk can be mounted by root alone")
+    with small_disk(tmp_path / "bed/phone/data/local/tmp", mebibytes=16) as folder:
+        yield folder
+
+
+# A launch needs a page for its lease, which it gives back, one for its process id, then more.
+@pytest.mark.parametrize(("pages", "place"), [(0, "lease"), (1, "runs/")])
+def test_a_phone_without_space_in_a_launch_is_full(
+    phone_disk: Path, bed: Bed, tmp_path: Path, pages: int, place: str
+) -> None:
+    order = an_order(tmp_path, pass_=Pass.OPS)
+    with bed.open() as phone:
+        record_of(phone.launch(order))
+        fill(phone_disk, but_pages=pages)
+        with pytest.raises(DeviceFull, match=FULL.format(f"{FOLDER}/{place}")):
+            phone.launch(order)
+        ballast(phone_disk).unlink()
+        assert record_of(phone.launch(order)).ops is not None
+
+
+def test_a_phone_that_is_full_from_the_start_is_not_entered_and_can_be_cleaned(
+    phone_disk: Path, bed: Bed, tmp_path: Path
+) -> None:
+    with bed.open() as phone:
+        record_of(phone.launch(an_order(tmp_path)))
+    fill(phone_disk)
+    with pytest.raises(DeviceFull, match=FULL.format(FOLDER)):
+        bed.open().__enter__()
+    assert clean_device(bed.spec, 0, bed.leases).files > 0
+    ballast(phone_disk).unlink()
+    with bed.open() as phone:
+        record_of(phone.launch(an_order(tmp_path)))
 
 
 def test_two_hosts_take_turns(bed: Bed, tmp_path: Path) -> None:
@@ -366,6 +408,10 @@ def test_a_lease_of_the_same_host_is_taken_over(bed: Bed) -> None:
     first._lease.take()  # and its host is killed
     with bed.open() as phone:
         assert phone.conditions()
+        assert notices_of([phone, phone]) == [
+            "pixel8: an earlier run of this host left it without giving it back; what it left was ended and restored"
+        ]
+    assert phone.notices == []
 
 
 def test_a_lease_whose_time_is_up_is_broken(bed: Bed) -> None:
@@ -373,6 +419,9 @@ def test_a_lease_whose_time_is_up_is_broken(bed: Bed) -> None:
     (bed.phone.root / "proc/uptime").write_text("9000.00 1.00\n")
     with bed.open() as phone:
         assert phone.conditions()
+        (notice,) = phone.take_notices()
+    whose = rf"that of process {os.getpid()} of {re.escape(socket.gethostname())}"
+    assert re.match(rf"its lease was broken: {whose} ran out 65 min ago without a sign of life; what it", notice)
 
 
 def test_a_lease_of_before_a_restart_is_broken(bed: Bed) -> None:
@@ -380,6 +429,18 @@ def test_a_lease_of_before_a_restart_is_broken(bed: Bed) -> None:
     bed.phone.reboot()
     with bed.open() as phone:
         assert phone.conditions()
+        (notice,) = phone.take_notices()
+    assert "measured on it when it was restarted" in notice
+
+
+def test_a_lease_that_was_given_back_is_nothing_to_tell(bed: Bed, tmp_path: Path) -> None:
+    with bed.open():
+        pass
+    with bed.open() as phone:
+        record_of(phone.launch(an_order(tmp_path)))
+        bed.phone.drop()
+        assert phone.conditions()
+    assert phone.notices == []
 
 
 def left_behind(bed: Bed) -> None:
@@ -419,7 +480,7 @@ def test_a_link_that_stalls_during_a_launch_loses_the_launch_alone(bed: Bed, tmp
             bed.phone.is_mute = True
 
         stalling = while_it_hangs(bed, stall)
-        failure = failure_of(phone.launch(an_order(tmp_path, deadline_s=6.0)))
+        failure = failure_of(phone.launch(an_order(tmp_path, deadline_s=5.0)))
         stalling.join()
         bed.behave("")
         bed.phone.is_mute = False

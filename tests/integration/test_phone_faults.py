@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from devices.families.android_folder import FOLDER
 from harness.core.launch import FailureKind
-from tests.support.fault_bench import NEIGHBOUR, WAIT_S, Moment
+from tests.support.fault_bench import WAIT_S, Moment
 from tests.support.faults import proves
-from tests.support.phone_fault_bench import PHONE, PhoneFaultBench, a_phone_bench
-from tests.support.phones import SERIAL, an_adb_server
+from tests.support.phone_fault_bench import PhoneFaultBench, a_phone_bench
+from tests.support.phones import SERIAL
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
@@ -25,57 +26,31 @@ ROOT = Path(__file__).parents[2]
 FIRST_SAVED = Moment(step="saved")
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One adb server for all of them."""
-    with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
-        yield found
-
-
 @pytest.fixture
 def bench(tmp_path: Path, port: int) -> Iterator[PhoneFaultBench]:
     with a_phone_bench(tmp_path, port) as one:
         yield one
 
 
-def check_survived(bench: PhoneFaultBench) -> None:
-    bench.check_whole()
-    bench.check_nothing_left()
-
-
-def check_resumed(bench: PhoneFaultBench, given_up: tuple[str, ...], words: str) -> None:
-    """The phone was given up with these words, the neighbour was not, and a resume does the rest."""
-    (reason,) = given_up
-    assert reason.startswith(PHONE)
-    assert words in reason
-    assert "\n" not in reason
-    assert bench.missing(NEIGHBOUR) == {}
-    assert bench.missing(PHONE) != {}
-    bench.bed.phone.is_mute, bench.bed.phone.is_authorised = False, True
-    bench.bed.phone.drop()
-    assert bench.run() == ()
-    check_survived(bench)
-
-
 @proves("phone_rebooted_in_launch")
 def test_a_phone_that_restarts_in_a_launch_costs_the_block_another_try(bench: PhoneFaultBench) -> None:
     assert bench.run(at=FIRST_SAVED, strike=bench.in_launch(bench.bed.phone.reboot)) == ()
     assert bench.failures() == []
-    check_survived(bench)
+    bench.check_survived()
 
 
 @proves("phone_link_broken_in_launch")
 def test_a_connection_that_breaks_in_a_launch_costs_the_block_another_try(bench: PhoneFaultBench) -> None:
     assert bench.run(at=FIRST_SAVED, strike=bench.in_launch(bench.bed.phone.drop)) == ()
     assert bench.failures() == []
-    check_survived(bench)
+    bench.check_survived()
 
 
 @proves("phone_gone_in_launch")
 def test_a_phone_that_stays_away_is_given_up(bench: PhoneFaultBench) -> None:
     given_up = bench.run(at=FIRST_SAVED, strike=bench.in_launch(bench.bed.phone.cut))
     bench.bed.phone.restore()
-    check_resumed(bench, given_up, bench.bed.phone.address)
+    bench.check_resumed(given_up, bench.bed.phone.address, bench.heal)
 
 
 @proves("phone_offline")
@@ -85,7 +60,7 @@ def test_a_phone_that_is_offline_is_given_up(bench: PhoneFaultBench) -> None:
         bench.bed.phone.drop()
 
     given_up = bench.run(at=FIRST_SAVED, strike=bench.in_launch(fall_silent))
-    check_resumed(bench, given_up, bench.bed.phone.address)
+    bench.check_resumed(given_up, bench.bed.phone.address, bench.heal)
 
 
 @proves("phone_unauthorised")
@@ -95,7 +70,7 @@ def test_a_phone_that_takes_its_authorisation_back_is_given_up(bench: PhoneFault
         bench.bed.phone.drop()
 
     given_up = bench.run(at=FIRST_SAVED, strike=bench.in_launch(revoke))
-    check_resumed(bench, given_up, "accept the prompt")
+    bench.check_resumed(given_up, "accept the prompt", bench.heal)
 
 
 @proves("phone_killed_by_system")
@@ -104,20 +79,18 @@ def test_a_launch_that_the_system_kills_costs_itself(bench: PhoneFaultBench) -> 
     (failure,) = bench.failures()
     assert failure.kind is FailureKind.CRASH
     assert "the system killed it (exit code 137)" in failure.message
-    check_survived(bench)
+    bench.check_survived()
 
 
 @proves("phone_full")
-def test_a_full_phone_fails_the_launches_that_need_the_file(bench: PhoneFaultBench) -> None:
+def test_a_full_phone_is_given_up_and_a_resume_needs_only_space(bench: PhoneFaultBench) -> None:
     def fill() -> None:
         bench.bed.phone.quota = 1
 
-    assert bench.run(at=FIRST_SAVED, strike=fill) == ()
-    assert bench.failures()
-    assert all("no space is left on the phone" in failure.message for failure in bench.failures())
-    assert bench.missing(NEIGHBOUR) == {}
+    given_up = bench.run(at=FIRST_SAVED, strike=fill)
+    assert bench.failures() == []
     bench.bed.phone.quota = None
-    bench.check_nothing_left()
+    bench.check_resumed(given_up, f"no space is left on the phone ({FOLDER}/files/", bench.heal)
 
 
 @proves("phone_replaced")
@@ -131,7 +104,7 @@ def test_another_phone_at_the_address_is_not_measured_on(bench: PhoneFaultBench)
 
     given_up = bench.run(at=FIRST_SAVED, strike=bench.in_launch(replace_it))
     properties.write_text(ours)
-    check_resumed(bench, given_up, f"another phone answers at its address (serial OTHER, it was {SERIAL})")
+    bench.check_resumed(given_up, f"another phone answers at its address (serial OTHER, it was {SERIAL})", bench.heal)
 
 
 @proves("two_hosts_phone")
@@ -140,7 +113,7 @@ def test_a_phone_that_another_host_measures_on_is_not_measured_on(bench: PhoneFa
     other.leases.mkdir()
     with other.open():
         given_up = bench.run()
-    check_resumed(bench, given_up, "has measured on it for")
+    bench.check_resumed(given_up, "has measured on it for", bench.heal)
 
 
 @proves("host_killed_over_adb")
@@ -154,4 +127,4 @@ def test_a_host_that_is_killed_leaves_nothing_on_the_phone(bench: PhoneFaultBenc
         host.kill()
     until(lambda: not bench.bed.phone.pids, WAIT_S)
     assert bench.run() == ()
-    check_survived(bench)
+    bench.check_survived()

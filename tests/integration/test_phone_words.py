@@ -1,34 +1,23 @@
 """What `run_bench.py run` says of phones that cannot be measured, while another device goes on."""
 
-import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from devices.transport.adb_server import AdbServer
+from harness.bench import read
+from harness.places import Places
+from reports.view import document
 from tests.support.models import tiny_cnn, write_model
-from tests.support.phones import Bed, a_bed, an_adb_server
+from tests.support.phones import Bed, a_bed
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One adb server for all of them."""
-    with an_adb_server(tmp_path_factory.mktemp("adb") / "home") as found:
-        yield found
-
-
-@pytest.fixture
-def bed(tmp_path: Path, port: int) -> Iterator[Bed]:
-    with a_bed(tmp_path / "bed", port) as attached:
-        yield attached
 
 
 def unauthorised(bed: Bed) -> str:
@@ -105,6 +94,5 @@ def run(folder: Path, port: int, address: str) -> "subprocess.CompletedProcess[s
 
 
 def measured(folder: Path) -> set[str]:
-    words = (sys.executable, str(ROOT / "run_bench.py"), "report", "--format", "json", "-o", "-", "--bench", "bench")
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=240, check=True)
-    return {cell["device"] for cell in json.loads(done.stdout)["cells"] if cell["outcome"] == "measured"}
+    result = read(Places(root=folder / "bench"), None)
+    return {cell["device"] for cell in document(result)["cells"] if cell["outcome"] == "measured"}

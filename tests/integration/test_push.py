@@ -20,7 +20,7 @@ from harness.core.deadline import Deadline
 from harness.core.errors import DeviceError, DeviceFull, DeviceLost
 from harness.core.launch import LaunchOrder, MeasureSettings, Pass
 from tests.contract.test_transport import by_itself, by_ssh
-from tests.integration.test_ssh_faults import small_disk as small_disk
+from tests.integration.test_ssh_faults import full_soon as full_soon
 
 pytestmark = pytest.mark.waits
 
@@ -194,13 +194,11 @@ def test_the_digest_is_taken_by_whatever_the_device_has(folder: Path, tmp_path: 
 
 # A full disk of this machine is its own error.
 @pytest.mark.parametrize("transport", [by_ssh], indirect=True)
-def test_a_full_disk_is_said_to_be_one_and_keeps_no_part(
-    transport: Transport, small_disk: Path, tmp_path: Path
-) -> None:
+def test_a_full_disk_is_said_to_be_one_and_keeps_no_part(transport: Transport, full_soon: Path, tmp_path: Path) -> None:
     big = a_file(tmp_path, content=os.urandom(5_000_000))
     with pytest.raises(DeviceFull, match="no space is left"):
-        delivery_over(transport, small_disk / "w").bring(big)
-    assert there(small_disk / "w") == []
+        delivery_over(transport, full_soon / "w").bring(big)
+    assert there(full_soon / "w") == []
 
 
 def aged(path: Path, days: float) -> None:

@@ -14,10 +14,10 @@ from devices.runtimes.owner import Owner
 from devices.transport.bundle import bundle_folder
 from harness.core.device import DeviceSpec, SshAddress
 from tests.contract.test_device import an_order
-from tests.support.command import run_bench
+from tests.support.command import RUN_BENCH, run_bench
 from tests.support.passwords import SECRET, password_server
 from tests.support.phones import a_bed
-from tests.support.sshd import sshd
+from tests.support.sshd import free_port, sshd
 
 HOSTILE = "; touch pwned; rm -rf $HOME #'\"\n`touch pwned` $(touch pwned) \\"
 # This machine is busy with other tests, and no campaign shall wait for that.
@@ -25,11 +25,11 @@ ANY_STATE = dict.fromkeys(("soc_celsius", "battery_celsius", "battery_percent", 
 MEASURE = {"launches": 2, "inferences": 3, "cold_starts": 0, "max_launch_s": 1, "warmup_max_s": 0.2}
 
 
-def a_config(folder: Path, model: Path, devices: Iterable[Mapping[str, object]]) -> Path:
+def a_config(folder: Path, model: Path, devices: Iterable[Mapping[str, object]], variant: str = "float32") -> Path:
     config = folder / "c.yaml"
     content = {
         "models": [{"path": glob.escape(str(model))}],
-        "variants": ["float32"],
+        "variants": [variant],
         "units": ["cpu"],
         "devices": list(devices),
         "measure": MEASURE,
@@ -104,6 +104,43 @@ def test_a_password_and_the_token_of_a_lease_are_written_nowhere(
         assert not [words for words in said if secret in words]
         assert holds(tmp_path, secret) == ([bundle_folder() / "secret"] if secret == own else [])
     assert (bundle_folder() / "secret").stat().st_mode & 0o777 == 0o600
+
+
+# Run by each Python that starts: whether it sees the password.
+_TELL = """
+import json, os, sys
+with open(os.path.join(os.environ["NOTES"], str(os.getpid())), "w") as note:
+    json.dump({"argv": sys.orig_argv, "sees": "BOARD_PASSWORD" in os.environ}, note)
+"""
+_ADB = """#!/bin/sh
+[ -n "$BOARD_PASSWORD" ] && sees=true || sees=false
+printf '{"argv": ["%s"], "sees": %s}' "$3" $sees > "$NOTES/adb"
+exit 1
+"""
+
+
+def test_a_password_is_in_the_environment_of_nothing_that_a_run_starts(tmp_path: Path) -> None:
+    for name in ("server", "site", "notes"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(_TELL)
+    adb, notes = tmp_path / "adb", tmp_path / "notes"
+    adb.write_text(_ADB)
+    adb.chmod(0o755)
+    here = {"name": "here", "kind": "local", "limits": ANY_STATE}
+    phone = {"name": "phone", "kind": "android", "adb": str(adb), "server_port": free_port(), "serial": "X"}
+    with password_server(tmp_path / "server") as address:
+        config = a_config(tmp_path, an_order(tmp_path).variant, [entry("board", address), here, phone], "float16")
+        site = str(tmp_path / "site")
+        done = run_bench(
+            "run", config, "--bench", tmp_path / "b", BOARD_PASSWORD=SECRET, PYTHONPATH=site, NOTES=str(notes)
+        )
+    came_of = {"board": {"measured"}, "here": {"measured"}, "phone": {"skipped"}}
+    assert outcomes(tmp_path / "b") == came_of, done.stderr
+    told = [json.loads(note.read_text()) for note in notes.iterdir()]
+    assert [note["argv"][1:3] for note in told if note["sees"]] == [[str(RUN_BENCH), "run"]]
+    started = " ".join(word for note in told if not note["sees"] for word in note["argv"])
+    for what in ("supervise", "forkserver", "start-server"):  # a launch has the environment of its supervisor
+        assert what in started
 
 
 def test_a_wrong_password_is_refused_without_being_told(tmp_path: Path) -> None:

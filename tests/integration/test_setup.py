@@ -1,5 +1,6 @@
 """A runtime that is installed by setup, on this machine and over a real sshd, and really measured with."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -62,6 +63,21 @@ def test_what_setup_installed_measures_with_nothing_else(
         order = replace(an_order(write_model(tmp_path, tiny_cnn())), api=api)
         record = measured(entered.launch(order))
     assert (record.runtime, record.api) == (installed.runtime, api)
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_setup_makes_is_its_users_alone_from_the_start(home: Path, is_there: bool) -> None:
+    """Also where an earlier version left it open."""
+    before = os.umask(0o022)
+    try:
+        home.mkdir()
+        if is_there:
+            (home / ".weighbridge").mkdir()
+        setup.examine(LocalTransport("local"), "local", sys.executable)
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in (home / ".weighbridge", home / ".weighbridge/runtime")]
+    assert modes == [0o700, 0o700]
 
 
 def test_the_c_library_alone_measures_and_the_interpreter_says_what_it_lacks(

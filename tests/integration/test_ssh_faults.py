@@ -16,6 +16,7 @@ from devices.transport.transport import Lines
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceError, DeviceFull, DeviceLost
 from tests.support.faults import proves
+from tests.support.small_disk import small_disk
 from tests.support.sshd import Sshd, sshd
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 from tests.support.waiting import until
@@ -267,22 +268,19 @@ def test_an_interrupted_command_is_ended_on_the_board(server: Sshd) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+def full_soon(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
     if os.getuid():
         pytest.skip("a small disk can be mounted by root alone")
-    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)), check=True)
-    yield folder
-    subprocess.run(("umount", str(folder)), check=True)
+    with small_disk(tmp_path / "disk", mebibytes=2) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("sftp", [True, False])
-def test_a_full_disk_on_the_board_is_said_to_be_one(tmp_path: Path, small_disk: Path, big: Path, sftp: bool) -> None:
+def test_a_full_disk_on_the_board_is_said_to_be_one(tmp_path: Path, full_soon: Path, big: Path, sftp: bool) -> None:
     with sshd(tmp_path / "sshd", sftp=sftp) as server:
         transport = SshTransport("board", server.address, PATIENCE)
-        with pytest.raises(DeviceFull, match=f"no space is left for {small_disk}"):
-            transport.send_file(big, str(small_disk / "t"), Deadline(SOON))
+        with pytest.raises(DeviceFull, match=f"no space is left for {full_soon}"):
+            transport.send_file(big, str(full_soon / "t"), Deadline(SOON))
         assert is_alive(transport)
         transport.close()

@@ -24,7 +24,7 @@ from harness.core.limits import NO_LIMITS, Limits, limits_of
 from harness.core.survey import Seen
 from tests.support.boards import board_spec
 from tests.support.command import argv, run_bench
-from tests.support.phones import Bed, a_bed
+from tests.support.phones import Bed
 from tests.support.sshd import Sshd, sshd
 
 pytestmark = pytest.mark.waits
@@ -34,12 +34,6 @@ pytestmark = pytest.mark.waits
 def server(tmp_path: Path) -> Iterator[Sshd]:
     with sshd(tmp_path / "sshd") as started:
         yield started
-
-
-@pytest.fixture
-def bed(tmp_path: Path) -> Iterator[Bed]:
-    with a_bed(tmp_path / "bed") as attached:
-        yield attached
 
 
 def seen(spec: DeviceSpec) -> Seen:

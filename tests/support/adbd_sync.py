@@ -1,9 +1,11 @@
 """The emulated adbd's sync service: files, as SYNC.TXT has it."""
 
 import asyncio
+import errno
 import os
 import struct
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +40,7 @@ class Sync:
         path, _, mode = order.rpartition(",")
         target, failure = self.phone.host_path(path), None
         try:
-            out = target.open("wb")
+            out = target.open("wb", buffering=0)
         except OSError as exc:
             out, failure = None, f"couldn't create file: {exc.strerror}"
         while True:
@@ -48,13 +50,10 @@ class Sync:
             content = await self.stream.read(length)
             if self.phone.push_delay_s:
                 await asyncio.sleep(self.phone.push_delay_s)
-            if failure is None and self.phone.is_full(length):
-                failure = "write failed: No space left on device"
-                target.unlink()
             if failure is None and out is not None:  # after a failure the rest is read and thrown away, as adbd does
-                out.write(content)
-                out.flush()
-                self.phone.received_bytes += length
+                failure = self._write(out, content)
+                if failure is not None:
+                    target.unlink()
         if out is not None:
             out.close()
         if failure is not None:
@@ -63,6 +62,19 @@ class Sync:
         target.chmod(int(mode) >> 6 & 0o7 | int(mode) & 0o700 | int(mode) >> 3 & 0o70)  # for all, as adbd has it
         os.utime(target, (length, length))
         await self.stream.write(struct.pack("<4sI", b"OKAY", 0))
+
+    def _write(self, out: FileIO, content: bytes) -> str | None:
+        """What the phone says where it cannot."""
+        try:
+            if self.phone.is_full(len(content)):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            left = content
+            while left:  # the end of a disk takes a part
+                left = left[out.write(left) :]
+        except OSError as exc:
+            return f"write failed: {exc.strerror}"
+        self.phone.received_bytes += len(content)
+        return None
 
     async def _receive(self, source: Path) -> None:
         try:

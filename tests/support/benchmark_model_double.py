@@ -7,6 +7,7 @@ error, or take a GPU (`gpu`: the whole graph, timed as one node).
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import statistics
@@ -241,12 +242,12 @@ class _Run:
             stat = told.inference_microseconds
             stat.first, stat.last, stat.sum, stat.count = times[0], times[-1], sum(times), len(times)
             stat.avg, stat.min, stat.max = sum(times) // len(times), min(times), max(times)
-        Path(self._given.op_profiling_output_file).write_bytes(profile.SerializeToString())
+        _stream(self._given.op_profiling_output_file, profile.SerializeToString())
         if self._given.export_model_runtime_info == "true":
             content = runtime_info(
                 self._graph, delegated, "TfLiteGpuDelegateV2" if self._is_boxed else "TfLiteXNNPackDelegate"
             )
-            Path(self._given.model_runtime_info_output_file).write_bytes(content)
+            _stream(self._given.model_runtime_info_output_file, content)
 
     def _delegated(self) -> set[int]:
         if self._is_boxed:
@@ -296,6 +297,12 @@ def runtime_info(graph: Graph, delegated: set[int], delegate: str) -> bytes:
         for each in subset.nodes:
             main_graph.nodes[each.index].delegated_to_node_id = node.id
     return bytes(info.SerializeToString())
+
+
+def _stream(place: str, content: bytes) -> None:
+    """As the tool writes it, by a std::ofstream that nobody asks how it went."""
+    with contextlib.suppress(OSError):
+        Path(place).write_bytes(content)
 
 
 def _at(ordered: list[int], percent: int) -> int:

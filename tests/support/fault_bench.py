@@ -176,6 +176,23 @@ class FaultBench:
         attempts = [launch.outcome.attempt for launch in (*self.launches(BOARD), *self.launches(NEIGHBOUR))]
         assert len(attempts) == len(set(attempts))
 
+    def check_survived(self) -> None:
+        """All of it is there, and nothing is left on the device."""
+        self.check_whole()
+        self.check_nothing_left()
+
+    def check_resumed(self, given_up: tuple[str, ...], words: str, heal: Strike) -> None:
+        """The device was given up with these words, the neighbour was not; once it is well a resume does the rest."""
+        (reason,) = given_up
+        assert reason.startswith(BOARD)
+        assert words in reason
+        assert "\n" not in reason
+        assert self.missing(NEIGHBOUR) == {}
+        assert self.missing(BOARD) != {}
+        heal()
+        assert self.run() == ()
+        self.check_survived()
+
     def check_nothing_left(self) -> None:
         """No process of ours on the board, no lease, no part of a file."""
         deadline = Deadline(WAIT_S)
@@ -217,6 +234,9 @@ class Struck:
     bench: FaultBench
     server: Sshd
     proxy: TcpProxy
+
+    def check_resumed(self, given_up: tuple[str, ...], words: str) -> None:
+        self.bench.check_resumed(given_up, words, self.proxy.restore)
 
     def supervisors(self) -> list[int]:
         """Agents that run on the board."""

@@ -201,8 +201,8 @@ FAULTS: dict[str, Fault] = {
     "phone_full": Fault(
         what="the disk is full",
         where="phone",
-        seen="`no space is left on the phone`",
-        follows="the launches that need the file fail with that; the others go on",
+        seen="`no space is left on the phone ...` with the place and how to make room",
+        follows=_RESUME,
     ),
     "phone_replaced": Fault(
         what="another phone answers at the address",

@@ -61,6 +61,11 @@ class PhoneFaultBench(FaultBench):
     def kill_launch(self) -> None:
         os.kill(self.hanging_pid(), signal.SIGKILL)
 
+    def heal(self) -> None:
+        """It answers, and has authorised us."""
+        self.bed.phone.is_mute, self.bed.phone.is_authorised = False, True
+        self.bed.phone.drop()
+
     def check_nothing_left(self) -> None:
         """Nothing runs on the phone, nothing is switched on, no lease, no part of a file."""
         with self.board():

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from devices.phone import Phone, open_phone
+from devices.phone import Patience, Phone, open_phone
 from devices.transport.adb_server import AdbServer, bundled_adb
 from harness.core.device import AdbAddress, DeviceSpec, PhoneTools
 from harness.core.errors import DeviceError
 from tests.support.adbd import Adbd
+from tests.support.sshd import free_port
 
+# An emulated phone does in milliseconds what it does at all; the machine is shared.
+SOON = Patience(connect_s=3.0, look_s=3.0, end_s=4.0)
 # It looks for no phone by itself: not on USB, for which it takes 3 s to start, nor for emulators, nor by mDNS.
 _SERVER = {"ADB_USB": "0", "ADB_EMU": "0", "ADB_MDNS_AUTO_CONNECT": "0"}
 
@@ -24,9 +27,7 @@ _SERVER = {"ADB_USB": "0", "ADB_EMU": "0", "ADB_MDNS_AUTO_CONNECT": "0"}
 @contextlib.contextmanager
 def an_adb_server(home: Path) -> Iterator[int]:
     """The real adb's server on a free port, with a key of its own; its port. It is ended by its process id."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     home.mkdir(exist_ok=True)
     environment = {**os.environ, **_SERVER, "HOME": str(home), "ANDROID_ADB_SERVER_PORT": str(port)}
     argv = (str(bundled_adb()), "-P", str(port), "server", "nodaemon")
@@ -220,7 +221,7 @@ class Bed:
         (self.state / "benchmark").write_text(mood)
 
     def open(self) -> Phone:
-        return open_phone(self.spec, self.leases)
+        return open_phone(self.spec, self.leases, SOON)
 
 
 @contextlib.contextmanager

@@ -1,35 +1,19 @@
 """Which adb server a phone is reached through."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 
 import pytest
 
 from devices.transport.adb_server import AdbServer, bundled_adb, choose_port
 from harness.core.device import AdbAddress
 from harness.core.errors import DeviceError
+from tests.support.adb_servers import a_stand_in
+from tests.support.sshd import free_port
 
 
-@contextmanager
-def a_server_of_version(answer: bytes) -> Iterator[int]:
+def a_server_of_version(answer: bytes) -> AbstractContextManager[int]:
     """It answers host:version, and nothing else."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    link, _ = listening.accept()
-                    with link:
-                        link.recv(64)
-                        link.sendall(answer)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield int(listening.getsockname()[1])
-        listening.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    return a_stand_in(lambda asked: answer if asked == b"host:version" else b"")
 
 
 def test_a_server_of_another_version_is_left_alone_and_refused() -> None:
@@ -42,11 +26,6 @@ def test_a_server_of_another_version_is_left_alone_and_refused() -> None:
 def test_a_server_of_our_version_is_joined() -> None:
     with a_server_of_version(b"OKAY00040029") as port:
         AdbServer("pixel", AdbAddress(server_port=port)).ensure()
-
-
-def a_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def test_the_users_own_server_is_used_where_it_speaks_our_protocol() -> None:
@@ -63,7 +42,7 @@ def test_whatever_else_answers_there_is_left_alone(answer: bytes) -> None:
 
 
 def test_where_no_server_runs_ours_is_used() -> None:
-    assert choose_port(a_free_port(), ours=1) == 1
+    assert choose_port(free_port(), ours=1) == 1
 
 
 def test_the_adb_is_the_one_that_adbutils_brings() -> None:

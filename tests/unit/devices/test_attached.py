@@ -1,39 +1,19 @@
 """The phones of this machine, by what an adb server says."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from devices.attached import attached_phones, phone_of
 from harness.core.device import AdbAddress
+from tests.support.adb_servers import a_stand_in, okay
 
 
-@contextmanager
-def an_adb_server(listing: str) -> Iterator[int]:
-    """Speaks as much of adb's own protocol as is asked for: SERVICES.TXT, host:version and host:devices."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        answers = {b"host:version": "0029", b"host:devices": listing}
-
-        def serve() -> None:
-            while True:
-                try:
-                    link, _ = server.accept()
-                except OSError:
-                    return
-                with link:
-                    asked = link.recv(int(link.recv(4) or b"0", 16))
-                    said = answers.get(asked, "").encode()
-                    link.sendall(b"OKAY%04x%s" % (len(said), said))
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield int(server.getsockname()[1])
-        server.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
+def a_server_with(listing: str) -> AbstractContextManager[int]:
+    """It speaks as much of adb's own protocol as is asked for: host:version and host:devices."""
+    answers = {b"host:version": "0029", b"host:devices": listing}
+    return a_stand_in(lambda asked: okay(answers.get(asked, "")))
 
 
 def test_each_state_of_a_phone_says_what_helps() -> None:
@@ -41,7 +21,7 @@ def test_each_state_of_a_phone_says_what_helps() -> None:
         "A1\tdevice\nB2\tunauthorized\nC3\toffline\n"
         "D4\tno permissions (user in plugdev group; are your udev rules wrong?); see [http://developer.android.com]\n"
     )
-    with an_adb_server(listing) as port:
+    with a_server_with(listing) as port:
         phones = attached_phones(address=AdbAddress(server_port=port))
     assert phones.server == f"adb server on port {port}"
     assert [(phone.serial, phone.state) for phone in phones.found] == [
