@@ -225,25 +225,26 @@ def load_config(path: Path) -> Config:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"{path}: cannot be read: {reason}; give the path of a configuration file") from error
-    return parse_config(decode(content, source=str(path)), source=str(path))
+    return with_secrets_kept(parse_config(decode(content, source=str(path)), source=str(path)))
+
+
+def with_secrets_kept(config: Config) -> Config:
+    """The same. The passwords that it names are this process's alone from here on: none that it starts has them."""
+    withhold(config.password_variables)
+    return config
 
 
 def parse_config(text: str, *, source: str) -> Config:
-    """Read a configuration's text. Paths in it are relative to the folder of `source`. Raises ConfigError.
-
-    From here on the passwords that it names are this process's alone: none that is started inherits them.
-    """
+    """Read a configuration's text. Paths in it are relative to the folder of `source`. Raises ConfigError."""
     tree = parse(text, source=source)
     content = tree.plain()
     if not isinstance(content, dict):
         given = "nothing" if content is None else "no mapping"
         raise ConfigError(f"{source}:1:1: {given} given, allowed: keys with values; the least is `models: [digits]`")
     try:
-        config = Config.model_validate(content, context={"base": Path(source).parent, "tree": tree})
+        return Config.model_validate(content, context={"base": Path(source).parent, "tree": tree})
     except ValidationError as error:
         raise ConfigError(*explain(error, tree, _KEYS)) from None
-    withhold(config.password_variables)
-    return config
 
 
 def schema_text() -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.bench import unfinished
-from harness.config import Config, parse_config
+from harness.config import Config, parse_config, with_secrets_kept
 from harness.config_source import config_of
 from harness.core.campaign import Campaign
 from harness.core.errors import ConfigError
@@ -30,4 +30,4 @@ def campaign_to_resume(store: "Store", source: str | None, first: Path, places: 
 
 def config_begun_with(campaign: Campaign) -> Config:
     """As it was read when the campaign began. Raises ConfigError where this version reads it no longer."""
-    return parse_config(campaign.config, source=campaign.config_path or "config")
+    return with_secrets_kept(parse_config(campaign.config, source=campaign.config_path or "config"))
