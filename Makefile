@@ -20,7 +20,7 @@ test: .venv/installed-dev $(OLD)/installed
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not thorough" tests/unit
 	@$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not thorough" tests/contract tests/integration
 
-# What holds large networks and references against one another.
+# Every operator against a reference, large networks, odd and damaged models.
 thorough: .venv/installed-dev $(OLD)/installed
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m thorough tests/unit tests/integration
 

@@ -8,6 +8,8 @@ import pytest
 from tests.support.command import run_bench
 from tests.support.unusual import folder_of_models
 
+pytestmark = pytest.mark.thorough
+
 _CONFIG = """
 models: [{path: models/*.tflite}]
 variants: [float32, dynamic-int8]

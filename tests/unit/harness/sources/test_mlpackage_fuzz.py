@@ -14,6 +14,8 @@ from harness.sources.mlpackage import read_graph, read_model, read_weights
 from tests.support import mil, mlpackages
 from tests.support.mlpackages import MANIFEST, SPECIFICATION, WEIGHTS
 
+pytestmark = pytest.mark.thorough
+
 _FILES = (MANIFEST, SPECIFICATION, WEIGHTS)
 _FLIPS = st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=3)
 _HURRIED = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -9,6 +9,8 @@ from harness.fidelity.array import Array
 from harness.fidelity.mil.reference import Program
 from tests.support.mil import Var, builder, write
 
+pytestmark = pytest.mark.thorough
+
 mb = builder()
 RANDOM = np.random.default_rng(4)
 WEIGHTS = {"weight_ih": (12, 2), "weight_hh": (12, 3), "bias": (12,)}

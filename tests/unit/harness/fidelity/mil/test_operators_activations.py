@@ -21,6 +21,8 @@ from tests.support.mil_oracle import (
     unlike_folded,
 )
 
+pytestmark = pytest.mark.thorough
+
 RANDOM = np.random.default_rng(5)
 SHAPES = ((61, 71), (2, 3, 5), (1, 3, 4, 2), (2, 3, 1, 2, 2))
 Real = type[np.generic]

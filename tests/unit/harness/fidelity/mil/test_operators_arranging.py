@@ -11,6 +11,8 @@ from harness.fidelity.mil.operators.arranging import TRANSLATIONS
 from tests.support.mil_cases import Real, case, counted, whole, with_scalars
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators, sweep, unlike_folded
 
+pytestmark = pytest.mark.thorough
+
 IOS15, IOS17 = Target.IOS15, Target.IOS17
 
 

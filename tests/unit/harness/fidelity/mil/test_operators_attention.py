@@ -11,6 +11,8 @@ from harness.fidelity.mil.operators.attention import TRANSLATIONS
 from tests.support.mil_cases import Real, case, normal
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators, sweep, unlike_folded
 
+pytestmark = pytest.mark.thorough
+
 RANDOM = np.random.default_rng(4)
 
 

@@ -10,6 +10,8 @@ from harness.fidelity.mil.operators.blocks import TRANSLATIONS
 from tests.support.mil_cases import Real, case, counted
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators, sweep
 
+pytestmark = pytest.mark.thorough
+
 IOS15, IOS16 = Target.IOS15, Target.IOS16
 
 

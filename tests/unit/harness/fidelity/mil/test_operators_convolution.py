@@ -15,6 +15,8 @@ from harness.toolkit import import_coremltools, quietly
 from tests.support.mil_oracle import Array, Case, Result, call, core_operators, measure, misses, operators, sweep
 from tests.support.mil_windows import convolve, pads_of, scatter, spans
 
+pytestmark = pytest.mark.thorough
+
 RANDOM = np.random.default_rng(8)
 Real = type[np.generic]
 PAD_TYPES = ("valid", "same", "same_lower", "custom")

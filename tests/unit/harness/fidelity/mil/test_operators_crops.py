@@ -10,6 +10,8 @@ from tests.support.mil_cases import Real, case, normal, whole
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, sweep
 from tests.unit.harness.fidelity.mil.test_operators_sampling import MODES, SHAPE, between
 
+pytestmark = pytest.mark.thorough
+
 IOS15, IOS16, IOS17 = Target.IOS15, Target.IOS16, Target.IOS17
 RANDOM = np.random.default_rng(4)
 

@@ -10,6 +10,8 @@ from harness.fidelity.mil.operators.detection import TRANSLATIONS
 from tests.support.mil_cases import Real, case
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators, sweep
 
+pytestmark = pytest.mark.thorough
+
 IOS15, IOS17 = Target.IOS15, Target.IOS17
 RANDOM = np.random.default_rng(4)
 

@@ -22,6 +22,8 @@ from tests.support.mil_oracle import (
     unlike_folded,
 )
 
+pytestmark = pytest.mark.thorough
+
 RANDOM = np.random.default_rng(4)
 SHAPES = ((61, 71), (7,), (2, 1, 3, 1, 5))
 PAIRS = (((61, 71), (61, 71)), ((4, 1, 5), (3, 1)), ((6,), (1, 2, 1)))

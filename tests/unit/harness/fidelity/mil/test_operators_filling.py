@@ -10,6 +10,8 @@ from harness.fidelity.mil.operators.filling import TRANSLATIONS
 from tests.support.mil_cases import Real, case, counted, normal, whole
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators, sweep, unlike_folded
 
+pytestmark = pytest.mark.thorough
+
 IOS15, IOS16 = Target.IOS15, Target.IOS16
 RANDOM = np.random.default_rng(4)
 

@@ -11,6 +11,8 @@ from harness.fidelity.mil.operators.gathering import TRANSLATIONS
 from tests.support.mil_cases import Real, case, counted, whole
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators, sweep, unlike_folded
 
+pytestmark = pytest.mark.thorough
+
 IOS15, IOS16, IOS17 = Target.IOS15, Target.IOS16, Target.IOS17
 RANDOM = np.random.default_rng(4)
 

@@ -11,6 +11,8 @@ from harness.fidelity.mil.operators.lists import TRANSLATIONS
 from tests.support.mil_cases import counted, whole
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators
 
+pytestmark = pytest.mark.thorough
+
 KINDS = {np.float16: "fp16", np.float32: "fp32", np.int32: "int32", np.bool_: "bool"}
 
 

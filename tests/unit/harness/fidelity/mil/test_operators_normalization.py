@@ -23,6 +23,8 @@ from tests.support.mil_oracle import (
     unlike_folded,
 )
 
+pytestmark = pytest.mark.thorough
+
 RANDOM = np.random.default_rng(10)
 Real = type[np.generic]
 SHAPES: tuple[tuple[int, ...], ...] = ((2, 8, 21, 20), (3, 5, 7), (1, 3, 4, 5), (2, 3, 2, 3, 4))

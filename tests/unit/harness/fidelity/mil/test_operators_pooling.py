@@ -13,6 +13,8 @@ from harness.fidelity.mil.operators.pooling import TRANSLATIONS
 from tests.support.mil_oracle import Array, Case, Result, call, core_operators, measure, misses, operators, sweep
 from tests.support.mil_windows import pads_of, pool
 
+pytestmark = pytest.mark.thorough
+
 RANDOM = np.random.default_rng(9)
 Real = type[np.generic]
 FORMS: tuple[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]], ...] = (

@@ -23,6 +23,8 @@ from tests.support.mil_oracle import (
     unlike_folded,
 )
 
+pytestmark = pytest.mark.thorough
+
 RANDOM = np.random.default_rng(11)
 Real = type[np.generic]
 STORED = (np.int8, np.uint8)

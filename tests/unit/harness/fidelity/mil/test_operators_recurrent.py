@@ -12,6 +12,8 @@ from harness.fidelity.mil.operators.recurrent import TRANSLATIONS
 from tests.support.mil_cases import Real, case, normal
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators, sweep
 
+pytestmark = pytest.mark.thorough
+
 IOS15, IOS17, IOS18 = Target.IOS15, Target.IOS17, Target.IOS18
 RANDOM = np.random.default_rng(4)
 STEPS, BATCH, INPUT, SIZE = 5, 3, 4, 6

@@ -22,6 +22,8 @@ from tests.support.mil_oracle import (
     unlike_folded,
 )
 
+pytestmark = pytest.mark.thorough
+
 RANDOM = np.random.default_rng(6)
 FORMS: tuple[tuple[tuple[int, ...], Sequence[int] | None], ...] = (
     ((4500, 9), [1]),

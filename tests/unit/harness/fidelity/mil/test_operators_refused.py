@@ -12,6 +12,8 @@ from harness.fidelity.mil.operators.random_values import TRANSLATIONS
 from tests.support.mil_cases import case, counted, whole
 from tests.support.mil_oracle import Array, measure
 
+pytestmark = pytest.mark.thorough
+
 RANDOM_VALUES: dict[str, Mapping[str, Array]] = {
     "random_bernoulli": {"shape": whole(2, 3)},
     "random_categorical": {"x": counted(2, 3)},

@@ -12,6 +12,8 @@ from harness.fidelity.mil.operators.resizing import TRANSLATIONS
 from tests.support.mil_cases import Real, case, counted, normal, whole
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators, sweep
 
+pytestmark = pytest.mark.thorough
+
 IOS15, IOS16, IOS17 = Target.IOS15, Target.IOS16, Target.IOS17
 RANDOM = np.random.default_rng(4)
 SIZES = ((5, 7), (10, 21), (3, 4), (13, 5), (1, 1), (2, 30))

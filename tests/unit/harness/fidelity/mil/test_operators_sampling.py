@@ -13,6 +13,8 @@ from harness.fidelity.mil.operators.sampling import TRANSLATIONS
 from tests.support.mil_cases import Real, case, counted, normal, whole
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators, sweep
 
+pytestmark = pytest.mark.thorough
+
 IOS15, IOS16, IOS17 = Target.IOS15, Target.IOS16, Target.IOS17
 RANDOM = np.random.default_rng(4)
 SHAPE = (2, 3, 5, 7)

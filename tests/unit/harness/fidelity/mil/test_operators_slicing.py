@@ -11,6 +11,8 @@ from harness.fidelity.mil.operators.slicing import TRANSLATIONS
 from tests.support.mil_cases import Real, case, counted, whole
 from tests.support.mil_oracle import Array, Case, Result, measure, misses, operators, sweep, unlike_folded
 
+pytestmark = pytest.mark.thorough
+
 IOS15, IOS18 = Target.IOS15, Target.IOS18
 SHAPE = (5, 4, 6)
 

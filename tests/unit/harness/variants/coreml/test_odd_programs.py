@@ -20,6 +20,8 @@ from harness.variants.coreml.widened import widened
 from tests.support.mil import builder, write
 from tests.unit.harness.variants.coreml.programs import a_model, a_variant
 
+pytestmark = pytest.mark.thorough
+
 Array = Any
 
 
