@@ -1,4 +1,4 @@
-# make bench: the shipped models on this machine.  make test: all tests but the thorough ones, which CI runs too.
+# make bench: the shipped models on this machine.  make test, make thorough: the tests, and the longer ones; CI runs both.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
@@ -20,9 +20,11 @@ test: .venv/installed-dev $(OLD)/installed
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not thorough" tests/unit
 	@$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not thorough" tests/contract tests/integration
 
-# Every operator against a reference, large networks, odd and damaged models.
+# Faults in whole campaigns, every operator against a reference, large networks, odd and damaged models.
 thorough: .venv/installed-dev $(OLD)/installed
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m thorough tests/unit tests/integration
+	@sh tests/install_system_packages.sh
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m thorough tests/unit
+	@$(BIN)/python -m pytest -n 4 --dist loadgroup -m thorough tests/integration
 
 check: .venv/installed-dev
 	@$(BIN)/ruff format --check .

@@ -31,7 +31,7 @@ from tests.support.passwords import password_server
 from tests.support.small_disk import ballast, fill, small_disk
 from tests.support.sshd import make_key
 
-pytestmark = pytest.mark.waits
+pytestmark = [pytest.mark.waits, pytest.mark.thorough]
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0

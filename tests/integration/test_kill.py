@@ -19,6 +19,8 @@ from harness.store import Store, StoredCampaign
 from tests.support.command import argv, run_bench
 from tests.support.launch_count import saved_launches
 
+pytestmark = pytest.mark.thorough
+
 _PATIENCE_S = 120.0
 _SIMULATED = """
 models: [digits]

@@ -11,6 +11,8 @@ import pytest
 from tests.support.dying import STEPS
 from tests.support.faults import proves
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 240.0
 

@@ -20,7 +20,7 @@ from tests.support.phone_fault_bench import PhoneFaultBench, a_phone_bench
 from tests.support.phones import SERIAL
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.waits
+pytestmark = [pytest.mark.waits, pytest.mark.thorough]
 
 ROOT = Path(__file__).parents[2]
 FIRST_SAVED = Moment(step="saved")
