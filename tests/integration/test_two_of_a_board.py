@@ -64,19 +64,22 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._done.wait(0.05):
-            self.seen.append(set(agents_of(self._home)))
+            self.seen.append(agents_of(self._home))
 
     def stop(self) -> None:
         self._done.set()
         self.join()
 
 
-def agents_of(home: str) -> Iterator[int]:
+def agents_of(home: str) -> set[int]:
+    """Their processes, without what one forks for a launch, which is called like it until it is another program."""
+    parents = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = process.cmdline()
             if "--lease" in words and any(home in word for word in words) and process.status() != psutil.STATUS_ZOMBIE:
-                yield process.pid
+                parents[process.pid] = process.ppid()
+    return {pid for pid, parent in parents.items() if parent not in parents}
 
 
 @contextmanager
@@ -149,7 +152,7 @@ def test_no_agent_is_ended_by_force_or_taken_over(campaign: Campaign) -> None:
 
 
 def test_nothing_is_left_running_or_leased(campaign: Campaign) -> None:
-    assert list(agents_of(str(campaign.server.home))) == []
+    assert agents_of(str(campaign.server.home)) == set()
     assert (campaign.server.leases / "device.lock").read_text().strip() == ""
     assert list(campaign.server.leases.glob("*.prepared")) == []
 
