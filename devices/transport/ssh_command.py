@@ -16,6 +16,7 @@ from harness.core.units import Bytes, Seconds
 _CHUNK = 1 << 15
 _PIECES = 128  # more than paramiko lets wait to be read, 2 MiB
 _LOOK_S: Seconds = 0.05  # while stdout says nothing, stderr is looked at as often
+_MARK_S: Seconds = 1.0  # for the mark, when a command is ended before it came
 _MOST_OUTPUT: Bytes = 16 << 20  # of stdout and of stderr, and before the mark
 # What precedes the mark is not the command's: a login shell's startup files may write to stdout. Before the mark's line
 # there is an empty one, since what they wrote may not end in a newline. The first keeps the shell, which tells a death
@@ -40,6 +41,7 @@ class Mark:
     """Takes a stream's pieces and lets through what comes after the mark's line."""
 
     def __init__(self, mark: str) -> None:
+        self.text = mark
         self._mark = f"\n{mark} ".encode()
         self._waiting = bytearray(b"\n")
         self.pid: int | None = None
@@ -68,10 +70,9 @@ class Command:
         self._device = device
         self._link = link
         self._name = argv[0]
-        self._mark = Mark(mark := new_mark())
+        self._mark = Mark(new_mark())
         self._stderr = bytearray()
-        self._channel = link.open_session()
-        self._channel.exec_command(shell_text(argv, mark))
+        self._channel = link.start(self._mark.text, shell_text(argv, self._mark.text))
 
     def complete(
         self,
@@ -97,7 +98,7 @@ class Command:
             self._end()
             raise
         finally:
-            self._link.groups.discard(self._mark.pid or 0)
+            self._link.groups.forget(self._mark.text)
             self._channel.close()
 
     def _begin_feeding(self, stdin: Iterable[bytes] | None, failed: list[BaseException]) -> None:
@@ -125,7 +126,7 @@ class Command:
             if self._mark.pid is None:
                 self._check_amount(self._mark.before)
             if not known and self._mark.pid is not None:
-                self._link.groups.add(self._mark.pid)
+                self._link.groups.know(self._mark.text, self._mark.pid)
 
     def _next_piece(self, deadline: Deadline) -> bytes:
         """Of stdout; b"" at its end, which is that of stderr too (RFC 4254, 5.3): no thread has to wait for that."""
@@ -158,6 +159,14 @@ class Command:
         return Completed(exit_code=status, stdout=stdout, stderr=bytes(self._stderr))
 
     def _end(self) -> None:
+        """Kill what runs; its number may still be on its way."""
+        with contextlib.suppress(TimeoutError, *FOREIGN):
+            ends = Deadline(_MARK_S)
+            while self._mark.pid is None and (piece := self._next_piece(ends)):
+                self._mark.after(piece)
+        self._kill()
+
+    def _kill(self) -> None:
         if self._mark.pid is not None:
             self._link.kill((self._mark.pid,))
 
@@ -170,7 +179,7 @@ class Command:
             pass  # it reads no more, which is its own affair; or the link is gone, which the reader sees
         except BaseException as exc:  # of the host's own file: the command must not go on as if it had all
             failed.append(exc)
-            self._end()
+            self._kill()  # the reader has the channel
 
     def _send(self, piece: bytes) -> None:
         """All of it, whatever timeout the reader has set: the link's guard bounds it."""

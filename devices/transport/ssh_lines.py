@@ -27,9 +27,8 @@ class ChannelLines:
         self._link = link
         self._silence_s = silence_s
         self._inbox = Inbox(silence_s, self._lost, self._await_end)
-        self._mark = Mark(mark := new_mark())
-        self._channel = link.open_session()
-        self._channel.exec_command(shell_text(argv, mark, become=True))
+        self._mark = Mark(new_mark())
+        self._channel = link.start(self._mark.text, shell_text(argv, self._mark.text, become=True))
         self._readers = (
             threading.Thread(target=self._read_lines, daemon=True),
             threading.Thread(target=self._read_tail, daemon=True),
@@ -68,7 +67,7 @@ class ChannelLines:
                 if not self._channel.status_event.wait(_GRACE_S) and self.pid is not None:
                     self._link.kill((self.pid,))
                 self._channel.close()
-        self._link.groups.discard(self.pid or 0)
+        self._link.groups.forget(self._mark.text)
         for reader in self._readers:
             reader.join(_GRACE_S)
 
@@ -89,13 +88,15 @@ class ChannelLines:
                 self._take(piece, partial)
                 if len(partial) > LONGEST_LINE or (self.pid is None and len(self._mark.before) > LONGEST_LINE):
                     break
+        if self.pid is None:
+            self._link.groups.forget(self._mark.text)  # it will not be told any more
         self._inbox.put(None)
 
     def _take(self, piece: bytes, partial: bytearray) -> None:
         known = self.pid
         piece = self._mark.after(piece)
         if known is None and self.pid is not None:
-            self._link.groups.add(self.pid)
+            self._link.groups.know(self._mark.text, self.pid)
         *lines, rest = piece.split(b"\n")
         for line in lines:
             self._inbox.put(bytes(partial) + line)

@@ -11,6 +11,7 @@ import paramiko
 
 from devices.transport.ssh_address import Hop
 from devices.transport.ssh_errors import FOREIGN, translate
+from devices.transport.ssh_groups import Groups
 from devices.transport.ssh_host_keys import KnownHosts, fingerprint
 from devices.transport.ssh_login import log_in
 from devices.transport.ssh_names import resolve
@@ -41,10 +42,7 @@ class Patience:
 
 
 class Link:
-    """Connected by connect, which any thread may end by abort.
-
-    groups are the process groups that run on the board for us: whoever closes the link ends them.
-    """
+    """Connected by connect, which any thread may end by abort."""
 
     def __init__(self, device: str, patience: Patience) -> None:
         self._device = device
@@ -53,7 +51,7 @@ class Link:
         self._transports: list[paramiko.Transport] = []
         self._gone = False
         self._watch = Watch(self.abort)
-        self.groups: set[int] = set()
+        self.groups = Groups()
 
     def connect(self, hops: Sequence[Hop]) -> "Link":
         """Connect through all of them to the last. Raises DeviceLost, DeviceRefused."""
@@ -108,6 +106,17 @@ class Link:
                 raise
             return None
 
+    def start(self, mark: str, command: str) -> "paramiko.Channel":
+        """Start a command that leads a process group, which says the mark and its number first."""
+        channel = self.open_session()
+        self.groups.begin(mark)
+        try:
+            channel.exec_command(command)
+        except BaseException:
+            self.groups.forget(mark)
+            raise
+        return channel
+
     def kill(self, groups: Sequence[int]) -> None:
         """End process groups on the board, over a channel of its own. Bounded; a link that is gone ends nothing."""
         if not groups or not self.is_alive:
@@ -120,7 +129,8 @@ class Link:
 
     def close(self) -> None:
         """End what runs on the board, then the connection. From any thread, and bounded."""
-        self.kill(sorted(self.groups))
+        if self.is_alive:
+            self.kill(self.groups.all(_KILL_S))
         self.abort()
 
     def abort(self) -> None:
