@@ -18,13 +18,13 @@ bench: .venv/installed
 test: .venv/installed-dev $(OLD)/installed
 	@sh tests/install_system_packages.sh
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not thorough" tests/unit
-	@$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not thorough" tests/contract tests/integration
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not thorough" tests/contract tests/integration
 
 # Faults in whole campaigns, every operator against a reference, large networks, odd and damaged models.
 thorough: .venv/installed-dev $(OLD)/installed
 	@sh tests/install_system_packages.sh
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m thorough tests/unit
-	@$(BIN)/python -m pytest -n 4 --dist loadgroup -m thorough tests/integration
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m thorough tests/integration
 
 check: .venv/installed-dev
 	@$(BIN)/ruff format --check .
