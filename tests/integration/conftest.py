@@ -1,4 +1,4 @@
-"""What several of these tests need: an emulated phone, on the real adb's server."""
+"""What several of these tests need: a real sshd behind a link, an emulated phone on the real adb's server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,8 +6,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.sshd import Sshd, sshd
+from tests.support.tcp_proxy import TcpProxy, proxy_to
+
 if TYPE_CHECKING:
     from tests.support.phones import Bed
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sshd]:
+    """A board: this machine, behind an sshd of its own."""
+    with sshd(tmp_path / "sshd") as started:
+        yield started
+
+
+@pytest.fixture
+def proxy(server: Sshd) -> Iterator[TcpProxy]:
+    """The link to it, whose weather a test may choose; it is fair again at the end."""
+    with proxy_to(server.port) as started:
+        yield started
+        started.restore()
 
 
 @pytest.fixture(scope="module")

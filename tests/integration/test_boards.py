@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -23,16 +22,10 @@ from harness.core.launch import FailureKind, LaunchFailure, LaunchOrder, LaunchR
 from tests.contract.test_device import an_order
 from tests.support.boards import board_spec
 from tests.support.command import run_bench
-from tests.support.sshd import Sshd, make_key, sshd
+from tests.support.sshd import Sshd, make_key
 from tests.support.tcp_proxy import proxy_to
 
 pytestmark = pytest.mark.waits
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Sshd]:
-    with sshd(tmp_path / "sshd") as started:
-        yield started
 
 
 def files_on(server: Sshd) -> list[Path]:

@@ -16,27 +16,14 @@ from devices.transport.ssh_link import Patience
 from harness.core.deadline import Deadline
 from harness.core.errors import DeviceError, DeviceLost
 from tests.support.boards import board_spec
-from tests.support.sshd import Sshd, sshd
-from tests.support.tcp_proxy import TcpProxy, proxy_to
+from tests.support.sshd import Sshd
+from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
 
 PATIENT = Patience(connect_s=600.0)
 SOON = 30.0
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Sshd]:
-    with sshd(tmp_path / "sshd") as started:
-        yield started
-
-
-@pytest.fixture
-def proxy(server: Sshd) -> Iterator[TcpProxy]:
-    with proxy_to(server.port) as started:
-        yield started
-        started.restore()
 
 
 @contextmanager

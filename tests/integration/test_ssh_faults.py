@@ -18,7 +18,7 @@ from harness.core.errors import DeviceError, DeviceFull, DeviceLost
 from tests.support.faults import proves
 from tests.support.small_disk import small_disk
 from tests.support.sshd import Sshd, sshd
-from tests.support.tcp_proxy import TcpProxy, proxy_to
+from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.waits
@@ -26,18 +26,6 @@ pytestmark = pytest.mark.waits
 SOON = 30.0
 PATIENCE = Patience(connect_s=5.0, dead_s=2.0, silence_s=2.0, keepalive_s=1)
 BIG = 8_000_000
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Sshd]:
-    with sshd(tmp_path / "sshd") as started:
-        yield started
-
-
-@pytest.fixture
-def proxy(server: Sshd) -> Iterator[TcpProxy]:
-    with proxy_to(server.port) as started:
-        yield started
 
 
 @pytest.fixture
@@ -270,8 +258,6 @@ def test_an_interrupted_command_is_ended_on_the_board(server: Sshd) -> None:
 @pytest.fixture
 def full_soon(tmp_path: Path) -> Iterator[Path]:
     """A disk of 2 MB."""
-    if os.getuid():
-        pytest.skip("a small disk can be mounted by root alone")
     with small_disk(tmp_path / "disk", mebibytes=2) as folder:
         yield folder
 

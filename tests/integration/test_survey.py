@@ -25,15 +25,9 @@ from harness.core.survey import Seen
 from tests.support.boards import board_spec
 from tests.support.command import argv, run_bench
 from tests.support.phones import Bed
-from tests.support.sshd import Sshd, sshd
+from tests.support.sshd import Sshd
 
 pytestmark = pytest.mark.waits
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Sshd]:
-    with sshd(tmp_path / "sshd") as started:
-        yield started
 
 
 def seen(spec: DeviceSpec) -> Seen:
