@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.benches import beside
+
 # How long an example takes is the machine's affair, and the machine is shared.
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
@@ -41,9 +43,4 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bench(tmp_path: Path, built: Path) -> Path:
     """A bench folder where nothing was measured, beside what was built before: for tests that are not of building."""
-    folder = tmp_path / "b"
-    folder.mkdir()
-    for name in ("variants", "models"):
-        (built / name).mkdir(parents=True, exist_ok=True)
-        (folder / name).symlink_to(built / name)
-    return folder
+    return beside(built, tmp_path / "b")

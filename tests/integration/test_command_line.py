@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.benches import beside
 from tests.support.command import argv, run_bench
 from tests.support.models import (
     custom_op,
@@ -35,13 +36,14 @@ def write(path: Path, text: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
+def campaign(tmp_path_factory: pytest.TempPathFactory, built: Path) -> tuple[Path, Path, list[str]]:
     """A finished campaign of two variants of `digits` on the simulated device: bench folder, config, output lines."""
     folder = tmp_path_factory.mktemp("bench")
     config = write(folder / "sim.yaml", f"models: [digits]\nvariants: [float16, int8]\n{SIMULATED}")
-    done = run_bench("run", config, "--bench", folder / "b")
+    bench = beside(built, folder / "b")
+    done = run_bench("run", config, "--bench", bench)
     assert done.returncode == 0, done.stderr
-    return folder / "b", config, done.stdout.splitlines()
+    return bench, config, done.stdout.splitlines()
 
 
 def test_help_names_the_commands() -> None:
@@ -96,9 +98,9 @@ def test_resume_of_a_finished_campaign_says_it_again(campaign: tuple[Path, Path,
     assert again.stdout.splitlines()[-2:] == lines[-2:]
 
 
-def test_plan_counts_cells_and_time(tmp_path: Path) -> None:
+def test_plan_counts_cells_and_time(tmp_path: Path, bench: Path) -> None:
     config = write(tmp_path / "c.yaml", f"models: [digits]\nvariants: [int8]\n{SIMULATED}")
-    shown = run_bench("plan", config, "--json", "--bench", tmp_path / "b")
+    shown = run_bench("plan", config, "--json", "--bench", bench)
     planned = json.loads(shown.stdout)
     assert len(planned["cells"]) == 6
     assert planned["estimate_s"] > 0
@@ -131,6 +133,7 @@ def test_variants_prints_what_was_built(tmp_path: Path) -> None:
         ("open", open_shape(), "input_shapes"),
         ("custom", custom_op(), "NoSuchOperator"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_model_that_cannot_be_used_fails_alone(
     tmp_path: Path, name: str, content: bytes | None, words: str, bench: Path
@@ -171,7 +174,15 @@ def test_hostile_names_come_through_as_text(tmp_path: Path, bench: Path) -> None
     assert "</script><b>" not in page
 
 
-@pytest.mark.parametrize("model", [several_signatures(), no_inputs(), many_ops(200), several_inputs()])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(several_signatures(), id="several signatures"),
+        pytest.param(no_inputs(), id="no inputs"),
+        pytest.param(many_ops(200), id="many operators"),
+        pytest.param(several_inputs(), id="several inputs"),
+    ],
+)
 def test_unusual_model_is_measured_with_its_operators(tmp_path: Path, model: bytes, bench: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(model)
     text = "models: [{path: m.tflite}]\nvariants: [float32]\nmeasure: {launches: 2, inferences: 3, warmup_s: 0.01}\n"
@@ -183,12 +194,12 @@ def test_unusual_model_is_measured_with_its_operators(tmp_path: Path, model: byt
     assert all(cell["ops"] for cell in cells)
 
 
-def test_model_alone_stands_for_a_configuration(tmp_path: Path) -> None:
+def test_model_alone_stands_for_a_configuration(tmp_path: Path, bench: Path) -> None:
     (tmp_path / "my.tflite").write_bytes(tiny_cnn())
     for model in ("my.tflite", "digits"):
-        shown = run_bench("plan", model, "--json", "--bench", tmp_path / "b", cwd=tmp_path)
+        shown = run_bench("plan", model, "--json", "--bench", bench, cwd=tmp_path)
         assert {cell["model"] for cell in json.loads(shown.stdout)["cells"]} == {model.removesuffix(".tflite")}
-    refused = run_bench("plan", "digit", "--bench", tmp_path / "b")
+    refused = run_bench("plan", "digit", "--bench", bench)
     assert (refused.returncode, "digits, mobilenet_v1, mobilenet_v2" in refused.stderr) == (2, True)
 
 
@@ -261,9 +272,9 @@ def test_changed_config_starts_anew_and_says_so(tmp_path: Path, bench: Path) -> 
     assert "starting a new campaign" in begun.stderr
 
 
-def test_only_can_name_one_cell(tmp_path: Path) -> None:
+def test_only_can_name_one_cell(tmp_path: Path, bench: Path) -> None:
     config = write(tmp_path / "c.yaml", f"models: [digits]\nvariants: [int8]\n{SIMULATED}")
-    shown = run_bench("plan", config, "--only", "digits/int8/sim/cpu", "--json", "--bench", tmp_path / "b")
+    shown = run_bench("plan", config, "--only", "digits/int8/sim/cpu", "--json", "--bench", bench)
     cells = json.loads(shown.stdout)["cells"]
     assert [(cell["variant"], cell["compute_unit"]) for cell in cells] == [("float32", "cpu"), ("int8", "cpu")]
 
@@ -293,9 +304,9 @@ def test_reader_that_leaves_early_is_no_traceback(campaign: tuple[Path, Path, li
         assert "Traceback" not in process.stderr.read()
 
 
-def test_scenario_error_has_its_place(tmp_path: Path) -> None:
+def test_scenario_error_has_its_place(tmp_path: Path, bench: Path) -> None:
     text = "models: [digits]\ndevices:\n  - name: sim\n    kind: simulated\n    scenario:\n      launch_noise: loud\n"
     config = write(tmp_path / "c.yaml", text)
-    refused = run_bench("plan", config, "--bench", tmp_path / "b")
+    refused = run_bench("plan", config, "--bench", bench)
     assert refused.returncode == 2
     assert refused.stderr.startswith(f"{config}:6:")

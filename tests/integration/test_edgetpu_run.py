@@ -1,11 +1,13 @@
 """A whole run with an Edge TPU's device: FakeEdgeTpu and FakeEdgeTpuCompiler at its ends, everything else is real."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import models
+from tests.support.benches import beside
 from tests.support.command import run_bench
 from tests.support.edgetpu_models import build_fake_edgetpu, compile_like, install_fake_compiler, quantised_cnn
 from tests.support.models import write_model
@@ -22,16 +24,17 @@ _COMPILED = "int8-edgetpu+edgetpu"
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def shown(tmp_path_factory: pytest.TempPathFactory, built: Path) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("run")
+    bench = beside(built, folder / "bench")
     write_model(folder, models.tiny_cnn(), "tiny.tflite")
     write_model(folder, compile_like(quantised_cnn()).content, "theirs_edgetpu.tflite")
     compiler = install_fake_compiler(folder, FAKE_EDGETPU_UNSUPPORTED="SOFTMAX")
     config = _CONFIG.format(library=build_fake_edgetpu(folder), compiler=compiler)
     (folder / "bench.yaml").write_text(config)
-    ran = run_bench("run", folder / "bench.yaml", "--bench", folder / "bench")
+    ran = run_bench("run", folder / "bench.yaml", "--bench", bench)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    report = run_bench("report", "--format", "json", "-o", "-", "--bench", folder / "bench")
+    report = run_bench("report", "--format", "json", "-o", "-", "--bench", bench)
     told: dict[str, Any] = json.loads(report.stdout)
     return told
 

@@ -12,6 +12,7 @@ from tests.support.command import run_bench
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+@pytest.mark.thorough
 def test_first_example_runs_to_its_report(bench: Path) -> None:
     done = run_bench("run", EXAMPLES / "first.yaml", "--dry-run", "--bench", bench)
     assert done.returncode == 0, done.stderr
@@ -19,24 +20,24 @@ def test_first_example_runs_to_its_report(bench: Path) -> None:
     assert page.stat().st_size < 2.5e6
 
 
-def test_the_edge_tpu_example_says_what_is_missing(tmp_path: Path) -> None:
-    done = run_bench("plan", EXAMPLES / "edgetpu.yaml", "--json", "--bench", tmp_path / "b")
+def test_the_edge_tpu_example_says_what_is_missing(bench: Path) -> None:
+    done = run_bench("plan", EXAMPLES / "edgetpu.yaml", "--json", "--bench", bench)
     assert done.returncode == 0, done.stderr
     reasons = {c["skipped"] for c in json.loads(done.stdout)["cells"] if c["compute_unit"] == "edgetpu"}
     assert reasons
     assert None not in reasons
 
 
-def test_operators_example_treats_operators_apart(tmp_path: Path) -> None:
-    done = run_bench("variants", EXAMPLES / "operators.yaml", "--json", "--bench", tmp_path / "b")
+def test_operators_example_treats_operators_apart(bench: Path) -> None:
+    done = run_bench("variants", EXAMPLES / "operators.yaml", "--json", "--bench", bench)
     assert done.returncode == 0, done.stderr
     compressed = {v["variant"]: v["weights_compressed"] for v in json.loads(done.stdout)["variants"]}
     assert compressed == {"float32": 0, "int8": 4, "int8-but-logits": 3, "int8-convolutions": 2, "mixed": 4}
 
 
-def test_boards_example_is_planned_for_every_board(tmp_path: Path) -> None:
+def test_boards_example_is_planned_for_every_board(bench: Path) -> None:
     """Its boards are nobody's: simulated ones stand in. tests/integration/test_boards.py measures on a real sshd."""
-    shown = run_bench("plan", EXAMPLES / "ssh.yaml", "--dry-run", "--json", "--bench", tmp_path / "b")
+    shown = run_bench("plan", EXAMPLES / "ssh.yaml", "--dry-run", "--json", "--bench", bench)
     assert shown.returncode == 0, shown.stderr
     devices = {cell["device"] for cell in json.loads(shown.stdout)["cells"]}
     assert devices == {f"{name} (simulated)" for name in ("local", "pi5", "bench-board", "old-board")}
@@ -68,9 +69,9 @@ def test_the_architectures_are_measured_by_every_technique() -> None:
     ]  # needs its compiler
 
 
-def test_the_architectures_are_planned_without_exclusions(tmp_path: Path) -> None:
+def test_the_architectures_are_planned_without_exclusions(bench: Path) -> None:
     """Planned alone: to run them takes twenty minutes and 7 GB."""
-    shown = run_bench("plan", EXAMPLES / "architectures.yaml", "--json", "--bench", tmp_path / "b")
+    shown = run_bench("plan", EXAMPLES / "architectures.yaml", "--json", "--bench", bench)
     assert shown.returncode == 0, shown.stderr
     cells = json.loads(shown.stdout)["cells"]
     variants = len(load_config(EXAMPLES / "architectures.yaml").specs("resnet50", "tflite", ()))
@@ -85,9 +86,9 @@ def test_the_phones_example_asks_for_a_phone() -> None:
     assert device.adb.serial == "37021FDJH0001"
 
 
-def test_the_fleet_is_planned_for_a_device_of_each_family(tmp_path: Path) -> None:
+def test_the_fleet_is_planned_for_a_device_of_each_family(bench: Path) -> None:
     """Its devices are nobody's: simulated ones stand in. tests/integration measures on doubles of each."""
-    shown = run_bench("plan", EXAMPLES / "fleet.yaml", "--dry-run", "--json", "--bench", tmp_path / "b")
+    shown = run_bench("plan", EXAMPLES / "fleet.yaml", "--dry-run", "--json", "--bench", bench)
     assert shown.returncode == 0, shown.stderr
     devices = {cell["device"] for cell in json.loads(shown.stdout)["cells"] if not cell["skipped"]}
     assert devices == {f"{name} (simulated)" for name in ("local", "pi5", "coral", "pixel8")}

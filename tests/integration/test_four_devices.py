@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.benches import beside
 from tests.support.command import run_bench
 from tests.support.four_devices import BOARD, COMPILED, CORAL, LOCAL, PASSWORD, PHONE, FourDevices, four_devices
 from tests.support.phones import SERIAL
@@ -39,9 +40,9 @@ class Campaign:
 
 
 @pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+def campaign(tmp_path_factory: pytest.TempPathFactory, built: Path) -> Iterator[Campaign]:
     folder = tmp_path_factory.mktemp("four")
-    bench = folder / "bench"
+    bench = beside(built, folder / "bench")
     with four_devices(folder) as four, pytest.MonkeyPatch.context() as patch:
         for name, value in four.environment.items():
             patch.setenv(name, value)

@@ -54,7 +54,7 @@ def outcomes(bench: Path) -> Mapping[str, set[str]]:
     return found
 
 
-def test_hostile_names_of_models_devices_and_folders_reach_no_shell(tmp_path: Path) -> None:
+def test_hostile_names_of_models_devices_and_folders_reach_no_shell(tmp_path: Path, bench: Path) -> None:
     model = an_order(tmp_path).variant
     hostile = Path(shutil.copy(model, tmp_path / f"{HOSTILE}.tflite"))
     with sshd(tmp_path / "sshd") as server, a_bed(tmp_path / "bed") as bed:
@@ -71,7 +71,7 @@ def test_hostile_names_of_models_devices_and_folders_reach_no_shell(tmp_path: Pa
         }
         phone |= {"address": bed.spec.adb.address, "server_port": bed.spec.adb.server_port}
         board = entry(f"board {HOSTILE}", server.address)
-        config, bench = a_config(tmp_path, hostile, [board, phone]), tmp_path / "b"
+        config = a_config(tmp_path, hostile, [board, phone])
         done = run_bench("run", config, "--bench", bench, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert outcomes(bench) == {str(board["name"]): {"measured"}, str(phone["name"]): {"measured"}}
@@ -120,6 +120,7 @@ exit 1
 
 
 def test_a_password_is_in_the_environment_of_nothing_that_a_run_starts(tmp_path: Path) -> None:
+    bench = tmp_path / "b"  # where the variant is not built yet: a build is among what is started
     for name in ("server", "site", "notes"):
         (tmp_path / name).mkdir()
     (tmp_path / "site/sitecustomize.py").write_text(_TELL)
@@ -131,11 +132,9 @@ def test_a_password_is_in_the_environment_of_nothing_that_a_run_starts(tmp_path:
     with password_server(tmp_path / "server") as address:
         config = a_config(tmp_path, an_order(tmp_path).variant, [entry("board", address), here, phone], "float16")
         site = str(tmp_path / "site")
-        done = run_bench(
-            "run", config, "--bench", tmp_path / "b", BOARD_PASSWORD=SECRET, PYTHONPATH=site, NOTES=str(notes)
-        )
+        done = run_bench("run", config, "--bench", bench, BOARD_PASSWORD=SECRET, PYTHONPATH=site, NOTES=str(notes))
     came_of = {"board": {"measured"}, "here": {"measured"}, "phone": {"skipped"}}
-    assert outcomes(tmp_path / "b") == came_of, done.stderr
+    assert outcomes(bench) == came_of, done.stderr
     told = [json.loads(note.read_text()) for note in notes.iterdir()]
     assert [note["argv"][1:3] for note in told if note["sees"]] == [[str(RUN_BENCH), "run"]]
     started = " ".join(word for note in told if not note["sees"] for word in note["argv"])

@@ -1,11 +1,13 @@
 """What goes wrong on the way to a board: a real sshd behind a proxy that plays the network."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,18 +75,21 @@ def when_part_has_passed(proxy: TcpProxy, strike: Callable[[], object]) -> threa
 
 
 def test_a_push_through_a_stalled_network_ends_at_its_deadline(
-    transport: SshTransport, proxy: TcpProxy, big: Path, tmp_path: Path
+    server: Sshd, proxy: TcpProxy, big: Path, tmp_path: Path
 ) -> None:
-    """The proxy acknowledges what it does not pass on, as a frozen board does: only the guard ends it."""
-    assert is_alive(transport)
-    striker = when_part_has_passed(proxy, proxy.stall)
-    begun = time.monotonic()
-    with pytest.raises(DeviceLost, match="sending 'big': no end within 4 s; the connection was cut"):
-        transport.send_file(big, str(tmp_path / "target"), Deadline(4.0))
-    assert time.monotonic() - begun < 12
-    striker.join()
-    proxy.restore()
-    assert is_alive(transport)
+    """The proxy acknowledges what it does not pass on, as a frozen board does: only the guard ends it. A full buffer
+    there would end it too, after dead_s."""
+    transport = SshTransport("board", server.through(proxy.port), replace(PATIENCE, dead_s=SOON))
+    with contextlib.closing(transport):
+        assert is_alive(transport)
+        striker = when_part_has_passed(proxy, proxy.stall)
+        begun = time.monotonic()
+        with pytest.raises(DeviceLost, match="sending 'big': no end within 4 s; the connection was cut"):
+            transport.send_file(big, str(tmp_path / "target"), Deadline(4.0))
+        assert time.monotonic() - begun < 12
+        striker.join()
+        proxy.restore()
+        assert is_alive(transport)
 
 
 @pytest.mark.parametrize("strike", ["reset", "cut", "drop_sessions"])

@@ -167,8 +167,8 @@ def test_a_key_that_is_not_there_is_named(server: Sshd) -> None:
     assert "the key /nowhere/key cannot be read" in (seen(board_spec(server, key=Path("/nowhere/key"))).problem or "")
 
 
-def test_devices_that_are_away_are_named_before_they_are_waited_for(tmp_path: Path) -> None:
-    shown = run_bench("plan", a_config(tmp_path, {"kind": "local"}, BOARD), "--bench", tmp_path / "b")
+def test_devices_that_are_away_are_named_before_they_are_waited_for(tmp_path: Path, bench: Path) -> None:
+    shown = run_bench("plan", a_config(tmp_path, {"kind": "local"}, BOARD), "--bench", bench)
     assert shown.returncode == 0
     assert shown.stderr.splitlines() == ["asking board"]
 

@@ -197,7 +197,9 @@ def planted(folder: Path, version: str) -> Path:
     return site
 
 
-def test_one_campaign_measures_both_runtimes_of_this_machine(digits: Mapping[str, Path], tmp_path: Path) -> None:
+def test_one_campaign_measures_both_runtimes_of_this_machine(
+    digits: Mapping[str, Path], tmp_path: Path, bench: Path
+) -> None:
     config = tmp_path / "both.yaml"
     config.write_text(
         f"""
@@ -212,10 +214,10 @@ devices:
 measure: {{launches: 2, inferences: 5, warmup_s: 0, cold_starts: 1}}
 """
     )
-    done = run_bench("run", config, "--bench", tmp_path / "b")
+    done = run_bench("run", config, "--bench", bench)
     assert done.stdout, done.stderr
     assert done.returncode == 3  # what old cannot run
-    shown = run_bench("report", "--format", "json", "-o", "-", "--bench", tmp_path / "b")
+    shown = run_bench("report", "--format", "json", "-o", "-", "--bench", bench)
     assert shown.returncode == 0, shown.stderr
     cells = {(cell["device"], cell["variant"]): cell for cell in json.loads(shown.stdout)["cells"]}
     refused = cells.pop(("old", "weight-int4"))

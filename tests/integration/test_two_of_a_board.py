@@ -20,6 +20,7 @@ from devices.boards import Board, attach
 from devices.device import AttachedDevice
 from devices.transport.ssh import SshTransport
 from harness.store import BlockState, Store, StoredCampaign
+from tests.support.benches import beside
 from tests.support.command import argv
 from tests.support.edgetpu_models import build_fake_edgetpu, install_fake_compiler
 from tests.support.four_devices import COMPILED, address_text
@@ -93,8 +94,9 @@ def watched(home: Path) -> Iterator[Watch]:
 
 
 @pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+def campaign(tmp_path_factory: pytest.TempPathFactory, built: Path) -> Iterator[Campaign]:
     folder = tmp_path_factory.mktemp("two")
+    bench = beside(built, folder / "bench")
     with sshd(folder / "board") as board, sshd(folder / "coral", of=board) as coral:
         config = folder / "two.yaml"
         config.write_text(
@@ -106,10 +108,10 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
                 compiler=install_fake_compiler(folder),
             )
         )
-        words = argv("run", config, "--bench", folder / "bench")
+        words = argv("run", config, "--bench", bench)
         with watched(board.home) as watch:
             ran = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-        with Store.open(folder / "bench" / "bench.db") as store:
+        with Store.open(bench / "bench.db") as store:
             latest = store.latest()
             assert latest is not None, ran.stderr
             yield Campaign(
