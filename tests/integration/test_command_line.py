@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,35 +124,43 @@ def test_variants_prints_what_was_built(tmp_path: Path) -> None:
     assert "calibrated on random inputs" in " ".join(built["int8"]["notes"])
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("missing", None, "no such file"),
-        ("empty", b"", "empty"),
-        ("text", b"hello, I am a model\n" * 100, "TFL3"),
-        ("truncated", tiny_cnn()[:900], ""),
-        ("open", open_shape(), "input_shapes"),
-        ("custom", custom_op(), "NoSuchOperator"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_model_that_cannot_be_used_fails_alone(
-    tmp_path: Path, name: str, content: bytes | None, words: str, bench: Path
-) -> None:
-    if content is not None:
-        (tmp_path / f"{name}.tflite").write_bytes(content)
-    (tmp_path / "good.tflite").write_bytes(tiny_cnn())
-    text = f"models: [{{path: {name}.tflite}}, {{path: good.tflite}}]\nvariants: [float16]\nunits: [cpu]\n{SIMULATED}"
-    done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", bench)
-    assert done.returncode == 3
+UNUSABLE = {
+    "missing": (None, "no such file"),
+    "empty": (b"", "empty"),
+    "text": (b"hello, I am a model\n" * 100, "TFL3"),
+    "truncated": (tiny_cnn()[:900], ""),
+    "open": (open_shape(), "input_shapes"),
+    "custom": (custom_op(), "NoSuchOperator"),
+}
+
+
+@pytest.fixture(scope="module")
+def unusable(tmp_path_factory: pytest.TempPathFactory, built: Path) -> dict[str, Any]:
+    """A campaign of models that cannot be used, with one that can in their midst."""
+    folder = tmp_path_factory.mktemp("unusable")
+    (folder / "good.tflite").write_bytes(tiny_cnn())
+    for name, (content, _) in UNUSABLE.items():
+        if content is not None:
+            (folder / f"{name}.tflite").write_bytes(content)
+    names = [*UNUSABLE]
+    models = "".join(f"  - {{path: {name}.tflite}}\n" for name in (*names[:3], "good", *names[3:]))
+    config = write(folder / "c.yaml", f"models:\n{models}variants: [float16]\nunits: [cpu]\n{SIMULATED}")
+    bench = beside(built, folder / "b")
+    done = run_bench("run", config, "--bench", bench)
+    assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr
-    shown = run_bench("report", "--format", "json", "-o", "-", "--bench", bench)
-    document = json.loads(shown.stdout)
-    outcomes = {(cell["model"], cell["outcome"]) for cell in document["cells"]}
+    document: dict[str, Any] = json.loads(run_bench("report", "--format", "json", "-o", "-", "--bench", bench).stdout)
+    return document
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_model_that_cannot_be_used_fails_alone(unusable: dict[str, Any], name: str) -> None:
+    outcomes = {(cell["model"], cell["outcome"]) for cell in unusable["cells"]}
     assert ("good", "measured") in outcomes
     assert (name, "measured") not in outcomes
-    reasons = [failed["error"] for failed in (*document["models_failed"], *document["builds_failed"])]
-    assert any(words.lower() in reason.lower() for reason in reasons), reasons
+    reasons = [each["error"] for each in unusable["models_failed"] if Path(each["path"]).stem == name]
+    reasons += [each["error"] for each in unusable["builds_failed"] if each["model"] == name]
+    assert any(UNUSABLE[name][1].lower() in reason.lower() for reason in reasons), reasons
 
 
 def test_prebuilt_file_of_another_network_is_called_by_its_own_name(tmp_path: Path, bench: Path) -> None:
@@ -174,22 +183,24 @@ def test_hostile_names_come_through_as_text(tmp_path: Path, bench: Path) -> None
     assert "</script><b>" not in page
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        pytest.param(several_signatures(), id="several signatures"),
-        pytest.param(no_inputs(), id="no inputs"),
-        pytest.param(many_ops(200), id="many operators"),
-        pytest.param(several_inputs(), id="several inputs"),
-    ],
-)
-def test_unusual_model_is_measured_with_its_operators(tmp_path: Path, model: bytes, bench: Path) -> None:
-    (tmp_path / "m.tflite").write_bytes(model)
-    text = "models: [{path: m.tflite}]\nvariants: [float32]\nmeasure: {launches: 2, inferences: 3, warmup_s: 0.01}\n"
+def test_unusual_models_are_measured_with_their_operators(tmp_path: Path, bench: Path) -> None:
+    unusual = {
+        "signatures": several_signatures(),
+        "none": no_inputs(),
+        "many": many_ops(200),
+        "inputs": several_inputs(),
+    }
+    for name, content in unusual.items():
+        (tmp_path / f"{name}.tflite").write_bytes(content)
+    models = "".join(f"  - {{path: {name}.tflite}}\n" for name in unusual)
+    text = (
+        f"models:\n{models}variants: [float32]\nunits: [cpu]\nmeasure: {{launches: 2, inferences: 3, warmup_s: 0.01}}\n"
+    )
     done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", bench)
     assert done.returncode == 0, done.stderr
     shown = run_bench("report", "--format", "json", "-o", "-", "--bench", bench)
     cells = json.loads(shown.stdout)["cells"]
+    assert {cell["model"] for cell in cells} == set(unusual)
     assert {cell["outcome"] for cell in cells} == {"measured"}
     assert all(cell["ops"] for cell in cells)
 

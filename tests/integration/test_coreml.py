@@ -58,6 +58,7 @@ def cells(shown: dict[str, Any], format: str) -> dict[str, dict[str, Any]]:
     return {cell["variant"]: cell for cell in shown["cells"] if cell["format"] == format}
 
 
+@pytest.mark.thorough
 def test_the_example_is_built_without_torch(built: dict[str, dict[str, Any]]) -> None:
     assert set(built) == {
         *("float32", "float16", "palette-4-iOS16", "palette-4-iOS18", "palette-3"),
@@ -66,6 +67,7 @@ def test_the_example_is_built_without_torch(built: dict[str, dict[str, Any]]) ->
     assert {variant["format"] for variant in built.values()} == {"mlpackage"}
 
 
+@pytest.mark.thorough
 def test_the_same_weights_for_two_systems_compute_the_same(built: dict[str, dict[str, Any]]) -> None:
     old, new = built["palette-4-iOS16"], built["palette-4-iOS18"]
     assert (old["target"], new["target"]) == ("iOS16", "iOS18")
@@ -73,11 +75,13 @@ def test_the_same_weights_for_two_systems_compute_the_same(built: dict[str, dict
     assert old["digest"] != new["digest"]
 
 
+@pytest.mark.thorough
 def test_an_operator_with_more_bits_of_its_own_takes_more_bytes(built: dict[str, dict[str, Any]]) -> None:
     """Nearly all weights are in `dense`, which has 6 bits there."""
     assert built["palette-2-but-last"]["size_bytes"] > 1.5 * built["palette-3"]["size_bytes"]
 
 
+@pytest.mark.thorough
 def test_fidelity_is_labelled_a_reference(built: dict[str, dict[str, Any]]) -> None:
     for variant in built.values():
         assert variant["fidelity"]["reference"].startswith("reference (")
@@ -85,6 +89,7 @@ def test_fidelity_is_labelled_a_reference(built: dict[str, dict[str, Any]]) -> N
         assert variant["accuracy"]["n"] == 540
 
 
+@pytest.mark.thorough
 def test_a_second_build_is_the_same_artefact(built: dict[str, dict[str, Any]], bench: Path) -> None:
     again = json.loads(run_bench("variants", EXAMPLE, "--json", "--bench", bench).stdout)["variants"]
     assert {v["variant"]: v["digest"] for v in again} == {name: v["digest"] for name, v in built.items()}

@@ -22,6 +22,8 @@ measure: {{launches: 2, inferences: 3, warmup_s: 0, cold_starts: 0}}
 """
 _COMPILED = "int8-edgetpu+edgetpu"
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory, built: Path) -> dict[str, Any]:

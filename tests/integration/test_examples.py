@@ -69,6 +69,7 @@ def test_the_architectures_are_measured_by_every_technique() -> None:
     ]  # needs its compiler
 
 
+@pytest.mark.thorough
 def test_the_architectures_are_planned_without_exclusions(bench: Path) -> None:
     """Planned alone: to run them takes twenty minutes and 7 GB."""
     shown = run_bench("plan", EXAMPLES / "architectures.yaml", "--json", "--bench", bench)

@@ -374,6 +374,7 @@ def test_an_idle_weight_cache_is_told_in_the_details(browser: Browser, tmp_path:
     page.context.close()
 
 
+@pytest.mark.thorough
 def test_a_large_campaign_answers_every_act(browser: Browser, tmp_path: Path) -> None:
     """Five architectures, 32 recipes: every act ends in a drawn frame, and turns what it is to turn."""
     shown = visit(browser, tmp_path, a_large_campaign_result(launches=3))

@@ -115,6 +115,7 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.mark.thorough
 def test_a_writer_killed_at_any_moment_loses_nothing_that_was_saved(tmp_path: Path) -> None:
     location = tmp_path / "bench.db"
     chance = random.Random(7)

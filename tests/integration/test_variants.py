@@ -137,6 +137,7 @@ def test_a_second_build_costs_nothing(digits: Model, of_digits: Mapping[str, Var
     assert time.monotonic() - started < 0.05 * len(of_digits)
 
 
+@pytest.mark.thorough
 def test_sizes_of_mobilenet_v2(of_mobilenet: Mapping[str, Variant]) -> None:
     megabytes = {recipe: variant.size_bytes / 1e6 for recipe, variant in of_mobilenet.items()}
     assert megabytes["float32"] == pytest.approx(14.0, abs=0.1)
@@ -148,6 +149,7 @@ def test_sizes_of_mobilenet_v2(of_mobilenet: Mapping[str, Variant]) -> None:
     assert of_mobilenet["palette-4"].size_bytes == of_mobilenet["float32"].size_bytes
 
 
+@pytest.mark.thorough
 def test_random_weights_make_fidelity_meaningless_and_calibration_random(of_mobilenet: Mapping[str, Variant]) -> None:
     variant = of_mobilenet["int8"]
     assert variant.fidelity is not None
@@ -156,6 +158,7 @@ def test_random_weights_make_fidelity_meaningless_and_calibration_random(of_mobi
     assert "calibrated on random inputs" in variant.notes
 
 
+@pytest.mark.thorough
 def test_a_chain_keeps_its_zeros_through_every_layer(of_mobilenet: Mapping[str, Variant]) -> None:
     variant = of_mobilenet["sparse-50+palette-4+int8"]
     assert all(tensor.zeros >= tensor.elements // 2 for tensor in variant.tensors)

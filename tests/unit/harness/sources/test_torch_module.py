@@ -106,6 +106,7 @@ def test_an_exported_module_is_converted_to_what_it_computes(format: str, export
     np.testing.assert_allclose(found["output"], small()(example()).detach(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_converted_module_is_only_read_the_second_time(format: str, exported: Path, cache: Path) -> None:
     first = convert_torch(exported, format, cache)
@@ -121,6 +122,7 @@ def test_torchscript_is_converted_with_the_names_that_are_given(tmp_path: Path) 
     np.testing.assert_allclose(found["output"], small()(example()).detach(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_paths_from_where_the_bench_was_started_are_understood(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
