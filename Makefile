@@ -1,8 +1,7 @@
 # make bench: the shipped models on this machine.  make test, make thorough: the tests, and the longer ones; CI runs both.
 PYTHON ?= python3
 BIN := .venv/bin
-# Modules are compiled when they are first imported: of what is installed, most never is.
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile -c constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
 OLD := .venv-tflite-runtime
 OLD_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 MAKEFLAGS += --no-print-directory
@@ -56,7 +55,7 @@ $(OLD)/installed: requirements-tflite-runtime.txt
 		echo "make: tests of tflite-runtime need a Python of 3.9 to 3.11, there are no wheels for later ones;" \
 			"$(OLD_PYTHON) is none: make test OLD_PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(OLD_PYTHON) -m venv $(OLD)
-	@$(OLD)/bin/python -m pip --disable-pip-version-check install -qq --no-compile -r $<
+	@$(OLD)/bin/python -m pip --disable-pip-version-check install -qq -r $<
 	@touch $@
 
 clean:
