@@ -5,6 +5,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constrain
 OLD := .venv-tflite-runtime
 OLD_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 MAKEFLAGS += --no-print-directory
+# Where it is set, each of the many processes of a test run compiles every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 COUNT ?= 500
 SEED ?= 0
