@@ -65,9 +65,9 @@ def _run(channel: "paramiko.Channel", command: bytes, home: Path) -> None:
         _tell(process.stdout, channel.sendall)
         code = process.wait()
         threads[1].join(10)
-        with contextlib.suppress(OSError, EOFError):
+        with contextlib.suppress(OSError, EOFError):  # whoever asked may have left
             channel.send_exit_status(code)
-        channel.close()
+            channel.close()
         threads[0].join(10)
 
 
