@@ -193,9 +193,7 @@ def test_unusual_models_are_measured_with_their_operators(tmp_path: Path, bench:
     for name, content in unusual.items():
         (tmp_path / f"{name}.tflite").write_bytes(content)
     models = "".join(f"  - {{path: {name}.tflite}}\n" for name in unusual)
-    text = (
-        f"models:\n{models}variants: [float32]\nunits: [cpu]\nmeasure: {{launches: 2, inferences: 3, warmup_s: 0.01}}\n"
-    )
+    text = f"models:\n{models}variants: [float32]\nmeasure: {{launches: 2, inferences: 3, warmup_s: 0.01}}\n"
     done = run_bench("run", write(tmp_path / "c.yaml", text), "--bench", bench)
     assert done.returncode == 0, done.stderr
     shown = run_bench("report", "--format", "json", "-o", "-", "--bench", bench)

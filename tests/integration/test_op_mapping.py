@@ -18,13 +18,14 @@ from tests.support.cut_out import Source
 from tests.support.menagerie import menagerie
 from tests.support.one_op import compare, run_alone
 
-# Some of each: several partitions, weights unpacked at load, hybrid kernels, lookup tables, a fused padding.
+# With those that take longer, some of each: several partitions, weights unpacked at load, hybrid kernels, lookup
+# tables, a fused padding.
 CHECKED = (
     zoo.Entry(network="segmentation", recipe="float16"),
     zoo.Entry(network="residual_cnn", recipe="float32"),
     zoo.Entry(network="partitioned", recipe="float32"),
 )
-LARGE = (
+LONGER = (
     zoo.Entry(network="mobilenet_v1", recipe="float32"),
     zoo.Entry(network="mobilenet_v2", recipe="dynamic-int8"),
     zoo.Entry(network="gated_cnn", recipe="int8"),
@@ -59,7 +60,7 @@ def _ops(device: Device, path: Path, unit: str = "cpu") -> OpTable:
 
 
 @pytest.mark.parametrize(
-    "entry", [*CHECKED, *(pytest.param(each, marks=pytest.mark.thorough) for each in LARGE)], ids=lambda e: e.name
+    "entry", [*CHECKED, *(pytest.param(each, marks=pytest.mark.thorough) for each in LONGER)], ids=lambda e: e.name
 )
 def test_every_operator_of_a_model_has_the_kernels_it_runs_as_alone(
     entry: zoo.Entry, device: Device, tmp_path: Path

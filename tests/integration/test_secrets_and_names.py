@@ -54,7 +54,7 @@ def outcomes(bench: Path) -> Mapping[str, set[str]]:
     return found
 
 
-def test_hostile_names_of_models_devices_and_folders_reach_no_shell(tmp_path: Path, bench: Path) -> None:
+def test_hostile_names_of_models_devices_and_folders_reach_no_shell(tmp_path: Path) -> None:
     model = an_order(tmp_path).variant
     hostile = Path(shutil.copy(model, tmp_path / f"{HOSTILE}.tflite"))
     with sshd(tmp_path / "sshd") as server, a_bed(tmp_path / "bed") as bed:
@@ -71,7 +71,7 @@ def test_hostile_names_of_models_devices_and_folders_reach_no_shell(tmp_path: Pa
         }
         phone |= {"address": bed.spec.adb.address, "server_port": bed.spec.adb.server_port}
         board = entry(f"board {HOSTILE}", server.address)
-        config = a_config(tmp_path, hostile, [board, phone])
+        config, bench = a_config(tmp_path, hostile, [board, phone]), tmp_path / "b"
         done = run_bench("run", config, "--bench", bench, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert outcomes(bench) == {str(board["name"]): {"measured"}, str(phone["name"]): {"measured"}}
