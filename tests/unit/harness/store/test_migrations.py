@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -54,12 +55,41 @@ def migrate(location: Path, scripts: Path) -> None:
     migrations.migrate(location, scripts=scripts, versions=(*migrations.VERSIONS, "9999"))
 
 
+def migrated_from_nothing(location: Path) -> Path:
+    """A store that went through every version, as those of earlier weighbridges did."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations.SCRIPTS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    engine = connect(location, foreign_keys=False)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+    return location
+
+
 def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
-    Store.open(tmp_path / "bench.db").close()
-    engine = connect(tmp_path / "bench.db")
+    engine = connect(migrated_from_nothing(tmp_path / "bench.db"))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     engine.dispose()
+
+
+def test_a_new_store_is_what_the_migrations_make(tmp_path: Path) -> None:
+    Store.open(tmp_path / "new.db").close()
+    made, migrated = (definitions(path) for path in (tmp_path / "new.db", migrated_from_nothing(tmp_path / "old.db")))
+    assert "launch" in made
+    assert made == migrated
+
+
+def definitions(location: Path) -> dict[str, list[str]]:
+    """What defines each table and index, in words; constraints that were added later stand elsewhere in a table."""
+    connection = sqlite3.connect(location)
+    found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    versions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    connection.close()
+    parts = {name: sorted(part.strip() for part in sql.removesuffix(")").split(",")) for name, sql in found}
+    return {**parts, "version": [number for (number,) in versions]}
 
 
 def test_the_known_versions_are_those_of_the_scripts() -> None:
