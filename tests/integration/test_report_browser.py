@@ -400,27 +400,31 @@ def test_a_link_of_the_contents_leads_to_its_section_on_a_long_page(browser: Bro
     visited.page.context.close()
 
 
-@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
-def test_a_hostile_name_is_shown_as_text(browser: Browser, tmp_path: Path, name: str) -> None:
-    ops = some_ops(6)
-    ops = replace(ops, ops=(replace(ops.ops[0], name=name, kernels=(name,)), *ops.ops[1:]))
-    cells = [
-        a_cell_result("float32", model=name, ops=ops),
-        a_cell_result(
-            name, model=name, recipe="int8", ops=ops, built=a_variant(name, model=name, recipe="int8", notes=(name,))
-        ),
-        replace(
-            a_cell_result("uint8", model=name), outcome=Failed(error=name, stderr_tail=name), latency=None, load=None
-        ),
-    ]
+def test_hostile_names_are_shown_as_text(browser: Browser, tmp_path: Path) -> None:
+    ops = some_ops(len(HOSTILE_NAMES))
+    named = [replace(op, name=name, kernels=(name,)) for op, name in zip(ops.ops, HOSTILE_NAMES, strict=True)]
+    ops = replace(ops, ops=tuple(named))
+    cells = [cell for name in HOSTILE_NAMES for cell in hostile_cells(name, ops)]
     shown = visit(browser, tmp_path, a_campaign_result(cells))
-    clean = clipped(name.encode("utf-8", "replace").decode(), 32)
-    assert rows(shown.page)[1][:2] == [clean, clean]
-    assert rows(shown.page, "#ops-table")[0][1] == clipped(name.encode("utf-8", "replace").decode(), 90)
+    clean = [name.encode("utf-8", "replace").decode() for name in HOSTILE_NAMES]
+    short = [clipped(name, 32) for name in clean]
+    assert {tuple(row[:2]) for row in rows(shown.page)} >= set(zip(short, short, strict=True))
+    assert sorted(row[1] for row in rows(shown.page, "#ops-table")) == sorted(clipped(name, 90) for name in clean)
     assert (shown.complaints, shown.requests) == ([], [shown.address])
     assert shown.page.locator("img").count() == 0
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= 1280
     shown.page.context.close()
+
+
+def hostile_cells(name: str, ops: OpTable) -> list[CellResult]:
+    """A model by a name: its source, a variant by the same name, and one whose failure says it."""
+    variant = a_variant(name, model=name, recipe="int8", notes=(name,))
+    failed = replace(a_cell_result("uint8", model=name), latency=None, load=None)
+    return [
+        a_cell_result("float32", model=name, ops=ops),
+        a_cell_result(name, model=name, recipe="int8", ops=ops, built=variant),
+        replace(failed, outcome=Failed(error=name, stderr_tail=name)),
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -637,7 +641,7 @@ def test_several_devices_scroll_their_tables_and_not_the_page(browser: Browser, 
     shown.page.context.close()
 
 
-@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+@pytest.mark.parametrize("name", [" ".join(HOSTILE_NAMES[:-1]), HOSTILE_NAMES[-1]], ids=["short ones", "long"])
 def test_hostile_words_of_a_device_are_shown_as_text(browser: Browser, tmp_path: Path, name: str) -> None:
     shown = visit(browser, tmp_path, a_fleet_result(models=("digits",), hostile=name))
     page = shown.page
