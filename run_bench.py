@@ -264,8 +264,8 @@ def plan(source: str | None, only: str | None, dry_run: bool, bench: Path, as_js
 
     places = _places(bench)
     chosen, _ = _config_of(source)
-    intake = take_in(chosen, places)
     facts = [device.facts for device in _open(chosen, dry_run)]
+    intake = take_in(chosen, places)
     made = plan_of(chosen, intake, facts, only, record_at(places.store).among(facts))
     shown = (made.cells, made.skipped, made.exclusions, estimate_s(made, intake.models))
     if as_json:
@@ -303,6 +303,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
     if resume and (only or dry_run):
         raise ConfigError("--resume finishes what was begun, as it was begun; leave out --only and --dry-run")
     places = _places(bench)
+    asked = None if resume else _config_of(source)  # a wrong one leaves no store behind
     with Store.open(places.store) as store, ExitStack() as stack:
         if resume and (found := campaign_to_resume(store, source, FIRST, places)):
             opened = _open(config_begun_with(found), found.dry_run)
@@ -311,7 +312,7 @@ def run(source: str | None, resume: bool, only: str | None, dry_run: bool, bench
             return _measure(store, found.id, targets, places, quarantined)
         if resume:
             click.echo(f"{source}: never ran as it stands now; starting a new campaign", err=True)
-        chosen, path = _config_of(source)
+        chosen, path = asked or _config_of(source)
         opened = _open(chosen, dry_run)
         facts = [device.facts for device in opened]
         quarantined = record_of(store).among(facts)

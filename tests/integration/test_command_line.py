@@ -224,6 +224,7 @@ def test_every_wrong_key_is_one_line_with_its_place(tmp_path: Path) -> None:
     shown = run_bench("run", config, "--bench", tmp_path / "b")
     assert shown.returncode == 2
     assert [line.split(": ")[0] for line in shown.stderr.splitlines()] == [f"{config}:2:1", f"{config}:4:13"]
+    assert not (tmp_path / "b").exists()
 
 
 def test_unknown_command_is_wrong_usage() -> None:

@@ -84,6 +84,18 @@ def test_nothing_heavy_is_imported_for_help() -> None:
     assert loaded & {*HEAVY_AT_START, *FOR_OTHER_DEVICES} == set()
 
 
+def test_nothing_heavy_is_imported_to_read_a_configuration() -> None:
+    first = ROOT / "examples" / "first.yaml"
+    script = "import sys; from pathlib import Path; from harness.config import load_config\n"
+    script += f"load_config(Path({str(first)!r})); print(*sys.modules)"
+    done = subprocess.run(
+        (sys.executable, "-c", script), capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
+    )
+    loaded = set(done.stdout.split())
+    assert "harness.variants.recipes" in loaded
+    assert loaded & {*HEAVY_AT_START, *FOR_OTHER_DEVICES} == set()
+
+
 def test_nothing_for_other_devices_is_imported_to_use_this_machine() -> None:
     script = "import sys; from devices.opening import open_devices; from harness.core.device import DeviceSpec\n"
     script += "open_devices([DeviceSpec(name='local', kind='local')], dry_run=False); print(*sys.modules)"

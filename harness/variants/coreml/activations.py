@@ -11,7 +11,6 @@ from typing import Any
 
 from harness.core.errors import RecipeRefused
 from harness.core.units import Bytes
-from harness.fidelity.extremes import extremes_over_samples
 from harness.toolkit import import_coremltools, quietly
 from harness.variants.coreml.activation_operators import (
     WITH_WEIGHTS,
@@ -43,6 +42,8 @@ def quantize_activations(
     at_once bounds the values inside that are watched together; more of them take more passes over the samples. Raises
     RecipeRefused where there is no such operator, or where a range cannot be quantised.
     """
+    from harness.fidelity.extremes import extremes_over_samples
+
     operators = read_operators(recipe, program)
     outputs = [each.name for each in program.get_spec().description.output]
     named = chosen(operators, weights, outputs)
